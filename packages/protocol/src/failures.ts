@@ -1,0 +1,147 @@
+/** What a caller, an operator and a retry loop may conclude from a failure of each kind. */
+export type FailureKind =
+  | 'refused' // the caller must change something
+  | 'unavailable' // try again; the only kind that is retried
+  | 'fenced' // this writer's authority has ended
+  | 'broken' // an invariant or stored bytes are wrong: keep the evidence, alert
+
+interface FailureRow {
+  readonly kind: FailureKind
+  readonly http: number
+  /** What to do next, in words that make sense without the source. */
+  readonly hint: string
+}
+
+/**
+ * Every failure that crosses a process boundary or reaches a person. Closed: adding a row is a protocol change.
+ * `docs/failures.md` is this table for readers; a test keeps both equal.
+ */
+export const FAILURES = {
+  'invalid-argument': {
+    kind: 'refused',
+    http: 400,
+    hint: 'correct the named argument; --help shows its shape',
+  },
+  'invalid-id': { kind: 'refused', http: 400, hint: 'use an id exactly as a listing prints it' },
+  'not-found': { kind: 'refused', http: 404, hint: 'list what exists, then use one of those names' },
+  'already-exists': {
+    kind: 'refused',
+    http: 409,
+    hint: 'choose another name or path, or remove the old one first',
+  },
+  'not-empty': {
+    kind: 'refused',
+    http: 409,
+    hint: 'name a path that does not exist yet, or an empty directory',
+  },
+  'no-permission': {
+    kind: 'refused',
+    http: 403,
+    hint: 'grant this user access to the named path, or run as its owner',
+  },
+  'unsupported-here': {
+    kind: 'refused',
+    http: 422,
+    hint: 'run `hold doctor` to see what this machine lacks',
+  },
+  'unsupported-file': {
+    kind: 'refused',
+    http: 422,
+    hint: 'remove the named file; devices cannot be part of a generation',
+  },
+  'wrong-key': { kind: 'refused', http: 403, hint: 'pass the key that the store was created with' },
+  'version-unknown': {
+    kind: 'refused',
+    http: 422,
+    hint: 'these bytes were written by a newer Holdfast: upgrade this one',
+  },
+  'foreign-format': {
+    kind: 'refused',
+    http: 422,
+    hint: 'these are not Holdfast bytes: check the path or bucket',
+  },
+  'lease-held': {
+    kind: 'refused',
+    http: 409,
+    hint: 'another process writes this directory: use `hold dir sync`, or stop it',
+  },
+  'file-unstable': {
+    kind: 'unavailable',
+    http: 503,
+    hint: 'the file kept changing while it was read: commit under a freeze',
+  },
+  'volume-full': {
+    kind: 'unavailable',
+    http: 507,
+    hint: 'free space on the named filesystem, then try again',
+  },
+  'store-full': { kind: 'unavailable', http: 507, hint: 'free space in the object store, then try again' },
+  'store-unavailable': {
+    kind: 'unavailable',
+    http: 503,
+    hint: 'the object store does not answer: check its address and health',
+  },
+  'store-read-only': {
+    kind: 'refused',
+    http: 403,
+    hint: 'give this process write access to the object store',
+  },
+  'store-unsuitable': {
+    kind: 'refused',
+    http: 422,
+    hint: 'this store failed its qualification; the details name the step',
+  },
+  'index-unavailable': {
+    kind: 'unavailable',
+    http: 503,
+    hint: 'the metadata database does not answer: try again',
+  },
+  'outcome-unknown': {
+    kind: 'unavailable',
+    http: 503,
+    hint: 'the commit may have happened: submit it again, unchanged',
+  },
+  'gc-expired': {
+    kind: 'unavailable',
+    http: 503,
+    hint: 'this commit stalled past the grace of GC: commit again',
+  },
+  'source-failed': {
+    kind: 'unavailable',
+    http: 503,
+    hint: 'the disk refused a read or a sync: check the disk, then commit again',
+  },
+  'lease-lost': {
+    kind: 'fenced',
+    http: 409,
+    hint: 'another writer has taken over: start again from its head',
+  },
+  'head-moved': {
+    kind: 'fenced',
+    http: 409,
+    hint: 'the history grew elsewhere: start again from the present head',
+  },
+  'chunk-missing': { kind: 'broken', http: 500, hint: 'run `hold dir verify DIR` to list what is damaged' },
+  'chunk-corrupt': { kind: 'broken', http: 500, hint: 'run `hold dir verify DIR` to list what is damaged' },
+  'object-missing': { kind: 'broken', http: 500, hint: 'run `hold dir verify DIR` to list what is damaged' },
+  'object-corrupt': { kind: 'broken', http: 500, hint: 'run `hold dir verify DIR` to list what is damaged' },
+  'database-corrupt': {
+    kind: 'broken',
+    http: 500,
+    hint: 'restore an older generation: `hold dir history DIR`',
+  },
+  'history-corrupt': {
+    kind: 'broken',
+    http: 500,
+    hint: 'run `hold dir rebuild` to recover the history from the store',
+  },
+  'stream-corrupt': {
+    kind: 'broken',
+    http: 500,
+    hint: 'the change list is damaged: the next commit scans the whole directory',
+  },
+  'helper-failed': { kind: 'unavailable', http: 503, hint: 'the native helper stopped: run `hold doctor`' },
+  internal: { kind: 'broken', http: 500, hint: 'this is a defect: please report it with the details' },
+} as const satisfies Readonly<Record<string, FailureRow>>
+
+export type FailureCode = keyof typeof FAILURES
