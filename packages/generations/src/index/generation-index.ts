@@ -108,8 +108,9 @@ export interface GenerationIndex extends AsyncDisposable {
 
   /**
    * Makes a generation the head, in one transaction. Resolves for a commit that is in the history already.
-   * Rejects with `lease-lost` unless `lease.epoch` is current, with `head-moved` unless `parent` is the head and
-   * `sequence` follows it, and with `gc-expired` unless `gcSeen` is at least the boundary and every used pack is live.
+   * Rejects with `lease-lost` unless `lease.epoch` is current, with `head-moved` unless `parent` is the head (before
+   * the first commit of a fork: the fork point) and `sequence` follows it, and with `gc-expired` unless `gcSeen` is
+   * at least the boundary and every used pack is live.
    */
   append(lease: HeldLease, commit: GenerationCommit): Promise<void>
 
@@ -121,7 +122,10 @@ export interface GenerationIndex extends AsyncDisposable {
     page: { readonly limit: number; readonly beforeSequence?: number },
   ): Promise<readonly GenerationRow[]>
   markVerified(id: string, verifiedAt: number): Promise<void>
-  /** Marks generations as no longer restorable. Refuses heads with `invalid-argument`. */
+  /**
+   * Marks generations as no longer restorable, all or none. Refuses heads, and the fork points of forks that have no
+   * head yet, with `invalid-argument`.
+   */
   dropGenerations(ids: readonly string[]): Promise<void>
 
   /** Where the chunks of a workspace are now; repacking changes it without touching a generation. */

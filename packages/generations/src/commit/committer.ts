@@ -1,0 +1,281 @@
+import type { Clock } from '@holdfast/base/clock'
+import { Failure, isFailure } from '@holdfast/base/failure'
+import type { Randomness } from '@holdfast/base/randomness'
+import type { ByteString } from '../format/byte-string.ts'
+import { chunkIdToHex } from '../format/chunk-id.ts'
+import type { FrameCoding } from '../format/frame.ts'
+import { createFrameSeal } from '../format/frame-seal.ts'
+import {
+  encodeGenerationRecord,
+  type GenerationRecord,
+  NOTICES_MAX,
+  type Notice,
+} from '../format/generation-record.ts'
+import { randomName } from '../format/names.ts'
+import type { Holdfs } from '../holdfs/holdfs.ts'
+import type {
+  GenerationCause,
+  GenerationCommit,
+  GenerationIndex,
+  GenerationRow,
+  HeldLease,
+} from '../index/generation-index.ts'
+import { TreeState } from '../scan/tree-state.ts'
+import type { DatabaseMemory } from '../stage/database-memory.ts'
+import type { StageSession } from '../stage/stage-messages.ts'
+import type { StagePool } from '../stage/stage-pool.ts'
+import { type StagedTree, stageTree } from '../stage/stage-tree.ts'
+import type { ObjectStore } from '../store/object-store.ts'
+import type { Changes } from '../volume/volume.ts'
+import { KnownChunks } from './known-chunks.ts'
+import { PackUploads } from './pack-uploads.ts'
+
+/** Two writes within one tick of the kernel's coarse clock (4 ms at 250 Hz) leave the same mtime; doubled twice. */
+const RACY_MS = 16
+/** An append whose answer was lost is submitted again after each of these waits. */
+const RESUBMIT_AFTER_MS = [50, 200, 800, 2000] as const
+
+export interface CommitterDeps {
+  readonly store: ObjectStore
+  readonly index: GenerationIndex
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly holdfs: Holdfs
+  readonly pool: StagePool
+  /** The store's key, or null for a store that is not sealed. */
+  readonly sealKey: Uint8Array | null
+}
+
+/** A directory that nobody changes while it is read, and what differs in it from the last commit. */
+export interface Image {
+  readonly path: string
+  readonly changes: Changes
+  readonly consistency: GenerationRecord['consistency']
+}
+
+export interface CommitRequest {
+  readonly cause: GenerationCause
+  readonly message: string
+  /** Commits even if nothing changed: a checkpoint is a generation of its own. */
+  readonly always?: boolean
+}
+
+export interface CommittedGeneration extends Omit<GenerationCommit, 'newPacks' | 'usedPacks' | 'gcSeen'> {
+  readonly newBytes: number
+  readonly newObjects: number
+  readonly databases: number
+  readonly notices: readonly Notice[]
+}
+
+export type CommitOutcome =
+  | { readonly kind: 'committed'; readonly generation: CommittedGeneration }
+  | { readonly kind: 'unchanged'; readonly head: GenerationRow }
+
+/** What one commit leaves for the next: a cache, bound to the generation that it describes. */
+export interface Remembered {
+  readonly generation: string | null
+  readonly state: TreeState
+  readonly memories: Map<ByteString, DatabaseMemory | Uint8Array>
+}
+
+type Parent = Pick<GenerationRow, 'id' | 'sequence' | 'root'>
+
+interface Submission {
+  readonly commit: GenerationCommit
+  readonly staged: StagedTree
+  readonly uploads: PackUploads
+}
+
+/** Commits the images of one workspace, one at a time, under one lease. */
+export class Committer {
+  readonly #deps: CommitterDeps
+  readonly #lease: HeldLease
+  readonly #coding: FrameCoding
+  readonly #remembered: {
+    generation: string | null
+    state: TreeState
+    memories: Map<ByteString, DatabaseMemory | Uint8Array>
+  }
+  #parent: Parent | null
+  #known: KnownChunks | undefined
+  #gcSeen = -1
+  #unresolved: Submission | undefined
+
+  private constructor(
+    deps: CommitterDeps,
+    lease: HeldLease,
+    start: { parent: Parent | null; remembered: Remembered },
+  ) {
+    this.#deps = deps
+    this.#lease = lease
+    this.#coding = { seal: deps.sealKey && createFrameSeal(deps.sealKey) }
+    this.#parent = start.parent
+    this.#remembered = { ...start.remembered }
+  }
+
+  /** `remembered` is used if it belongs to the present head; otherwise every file is read again. */
+  static async open(deps: CommitterDeps, lease: HeldLease, remembered?: Remembered): Promise<Committer> {
+    const workspace = await deps.index.workspace(lease.workspace)
+    const parentId = workspace.head ?? workspace.forkedFrom
+    const parent = parentId === null ? null : await deps.index.generation(parentId)
+    const fits = remembered !== undefined && remembered.generation === parentId
+    const nothing = { generation: parentId, state: new TreeState(), memories: new Map() }
+    return new Committer(deps, lease, { parent, remembered: fits ? remembered : nothing })
+  }
+
+  get remembered(): Remembered {
+    return this.#remembered
+  }
+
+  get head(): Parent | null {
+    return this.#parent
+  }
+
+  /**
+   * Commits what `image` holds. When it resolves, the generation is durable and the head. Rejects with the failures of
+   * reading and storing, with `lease-lost`, `head-moved` or `gc-expired`, and with `outcome-unknown` when the commit may
+   * have happened: the next call finds out first.
+   */
+  async commit(image: Image, request: CommitRequest): Promise<CommitOutcome> {
+    if (this.#unresolved) await this.#submit(this.#unresolved)
+    const known = await this.#refreshKnown()
+    const uploads = new PackUploads(this.#deps.store)
+    const staged = await stageTree(
+      { ...this.#deps, known: known.chunks, onPack: uploads.put },
+      { ...this.#remembered, session: this.#session(image.path, known), changes: image.changes },
+    )
+    using _engine = staged.engine
+    if (!request.always && this.#parent?.root === chunkIdToHex(staged.root))
+      return this.#unchanged(staged, this.#parent)
+    return await this.#commitStaged(image, request, { staged, uploads, known })
+  }
+
+  async #commitStaged(
+    image: Image,
+    request: CommitRequest,
+    { staged, uploads, known }: { staged: StagedTree; uploads: PackUploads; known: KnownChunks },
+  ): Promise<CommitOutcome> {
+    const { notices, ...totals } = staged.stager.totals()
+    staged.engine.builder.flush()
+    const record = this.#record(image, request, { staged, uploads, known, totals, notices })
+    const { id, bytes } = encodeGenerationRecord(record)
+    staged.engine.builder.finish(bytes)
+    const newPacks = uploads.packs.map(({ name, bytes: size, sha256 }) => ({ name, bytes: size, sha256 }))
+    const commit: GenerationCommit = {
+      id,
+      parent: record.parent,
+      sequence: record.sequence,
+      recordPack: newPacks.at(-1)?.name ?? '',
+      root: record.root,
+      cause: record.cause,
+      message: record.message,
+      createdAt: record.createdAt,
+      files: record.files,
+      bytes: record.bytes,
+      consistency: record.consistency,
+      newPacks,
+      usedPacks: [...staged.usedPacks],
+      gcSeen: this.#gcSeen,
+    }
+    await this.#makeDurable(staged, uploads)
+    await this.#submit({ commit, staged, uploads })
+    const { newPacks: _new, usedPacks: _used, gcSeen: _seen, ...row } = commit
+    const newBytes = newPacks.reduce((sum, pack) => sum + pack.bytes, 0)
+    const generation = { ...row, newBytes, newObjects: newPacks.length, databases: totals.databases, notices }
+    return { kind: 'committed', generation }
+  }
+
+  #record(
+    image: Image,
+    request: CommitRequest,
+    parts: {
+      staged: StagedTree
+      uploads: PackUploads
+      known: KnownChunks
+      totals: { files: number; bytes: number; databases: number }
+      notices: readonly Notice[]
+    },
+  ): GenerationRecord {
+    return {
+      format: 1,
+      ...this.#lease,
+      sequence: (this.#parent?.sequence ?? 0) + 1,
+      parent: this.#parent?.id ?? null,
+      nonce: randomName(this.#deps.randomness),
+      createdAt: this.#deps.clock.wallMs(),
+      cause: request.cause,
+      message: request.message,
+      consistency: image.consistency,
+      root: chunkIdToHex(parts.staged.root),
+      ...parts.totals,
+      notices: parts.notices.slice(0, NOTICES_MAX),
+      index: parts.known.source,
+      packs: parts.uploads.packs.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })),
+    }
+  }
+
+  async #makeDurable(staged: StagedTree, uploads: PackUploads): Promise<void> {
+    try {
+      await uploads.durable()
+    } catch (error) {
+      staged.stager.discard()
+      throw error
+    }
+  }
+
+  /** Appends, again and unchanged while the outcome is unknown. */
+  async #submit(submission: Submission): Promise<void> {
+    this.#unresolved = submission
+    for (const waitMs of RESUBMIT_AFTER_MS) {
+      try {
+        await this.#deps.index.append(this.#lease, submission.commit)
+        return this.#accept(submission)
+      } catch (error) {
+        if (!isFailure(error, 'index-unavailable')) {
+          submission.staged.stager.discard()
+          this.#unresolved = undefined
+          throw error
+        }
+        await this.#deps.clock.sleep(waitMs)
+      }
+    }
+    const { id } = submission.commit
+    throw new Failure('outcome-unknown', `generation ${id} may or may not be committed`, { token: id })
+  }
+
+  #accept({ commit, staged, uploads }: Submission): void {
+    this.#unresolved = undefined
+    staged.stager.accept()
+    for (const [path, memory] of staged.memories) this.#remembered.memories.set(path, memory)
+    this.#remembered.generation = commit.id
+    this.#parent = { id: commit.id, sequence: commit.sequence, root: commit.root }
+    this.#known?.add(uploads.packs)
+  }
+
+  async #unchanged(staged: StagedTree, parent: Parent): Promise<CommitOutcome> {
+    staged.stager.accept()
+    for (const [path, memory] of staged.memories) this.#remembered.memories.set(path, memory)
+    return { kind: 'unchanged', head: await this.#deps.index.generation(parent.id) }
+  }
+
+  /** What is stored, as of the GC clock now: read again when packs were condemned since. */
+  async #refreshKnown(): Promise<KnownChunks> {
+    const clock = await this.#deps.index.gcClock(this.#lease.org)
+    if (this.#known === undefined || clock !== this.#gcSeen) {
+      this.#known = await KnownChunks.load({ ...this.#deps, coding: this.#coding }, this.#lease)
+      this.#gcSeen = clock
+    }
+    return this.#known
+  }
+
+  #session(sourcePath: string, known: KnownChunks): StageSession {
+    return {
+      sourcePath,
+      lease: this.#lease,
+      sealKey: this.#deps.sealKey,
+      tables: known.tables,
+      deadPacks: known.deadPacks,
+      racyFromMs: this.#deps.clock.wallMs() - RACY_MS,
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import { Failure } from '@holdfast/base/failure'
+import {
+  checkCommit,
+  checkCount,
+  checkName,
+  checkNames,
+  checkPage,
+  checkReplacement,
+} from './commit-shape.ts'
+import type {
+  ChunkIndexSource,
+  GenerationCommit,
+  GenerationIndex,
+  GenerationRow,
+  HeldLease,
+  IndexReplacement,
+  PackRow,
+  PackState,
+  WorkspaceRow,
+} from './generation-index.ts'
+import { readChunkIndex, replaceChunkIndex } from './sqlite-chunk-index.ts'
+import type { SqliteConnection } from './sqlite-connection.ts'
+import { spoilsConnection, sqliteFailure } from './sqlite-failure.ts'
+import {
+  advanceBoundary,
+  condemnPacks,
+  forgetPacks,
+  gcClockOf,
+  packsInState,
+  reprievePacks,
+} from './sqlite-gc.ts'
+import {
+  acquireLease,
+  appendGeneration,
+  createWorkspace,
+  dropGenerations,
+  generationRow,
+  historyPage,
+  markVerified,
+} from './sqlite-lineage.ts'
+import { openHistory, type SqliteHistoryOptions } from './sqlite-schema.ts'
+import { workspaceRow, workspaceRows } from './sqlite-workspaces.ts'
+
+/**
+ * The history in one SQLite file, which several processes may have open. A resolved write is synced to disk. Beside
+ * the codes of the port it rejects with `volume-full`, `no-permission` and `history-corrupt`.
+ *
+ * Each call is one transaction and runs to its end before it returns, so calls of one process never wait for each
+ * other. After a failed read, write or sync the connection is closed and the next call opens the file anew.
+ */
+export class SqliteGenerationIndex implements GenerationIndex {
+  readonly #options: SqliteHistoryOptions
+  #connection: SqliteConnection | undefined
+  #closed = false
+
+  private constructor(options: SqliteHistoryOptions, connection: SqliteConnection) {
+    this.#options = { ...options, mustExist: true }
+    this.#connection = connection
+  }
+
+  /** Opens or creates the file; rejects as `openHistory` does. */
+  static async open(options: SqliteHistoryOptions): Promise<SqliteGenerationIndex> {
+    return new SqliteGenerationIndex(options, openHistory(options))
+  }
+
+  async createWorkspace(workspace: { id: string; org: string; forkedFrom?: string }): Promise<void> {
+    checkName('id', workspace.id)
+    checkName('org', workspace.org)
+    this.#write((connection) => createWorkspace(connection, workspace))
+  }
+
+  async workspace(id: string): Promise<WorkspaceRow> {
+    return this.#read((connection) => workspaceRow(connection, id))
+  }
+
+  async workspaces(org: string): Promise<readonly WorkspaceRow[]> {
+    return this.#read((connection) => workspaceRows(connection, org))
+  }
+
+  async acquire(workspace: string): Promise<HeldLease> {
+    return this.#write((connection) => acquireLease(connection, workspace))
+  }
+
+  async append(lease: HeldLease, commit: GenerationCommit): Promise<void> {
+    checkCommit(commit)
+    this.#write((connection) => appendGeneration(connection, lease, commit))
+  }
+
+  async generation(id: string): Promise<GenerationRow> {
+    return this.#read((connection) => generationRow(connection, id))
+  }
+
+  async history(
+    workspace: string,
+    page: { readonly limit: number; readonly beforeSequence?: number },
+  ): Promise<readonly GenerationRow[]> {
+    checkPage(page)
+    return this.#read((connection) => historyPage(connection, workspace, page))
+  }
+
+  async markVerified(id: string, verifiedAt: number): Promise<void> {
+    checkCount('verifiedAt', verifiedAt)
+    this.#write((connection) => markVerified(connection, id, verifiedAt))
+  }
+
+  async dropGenerations(ids: readonly string[]): Promise<void> {
+    checkNames('ids', ids)
+    this.#write((connection) => dropGenerations(connection, ids))
+  }
+
+  async chunkIndex(workspace: string): Promise<ChunkIndexSource> {
+    return this.#read((connection) => readChunkIndex(connection, workspace))
+  }
+
+  async replaceIndex(lease: HeldLease, replacement: IndexReplacement): Promise<void> {
+    checkReplacement(replacement)
+    this.#write((connection) => replaceChunkIndex(connection, lease, replacement))
+  }
+
+  async gcClock(org: string): Promise<number> {
+    return this.#read((connection) => gcClockOf(connection, org))
+  }
+
+  async packs(
+    org: string,
+    state: PackState,
+  ): Promise<readonly (PackRow & { readonly condemnedAt: number | null })[]> {
+    return this.#read((connection) => packsInState(connection, org, state))
+  }
+
+  async condemnPacks(org: string, names: readonly string[], condemnedAt: number): Promise<number> {
+    checkName('org', org)
+    checkNames('names', names)
+    checkCount('condemnedAt', condemnedAt)
+    return this.#write((connection) => condemnPacks(connection, { org, names }, condemnedAt))
+  }
+
+  async reprievePacks(org: string, names: readonly string[]): Promise<void> {
+    checkNames('names', names)
+    this.#write((connection) => reprievePacks(connection, org, names))
+  }
+
+  async advanceBoundary(org: string, clock: number): Promise<void> {
+    checkCount('clock', clock)
+    this.#write((connection) => advanceBoundary(connection, org, clock))
+  }
+
+  async forgetPacks(org: string, names: readonly string[]): Promise<void> {
+    checkNames('names', names)
+    this.#write((connection) => forgetPacks(connection, org, names))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    const connection = this.#connection
+    this.#connection = undefined
+    connection?.close()
+  }
+
+  #read<T>(work: (connection: SqliteConnection) => T): T {
+    return this.#transact('DEFERRED', work)
+  }
+
+  #write<T>(work: (connection: SqliteConnection) => T): T {
+    return this.#transact('IMMEDIATE', work)
+  }
+
+  #transact<T>(mode: 'IMMEDIATE' | 'DEFERRED', work: (connection: SqliteConnection) => T): T {
+    const { path } = this.#options
+    if (this.#closed) throw new Failure('index-unavailable', `history ${path} is closed`, { path })
+    const connection = this.#connection ?? openHistory(this.#options)
+    this.#connection = connection
+    try {
+      return connection.transact(mode, () => work(connection))
+    } catch (error) {
+      if (spoilsConnection(error)) {
+        this.#connection = undefined
+        connection.close()
+      }
+      throw sqliteFailure(error, path)
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import { Failure } from '@holdfast/base/failure'
+import { ChunkTable } from '../format/chunk-table.ts'
+import { decodeFrame, type FrameCoding } from '../format/frame.ts'
+import { UNSEALED } from '../format/frame-seal.ts'
+import { packKey } from '../format/names.ts'
+import {
+  checkPackTail,
+  decodePackTrailer,
+  type FrameSize,
+  PACK_TRAILER_BYTES,
+  type PackTrailer,
+} from '../format/pack-trailer.ts'
+import type { ObjectStore } from '../store/object-store.ts'
+
+/** Read from a pack's end at first: the footers of most packs fit, so one request suffices. */
+const TAIL_BYTES_GUESS = 64 * 1024
+
+export interface PackEnd {
+  readonly trailer: PackTrailer
+  readonly table: ChunkTable
+  /** The generation record that this pack completes, or null. */
+  readonly record: Uint8Array | null
+}
+
+/**
+ * Reads the footer of a pack of `packBytes`, and the generation record where it has one. Rejects with
+ * `object-missing`, `object-corrupt`, `foreign-format`, `version-unknown` or `wrong-key`.
+ */
+export async function readPackEnd(
+  deps: { readonly store: ObjectStore; readonly coding: FrameCoding },
+  pack: { readonly name: string; readonly bytes: number },
+): Promise<PackEnd> {
+  if (pack.bytes < PACK_TRAILER_BYTES)
+    throw new Failure('object-corrupt', `${pack.name} is too short for a pack`)
+  const key = packKey(pack.name)
+  const guess = Math.min(pack.bytes, TAIL_BYTES_GUESS)
+  let end = await deps.store.get(key, { offset: pack.bytes - guess, length: guess })
+  const trailerBytes = end.subarray(end.length - PACK_TRAILER_BYTES)
+  const trailer = decodePackTrailer(trailerBytes, pack.name)
+  const needed = pack.bytes - trailer.footerOffset
+  if (needed > end.length) end = await deps.store.get(key, { offset: trailer.footerOffset, length: needed })
+  const tail = end.subarray(Math.max(0, end.length - needed), end.length - PACK_TRAILER_BYTES)
+  checkPackTail(trailerBytes, tail, pack.name)
+  return decodeEnd(deps.coding, { name: pack.name, trailer, tail })
+}
+
+function decodeEnd(
+  coding: FrameCoding,
+  pack: { name: string; trailer: PackTrailer; tail: Uint8Array },
+): PackEnd {
+  const { name, trailer, tail } = pack
+  checkKey(coding, trailer.keyId, name)
+  const { footer, record, frames } = trailer
+  if (tail.length !== footer.storedBytes + (record?.storedBytes ?? 0)) {
+    throw new Failure('object-corrupt', `the footer of ${name} has another size than its trailer says`, {
+      pack: name,
+    })
+  }
+  const decode = (ordinal: number, size: FrameSize, stored: Uint8Array) =>
+    decodeFrame(coding, name, { ordinal, codec: size.codec, rawBytes: size.rawBytes }, stored)
+  return {
+    trailer,
+    table: new ChunkTable(decode(frames, footer, tail.subarray(0, footer.storedBytes))),
+    record: record && decode(frames + 1, record, tail.subarray(footer.storedBytes)),
+  }
+}
+
+/** Rejects with `wrong-key` unless the store's key is the one that `pack` was sealed with. */
+export function checkKey(coding: FrameCoding, keyId: string, pack: string): void {
+  const ours = coding.seal?.keyId ?? UNSEALED
+  if (keyId === ours) return
+  const said =
+    keyId === UNSEALED
+      ? 'is not sealed'
+      : ours === UNSEALED
+        ? 'is sealed and no key was given'
+        : 'is sealed with another key'
+  throw new Failure('wrong-key', `${pack} ${said}`, { pack, keyId })
+}

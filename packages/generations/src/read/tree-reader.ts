@@ -1,0 +1,62 @@
+import { type ByteString, joinPath } from '../format/byte-string.ts'
+import type { ChunkId } from '../format/chunk-id.ts'
+import type { DirectoryEntry, Entry } from '../format/entry.ts'
+import { decodeNode, decodeRoot } from '../format/tree-node.ts'
+import type { ChunkReader } from './chunk-reader.ts'
+
+export interface WalkedEntry {
+  /** Relative to the root; the root directory itself has the empty path. */
+  readonly path: ByteString
+  readonly entry: Entry
+}
+
+/** The root directory of a generation's tree. */
+export async function readRoot(chunks: ChunkReader, root: ChunkId): Promise<DirectoryEntry> {
+  return decodeRoot(await chunks.read(root))
+}
+
+/** The entries of a directory, in name order. */
+export async function readDirectory(chunks: ChunkReader, node: ChunkId): Promise<Entry[]> {
+  const decoded = decodeNode(await chunks.read(node))
+  if (decoded.kind === 'leaf') return [...decoded.entries]
+  const entries: Entry[] = []
+  for (const leaf of decoded.leaves) {
+    const group = decodeNode(await chunks.read(leaf))
+    if (group.kind === 'leaf') for (const entry of group.entries) entries.push(entry)
+  }
+  return entries
+}
+
+/** Every entry of a generation: a directory before what is in it. */
+export async function* walkTree(chunks: ChunkReader, root: ChunkId): AsyncGenerator<WalkedEntry> {
+  const top = await readRoot(chunks, root)
+  yield { path: '', entry: top }
+  const waiting: { path: ByteString; node: ChunkId }[] = [{ path: '', node: top.node }]
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const entries = await readDirectory(chunks, next.node)
+    for (const entry of entries) {
+      const path = joinPath(next.path, entry.name)
+      yield { path, entry }
+      if (entry.kind === 'directory') waiting.push({ path, node: entry.node })
+    }
+  }
+}
+
+/** The entry at a path, or undefined. */
+export async function findEntry(
+  chunks: ChunkReader,
+  root: ChunkId,
+  path: ByteString,
+): Promise<Entry | undefined> {
+  let found: Entry = await readRoot(chunks, root)
+  if (path === '') return found
+  for (const name of path.split('/')) {
+    if (found.kind !== 'directory') return undefined
+    const entry: Entry | undefined = (await readDirectory(chunks, found.node)).find(
+      (candidate) => candidate.name === name,
+    )
+    if (entry === undefined) return undefined
+    found = entry
+  }
+  return found
+}

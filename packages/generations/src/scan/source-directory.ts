@@ -1,0 +1,61 @@
+import { closeSync, constants, openSync } from 'node:fs'
+import { type ByteString, fromText, toFsPath } from '../format/byte-string.ts'
+
+/** The kernel takes paths below 4,096 bytes; a longer one is reached from a directory opened on the way. */
+const PATH_BYTES_MAX = 3000
+/** Directories kept open for long paths, oldest closed first. */
+const ANCHORS_MAX = 16
+
+/**
+ * A directory whose entries are named by relative byte paths of any depth. Paths that it returns are valid in this
+ * process and, while it is open, in others of the same user (they go through `/proc/<pid>/fd`).
+ */
+export class SourceDirectory implements Disposable {
+  readonly path: ByteString
+  readonly #anchors = new Map<ByteString, number>()
+
+  constructor(path: string) {
+    this.path = fromText(path)
+  }
+
+  /** The path to hand to a file function. */
+  resolve(relative: ByteString): string | Buffer {
+    return toFsPath(this.resolveBytes(relative))
+  }
+
+  resolveBytes(relative: ByteString): ByteString {
+    if (relative === '') return this.path
+    if (this.path.length + relative.length < PATH_BYTES_MAX) return `${this.path}/${relative}`
+    return this.#throughAnchor(relative)
+  }
+
+  #throughAnchor(relative: ByteString): ByteString {
+    let base = this.path
+    let from = 0
+    while (base.length + relative.length - from >= PATH_BYTES_MAX) {
+      const cut = relative.lastIndexOf('/', from + PATH_BYTES_MAX - base.length - 1)
+      if (cut <= from) break
+      base = `/proc/${process.pid}/fd/${this.#anchor(relative.slice(0, cut), `${base}/${relative.slice(from, cut)}`)}`
+      from = cut + 1
+    }
+    return `${base}/${relative.slice(from)}`
+  }
+
+  #anchor(key: ByteString, path: ByteString): number {
+    const known = this.#anchors.get(key)
+    if (known !== undefined) return known
+    const opened = openSync(toFsPath(path), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+    this.#anchors.set(key, opened)
+    for (const [oldest, fd] of this.#anchors) {
+      if (this.#anchors.size <= ANCHORS_MAX) break
+      this.#anchors.delete(oldest)
+      closeSync(fd)
+    }
+    return opened
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.#anchors.values()) closeSync(fd)
+    this.#anchors.clear()
+  }
+}

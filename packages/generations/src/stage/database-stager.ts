@@ -1,0 +1,324 @@
+import { type BigIntStats, closeSync, fstatSync, readSync } from 'node:fs'
+import { Failure } from '@holdfast/base/failure'
+import { type ByteString, toText } from '../format/byte-string.ts'
+import { type Content, contentBytes, type Part } from '../format/content.ts'
+import type { DatabaseEntry, DeltaRef } from '../format/entry.ts'
+import type { ByteReader } from '../sqlite/byte-reader.ts'
+import { changedPages, type FileChanges } from '../sqlite/changed-pages.ts'
+import { type DatabaseState, databaseState } from '../sqlite/database-state.ts'
+import { DatabaseChecksum } from '../sqlite/page-checksum.ts'
+import { encodePageDelta } from '../sqlite/page-delta.ts'
+import type { ChunkSink } from './chunk-sink.ts'
+import { type DatabaseMemory, decodeDatabaseMemory, type FileMark } from './database-memory.ts'
+import { planDelta } from './delta-plan.ts'
+import { type FileStager, hasDatabaseMagic } from './file-stager.ts'
+import { type ByteSpan, spillLists } from './segments.ts'
+
+/** The base of a page log is cut at multiples of this: a new base shares what did not change with the old one. */
+const BASE_CHUNK_BYTES = 64 * 1024
+/** A delta's bytes are cut into chunks of this size. */
+const DELTA_CHUNK_BYTES = 512 * 1024
+const READ_ATTEMPTS_MAX = 3
+
+export interface DatabaseRequest {
+  readonly path: ByteString
+  readonly hasWal: boolean
+  /** The entry of the last commit. */
+  readonly previous: DatabaseEntry | undefined
+  /** Ranges of the main file that may have changed; undefined: unknown. */
+  readonly changed: readonly ByteSpan[] | undefined
+}
+
+export interface StagedDatabase {
+  readonly state: Omit<DatabaseEntry, 'name' | 'attributes'>
+  readonly stats: BigIntStats
+}
+
+/** Reads SQLite databases, each with its WAL, into page logs. */
+export class DatabaseStager {
+  readonly #files: FileStager
+  readonly #sink: ChunkSink
+  readonly #memories: ReadonlyMap<ByteString, DatabaseMemory | Uint8Array>
+  /** What this commit leaves for the next one; taken over when it holds. */
+  readonly pending = new Map<ByteString, DatabaseMemory>()
+
+  constructor(deps: {
+    readonly files: FileStager
+    readonly sink: ChunkSink
+    readonly memories: ReadonlyMap<ByteString, DatabaseMemory | Uint8Array>
+  }) {
+    this.#files = deps.files
+    this.#sink = deps.sink
+    this.#memories = deps.memories
+  }
+
+  /** The database at a path, or undefined for a file that is none. Rejects with `file-unstable` and as files do. */
+  stage(request: DatabaseRequest): StagedDatabase | undefined {
+    const main = this.#files.open(request.path)
+    try {
+      if (!request.previous && !hasDatabaseMagic(main)) return undefined
+      const wal = request.hasWal ? this.#files.open(`${request.path}-wal`) : undefined
+      try {
+        return this.#stageSteadily(request, main, wal)
+      } finally {
+        if (wal !== undefined) closeSync(wal)
+      }
+    } finally {
+      closeSync(main)
+    }
+  }
+
+  #stageSteadily(
+    request: DatabaseRequest,
+    main: number,
+    wal: number | undefined,
+  ): StagedDatabase | undefined {
+    for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
+      const before = markFiles(main, wal)
+      const staged = this.#stageOnce(request, main, wal)
+      const after = markFiles(main, wal)
+      if (isSame(before, after)) return staged
+    }
+    const path = toText(request.path)
+    throw new Failure(
+      'file-unstable',
+      `${path} was checkpointed each of ${READ_ATTEMPTS_MAX} times it was read`,
+      { path },
+    )
+  }
+
+  #stageOnce(request: DatabaseRequest, main: number, wal: number | undefined): StagedDatabase | undefined {
+    const memory = this.#memory(request)
+    const image = databaseState({
+      database: fileReader(main),
+      wal: wal === undefined ? undefined : fileReader(wal),
+      earlier: memory?.captured.walEnd,
+    })
+    if (image.kind !== 'database') return undefined
+    const stats = fstatSync(main, { bigint: true })
+    const capture = { path: request.path, state: image.state, mainFile: fileMark(stats) }
+    const { previous } = request
+    const logged =
+      previous && memory && this.#extendLog(capture, { previous, memory, changed: request.changed })
+    return { state: logged ?? this.#startLog(capture), stats }
+  }
+
+  /** The memory of the last capture, if it is that of the committed entry. */
+  #memory({ path, previous }: DatabaseRequest): DatabaseMemory | undefined {
+    const held = this.#memories.get(path)
+    const memory = held instanceof Uint8Array ? decodeDatabaseMemory(held) : held
+    const fits =
+      memory?.checksum.value === previous?.checksum && memory?.checksum.pageBytes === previous?.pageBytes
+    return fits && memory?.deltas.length === previous?.deltas.length ? memory : undefined
+  }
+
+  /** The log with one delta more; undefined when a new base is the better choice. */
+  #extendLog(
+    capture: DatabaseCapture,
+    last: { previous: DatabaseEntry; memory: DatabaseMemory; changed: readonly ByteSpan[] | undefined },
+  ): StagedDatabase['state'] | undefined {
+    const { state, mainFile } = capture
+    const { previous, memory } = last
+    if (memory.checksum.pageBytes !== state.pageBytes) return undefined
+    const fileChanges = fileChangesOf(memory.mainFile, mainFile, last.changed)
+    const candidates = changedPages({ previous: memory.captured, current: state, fileChanges })
+    const checksum = memory.checksum.clone()
+    const changed = advance(checksum, state, candidates)
+    if (checksum.value === previous.checksum && checksum.pageCount === previous.pageCount) {
+      this.#remember(capture, checksum, memory.deltas)
+      return previous
+    }
+    const plan = planDelta(previous.deltas, memory.deltas, changed)
+    const from = memory.deltas[plan.kept] ?? {
+      checksumBefore: previous.checksum,
+      pageCountBefore: previous.pageCount,
+    }
+    const pages = plan.pages.filter((page) => page <= state.pageCount)
+    const content = this.#putDelta(state, checksum, { from, pages })
+    const deltas: DeltaRef[] = [...previous.deltas.slice(0, plan.kept), { level: plan.level, content }]
+    if (
+      deltas.reduce((sum, delta) => sum + contentBytes(delta.content), 0) >
+      state.pageCount * state.pageBytes
+    )
+      return undefined
+    this.#remember(capture, checksum, [
+      ...memory.deltas.slice(0, plan.kept),
+      { pages, pageCountBefore: from.pageCountBefore, checksumBefore: from.checksumBefore },
+    ])
+    return { ...logState(state, checksum), base: previous.base, deltas }
+  }
+
+  #putDelta(
+    state: DatabaseState,
+    checksum: DatabaseChecksum,
+    delta: { from: { checksumBefore: string; pageCountBefore: number }; pages: Uint32Array },
+  ): Content {
+    const pages = [...delta.pages].map((page) => ({
+      page,
+      hash: checksum.hashOf(page),
+      bytes: state.readPage(page).slice(),
+    }))
+    const bytes = encodePageDelta({
+      pageBytes: state.pageBytes,
+      pageCountBefore: delta.from.pageCountBefore,
+      pageCountAfter: state.pageCount,
+      checksumBefore: delta.from.checksumBefore,
+      checksumAfter: checksum.value,
+      pages,
+    })
+    const parts: Part[] = []
+    for (let start = 0; start < bytes.length; start += DELTA_CHUNK_BYTES) {
+      const chunk = bytes.subarray(start, start + DELTA_CHUNK_BYTES)
+      parts.push({ kind: 'chunk', bytes: chunk.length, id: this.#sink.put(chunk, 'pages') })
+    }
+    return spillLists(parts, (node) => this.#sink.putNode(node))
+  }
+
+  /** A log that consists of a base alone: all pages of the database as they are now. */
+  #startLog(capture: DatabaseCapture): StagedDatabase['state'] {
+    const { state } = capture
+    const checksum = new DatabaseChecksum(state.pageBytes)
+    const base = new BaseWriter(this.#sink, state)
+    state.eachPage((page, bytes) => {
+      checksum.replacePage(page, bytes)
+      base.page(page, bytes)
+    })
+    checksum.resize(state.pageCount)
+    this.#remember(capture, checksum, [])
+    return { ...logState(state, checksum), base: base.finish(), deltas: [] }
+  }
+
+  #remember(
+    { path, state, mainFile }: DatabaseCapture,
+    checksum: DatabaseChecksum,
+    deltas: DatabaseMemory['deltas'],
+  ): void {
+    const { pageBytes, pageCount, overlaidPages, walEnd } = state
+    this.pending.set(path, {
+      checksum,
+      captured: { pageBytes, pageCount, overlaidPages, walEnd },
+      mainFile,
+      deltas,
+    })
+  }
+}
+
+interface DatabaseCapture {
+  readonly path: ByteString
+  readonly state: DatabaseState
+  readonly mainFile: FileMark
+}
+
+/** Cuts the pages of a base, given in order, into chunks of one size. The lock page is given to nobody: it is zeros. */
+class BaseWriter {
+  readonly #sink: ChunkSink
+  readonly #bytes: number
+  readonly #pageBytes: number
+  readonly #chunk = Buffer.alloc(BASE_CHUNK_BYTES)
+  readonly #parts: Part[] = []
+  #start = 0
+
+  constructor(sink: ChunkSink, state: DatabaseState) {
+    this.#sink = sink
+    this.#bytes = state.pageCount * state.pageBytes
+    this.#pageBytes = state.pageBytes
+  }
+
+  page(page: number, bytes: Uint8Array): void {
+    const at = (page - 1) * this.#pageBytes
+    while (at >= this.#start + BASE_CHUNK_BYTES) this.#close()
+    this.#chunk.set(bytes, at - this.#start)
+  }
+
+  finish(): Content {
+    while (this.#start < this.#bytes) this.#close()
+    return spillLists(this.#parts, (node) => this.#sink.putNode(node))
+  }
+
+  #close(): void {
+    const bytes = Math.min(BASE_CHUNK_BYTES, this.#bytes - this.#start)
+    this.#parts.push({ kind: 'chunk', bytes, id: this.#sink.put(this.#chunk.subarray(0, bytes), 'pages') })
+    this.#start += bytes
+    this.#chunk.fill(0)
+  }
+}
+
+function logState(state: DatabaseState, checksum: DatabaseChecksum) {
+  return {
+    kind: 'database',
+    pageBytes: state.pageBytes,
+    pageCount: state.pageCount,
+    checksum: checksum.value,
+  } as const
+}
+
+/** Brings the checksum from the last capture to `state`; returns the pages that really differ. */
+function advance(checksum: DatabaseChecksum, state: DatabaseState, candidates: Uint32Array): Uint32Array {
+  if (state.pageCount < checksum.pageCount) checksum.resize(state.pageCount)
+  const changed = candidates.filter((page) => checksum.replacePage(page, state.readPage(page)))
+  checksum.resize(state.pageCount)
+  return changed
+}
+
+function fileChangesOf(
+  before: FileMark,
+  now: FileMark,
+  changed: readonly ByteSpan[] | undefined,
+): FileChanges {
+  const same =
+    before.inode === now.inode &&
+    before.bytes === now.bytes &&
+    before.mtimeNs === now.mtimeNs &&
+    before.ctimeNs === now.ctimeNs
+  if (same) return []
+  if (changed === undefined || before.inode !== now.inode) return 'unknown'
+  return changed.map(({ start, end }) => ({ offset: start, length: end - start }))
+}
+
+function fileMark(stats: BigIntStats): FileMark {
+  return {
+    inode: Number(stats.ino),
+    bytes: Number(stats.size),
+    mtimeNs: stats.mtimeNs,
+    ctimeNs: stats.ctimeNs,
+  }
+}
+
+/** Reads one file at any offset; the bytes are valid until the next read. */
+function fileReader(fd: number): ByteReader {
+  let buffer = Buffer.allocUnsafeSlow(64 * 1024)
+  return {
+    bytes: Number(fstatSync(fd, { bigint: true }).size),
+    read: (offset, length) => {
+      if (buffer.length < length) buffer = Buffer.allocUnsafeSlow(length)
+      let filled = 0
+      while (filled < length) {
+        const read = readSync(fd, buffer, filled, length - filled, offset + filled)
+        if (read === 0) break
+        filled += read
+      }
+      return buffer.subarray(0, filled)
+    },
+  }
+}
+
+/** What must not change while a database is read: the main file, and the beginning of the WAL, which names its run. */
+interface FilesMark {
+  readonly main: FileMark
+  readonly walHead: Buffer
+}
+
+function markFiles(main: number, wal: number | undefined): FilesMark {
+  const walHead = Buffer.alloc(32)
+  if (wal !== undefined) readSync(wal, walHead, 0, walHead.length, 0)
+  return { main: fileMark(fstatSync(main, { bigint: true })), walHead }
+}
+
+function isSame(before: FilesMark, after: FilesMark): boolean {
+  return (
+    before.main.bytes === after.main.bytes &&
+    before.main.mtimeNs === after.main.mtimeNs &&
+    before.main.ctimeNs === after.main.ctimeNs &&
+    before.walHead.equals(after.walHead)
+  )
+}

@@ -1,0 +1,72 @@
+import { Failure } from '@holdfast/base/failure'
+import { type ByteString, joinPath, toText } from '../format/byte-string.ts'
+import type { Holdfs } from '../holdfs/holdfs.ts'
+import type { SourceDirectory } from '../scan/source-directory.ts'
+import type { FetchedAttributes } from './directory-builder.ts'
+import type { Wanted } from './tree-stager.ts'
+
+/** Names asked for in one request. */
+const NAMES_PER_REQUEST = 4096
+
+/** Asks the native helper for what Node cannot tell: extended attributes and the holes of sparse files. */
+export async function fetchAttributes(
+  holdfs: Holdfs,
+  source: SourceDirectory,
+  wanted: readonly Wanted[],
+): Promise<Map<ByteString, FetchedAttributes>> {
+  const fetched = new Map<ByteString, FetchedAttributes>()
+  const requests: Promise<void>[] = []
+  for (const [directory, names] of byDirectory(wanted)) {
+    for (let start = 0; start < names.length; start += NAMES_PER_REQUEST) {
+      requests.push(
+        fetchXattrs({ holdfs, source, fetched }, directory, names.slice(start, start + NAMES_PER_REQUEST)),
+      )
+    }
+  }
+  await Promise.all(requests)
+  for (const { directory, name, sparse } of wanted) {
+    if (sparse) await fetchSpans({ holdfs, source, fetched }, joinPath(directory, name))
+  }
+  return fetched
+}
+
+function byDirectory(wanted: readonly Wanted[]): Map<ByteString, ByteString[]> {
+  const directories = new Map<ByteString, ByteString[]>()
+  for (const { directory, name } of wanted) {
+    const names = directories.get(directory)
+    if (names) names.push(name)
+    else directories.set(directory, [name])
+  }
+  return directories
+}
+
+interface Fetching {
+  readonly holdfs: Holdfs
+  readonly source: SourceDirectory
+  readonly fetched: Map<ByteString, FetchedAttributes>
+}
+
+async function fetchXattrs(
+  fetching: Fetching,
+  directory: ByteString,
+  names: readonly ByteString[],
+): Promise<void> {
+  const found = await fetching.holdfs.readXattrs(fetching.source.resolveBytes(directory), names)
+  found.forEach((answer, index) => {
+    const path = joinPath(directory, names[index] ?? '')
+    if ('errno' in answer) throw attributesUnreadable(path, answer.errno)
+    if (answer.xattrs.length > 0) fetching.fetched.set(path, { xattrs: answer.xattrs })
+  })
+}
+
+async function fetchSpans({ holdfs, source, fetched }: Fetching, path: ByteString): Promise<void> {
+  const { ranges } = await holdfs.dataRanges(source.resolveBytes(path))
+  const spans = ranges.map(({ offset, length }) => ({ start: offset, end: offset + length }))
+  fetched.set(path, { xattrs: fetched.get(path)?.xattrs ?? [], spans })
+}
+
+function attributesUnreadable(path: ByteString, errno: string): Failure {
+  const details = { path: toText(path), errno }
+  const code = errno === 'ENOENT' ? 'file-unstable' : errno === 'EACCES' ? 'no-permission' : 'source-failed'
+  return new Failure(code, `cannot read the attributes of ${toText(path)}: ${errno}`, details)
+}

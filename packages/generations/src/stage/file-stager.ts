@@ -1,0 +1,218 @@
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { Failure } from '@holdfast/base/failure'
+import { cutPoints } from '../chunk/fast-cdc.ts'
+import { type ByteString, toText } from '../format/byte-string.ts'
+import type { Content, Part } from '../format/content.ts'
+import type { SourceDirectory } from '../scan/source-directory.ts'
+import { sourceFailure } from '../scan/survey.ts'
+import type { ChunkSink } from './chunk-sink.ts'
+import { looksDense } from './density.ts'
+import {
+  type ByteSpan,
+  covers,
+  joinSegments,
+  reusableParts,
+  SEGMENT_BYTES,
+  segmentsOf,
+  spillLists,
+} from './segments.ts'
+import type { PreparedFile } from './stage-messages.ts'
+
+/** Files below this are one chunk: compression in groups gains more than finding a change inside. */
+export const WHOLE_FILE_BYTES_MAX = 256 * 1024
+/** How often a file that changes while it is read is read again. */
+const READ_ATTEMPTS_MAX = 3
+
+export interface FileRequest {
+  readonly path: ByteString
+  /** Data spans when the file has holes; absent: all of it is data. */
+  readonly spans?: readonly ByteSpan[] | undefined
+  /** The content of the last commit and the ranges that may differ from it; absent: all of it may differ. */
+  readonly previous?: { readonly content: Content; readonly changed: readonly ByteSpan[] } | undefined
+}
+
+export interface StagedFile {
+  readonly content: Content
+  /** The stat fields that belong to the content. */
+  readonly stats: BigIntStats
+  /** The file only grew while it was read; the content is its beginning. */
+  readonly appended: boolean
+}
+
+/** Reads regular files into chunks. */
+export class FileStager {
+  readonly #source: SourceDirectory
+  readonly #sink: ChunkSink
+  readonly #small = Buffer.allocUnsafeSlow(WHOLE_FILE_BYTES_MAX)
+  readonly #prepared = new Map<ByteString, PreparedFile>()
+  #large: Buffer | undefined
+
+  constructor(source: SourceDirectory, sink: ChunkSink) {
+    this.#source = source
+    this.#sink = sink
+  }
+
+  /** Rejects with `file-unstable` for a file that never stays still, with `no-permission` or `source-failed`. */
+  stage(request: FileRequest): StagedFile {
+    const fd = this.open(request.path)
+    try {
+      return this.#stageOpen(fd, request)
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  /** Takes files whose segments other threads have read. */
+  prepare(files: readonly PreparedFile[]): void {
+    for (const file of files) this.#prepared.set(file.path, file)
+  }
+
+  /** Reads one segment of a large file; undefined if the file ends inside it. */
+  stageSegment(path: ByteString, span: ByteSpan): Content | undefined {
+    const fd = this.open(path)
+    try {
+      return this.#readSegment(fd, path, span)
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  isDatabase(path: ByteString): boolean {
+    const fd = this.open(path)
+    try {
+      return hasDatabaseMagic(fd)
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  /** The file, opened without following a link that took its place. */
+  open(path: ByteString): number {
+    try {
+      return openSync(
+        this.#source.resolve(path),
+        constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+      )
+    } catch (error) {
+      throw sourceFailure(error, path, 'open')
+    }
+  }
+
+  #stageOpen(fd: number, request: FileRequest): StagedFile {
+    let before = fstatSync(fd, { bigint: true })
+    const prepared = this.#prepared.get(request.path)
+    if (prepared && isAsSurveyed(prepared, before))
+      return { content: prepared.content, stats: before, appended: false }
+    let grewOnly = true
+    for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
+      const content = this.#read(fd, request, Number(before.size))
+      const after = fstatSync(fd, { bigint: true })
+      if (content && isUntouched(before, after)) return { content, stats: after, appended: false }
+      grewOnly &&= after.size > before.size
+      if (content && grewOnly && attempt === READ_ATTEMPTS_MAX - 1)
+        return { content, stats: before, appended: true }
+      before = after
+    }
+    const path = toText(request.path)
+    throw new Failure('file-unstable', `${path} changed each of ${READ_ATTEMPTS_MAX} times it was read`, {
+      path,
+    })
+  }
+
+  #read(fd: number, request: FileRequest, bytes: number): Content | undefined {
+    if (bytes === 0) return []
+    if (bytes < WHOLE_FILE_BYTES_MAX && request.spans === undefined)
+      return this.#readWhole(fd, request.path, bytes)
+    return this.#readSegments(fd, request, bytes)
+  }
+
+  #readWhole(fd: number, path: ByteString, bytes: number): Content | undefined {
+    const buffer = this.#small.subarray(0, bytes)
+    if (!this.#fill(fd, path, buffer, 0)) return undefined
+    const id = this.#sink.put(buffer, looksDense(buffer) ? 'dense' : 'text')
+    return [{ kind: 'chunk', bytes, id }]
+  }
+
+  #readSegments(fd: number, request: FileRequest, bytes: number): Content | undefined {
+    const spans = request.spans ?? [{ start: 0, end: bytes }]
+    const reusable = request.previous
+      ? reusableParts(request.previous.content, request.previous.changed)
+      : new Map<number, Part>()
+    const staged: { span: ByteSpan; parts: Content }[] = []
+    for (const span of segmentsOf(cutSpans(spans, bytes))) {
+      const kept = reusable.get(span.start)
+      const parts = covers(kept, span) ? [kept] : this.#readSegment(fd, request.path, span)
+      if (parts === undefined) return undefined
+      staged.push({ span, parts })
+    }
+    return this.#spill(joinSegments(staged, bytes))
+  }
+
+  #spill(content: Content): Content {
+    return spillLists(content, (node) => this.#sink.putNode(node))
+  }
+
+  /** Cuts one segment into chunks by content; undefined if the file ends inside it. */
+  #readSegment(fd: number, path: ByteString, span: ByteSpan): Part[] | undefined {
+    this.#large ??= Buffer.allocUnsafeSlow(SEGMENT_BYTES)
+    const buffer = this.#large.subarray(0, span.end - span.start)
+    if (!this.#fill(fd, path, buffer, span.start)) return undefined
+    const parts: Part[] = []
+    let start = 0
+    for (const end of cutPoints(buffer)) {
+      const chunk = buffer.subarray(start, end)
+      parts.push({
+        kind: 'chunk',
+        bytes: end - start,
+        id: this.#sink.put(chunk, looksDense(chunk) ? 'dense' : 'text'),
+      })
+      start = end
+    }
+    return parts
+  }
+
+  #fill(fd: number, path: ByteString, buffer: Buffer, position: number): boolean {
+    let filled = 0
+    try {
+      while (filled < buffer.length) {
+        const read = readSync(fd, buffer, filled, buffer.length - filled, position + filled)
+        if (read === 0) return false
+        filled += read
+      }
+    } catch (error) {
+      throw sourceFailure(error, path, 'read')
+    }
+    return true
+  }
+}
+
+function cutSpans(spans: readonly ByteSpan[], bytes: number): ByteSpan[] {
+  return spans
+    .filter((span) => span.start < bytes)
+    .map(({ start, end }) => ({ start, end: Math.min(end, bytes) }))
+}
+
+function isAsSurveyed(surveyed: PreparedFile, now: BigIntStats): boolean {
+  return (
+    surveyed.bytes === Number(now.size) &&
+    surveyed.mtimeMs === milliseconds(now.mtimeNs) &&
+    surveyed.ctimeMs === milliseconds(now.ctimeNs)
+  )
+}
+
+/** As Node computes the milliseconds of a stat. */
+function milliseconds(ns: bigint): number {
+  return Number(ns / 1_000_000_000n) * 1000 + Number(ns % 1_000_000_000n) / 1_000_000
+}
+
+function isUntouched(before: BigIntStats, after: BigIntStats): boolean {
+  return before.size === after.size && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs
+}
+
+const DATABASE_MAGIC = Buffer.from('SQLite format 3\0', 'latin1')
+
+/** True if a file begins as a SQLite database does. */
+export function hasDatabaseMagic(fd: number): boolean {
+  const first = Buffer.alloc(DATABASE_MAGIC.length)
+  return readSync(fd, first, 0, first.length, 0) === first.length && first.equals(DATABASE_MAGIC)
+}

@@ -1,0 +1,61 @@
+import type { Randomness } from '@holdfast/base/randomness'
+import type { ByteString } from '../format/byte-string.ts'
+import type { ChunkIndex } from '../format/chunk-index.ts'
+import { createFrameSeal } from '../format/frame-seal.ts'
+import { newPackName } from '../format/names.ts'
+import { type BuiltPack, PackBuilder } from '../format/pack-builder.ts'
+import { SourceDirectory } from '../scan/source-directory.ts'
+import type { TreeState } from '../scan/tree-state.ts'
+import { ChunkSink } from './chunk-sink.ts'
+import type { DatabaseMemory } from './database-memory.ts'
+import { DatabaseStager } from './database-stager.ts'
+import { FileStager } from './file-stager.ts'
+import type { ByteSpan } from './segments.ts'
+import type { StageSession } from './stage-messages.ts'
+import { TreeStager } from './tree-stager.ts'
+
+export interface StageEngineDeps {
+  readonly randomness: Randomness
+  readonly onPack: (pack: BuiltPack) => void
+  /** Every chunk that is stored already. */
+  readonly known: ChunkIndex
+}
+
+/** One thread's part in staging one commit: a source to read, a sink for chunks, packs that fill. */
+export class StageEngine implements Disposable {
+  readonly source: SourceDirectory
+  readonly sink: ChunkSink
+  readonly files: FileStager
+  readonly builder: PackBuilder
+
+  constructor(deps: StageEngineDeps, session: StageSession) {
+    const coding = { seal: session.sealKey && createFrameSeal(session.sealKey) }
+    const nextName = () => newPackName(session.lease, deps.randomness)
+    this.source = new SourceDirectory(session.sourcePath)
+    this.builder = new PackBuilder({ coding, nextName, onPack: deps.onPack })
+    this.sink = new ChunkSink(deps.known, this.builder)
+    this.files = new FileStager(this.source, this.sink)
+  }
+
+  /** A stager over this thread's source and sink. `changedRanges` is what a change feed knows of a file. */
+  treeStager(
+    remembered: { state: TreeState; memories: DatabaseMemories },
+    changedRanges: ChangedRanges = noRanges,
+  ) {
+    const { source, sink, files } = this
+    const databases = new DatabaseStager({ files, sink, memories: remembered.memories })
+    return {
+      databases,
+      stager: new TreeStager({ source, sink, files, databases, state: remembered.state, changedRanges }),
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.source[Symbol.dispose]()
+  }
+}
+
+export type DatabaseMemories = ReadonlyMap<ByteString, DatabaseMemory | Uint8Array>
+export type ChangedRanges = (path: ByteString) => readonly ByteSpan[] | undefined
+
+const noRanges: ChangedRanges = () => undefined

@@ -1,0 +1,138 @@
+import { Failure } from '@holdfast/base/failure'
+import type { ByteString } from '../format/byte-string.ts'
+import type { Content } from '../format/content.ts'
+import { contentBytes } from '../format/content.ts'
+import type { BuiltPack } from '../format/pack-builder.ts'
+import type { TreeState } from '../scan/tree-state.ts'
+import { encodeDatabaseMemory } from './database-memory.ts'
+import { type ByteSpan, segmentsOf } from './segments.ts'
+import type { DatabaseMemories } from './stage-engine.ts'
+import type {
+  BuildReply,
+  CloseReply,
+  LargeFile,
+  PreparedFile,
+  SegmentReply,
+  StageSession,
+  SurveyReply,
+} from './stage-messages.ts'
+import type { StagePool, StageThread } from './stage-pool.ts'
+
+/** A subtree, or (`flat`) one directory without its subdirectories. */
+export interface StageJob {
+  readonly top: ByteString
+  readonly flat: boolean
+}
+
+export interface JobsDone {
+  readonly builds: readonly BuildReply[]
+  readonly usedPacks: ReadonlySet<string>
+}
+
+interface JobDeps {
+  readonly pool: StagePool
+  readonly onPack: (pack: BuiltPack) => Promise<void>
+}
+
+interface JobInput {
+  readonly session: StageSession
+  readonly state: TreeState
+  readonly memories: DatabaseMemories
+}
+
+/** Runs jobs on the staging threads: survey all, share the segments of large files, build all. */
+export async function runJobs(deps: JobDeps, input: JobInput, jobs: readonly StageJob[]): Promise<JobsDone> {
+  const threads = deps.pool.threads()
+  await Promise.all(threads.map((thread) => thread.open(input.session, deps.onPack)))
+  const surveyed = await shareOut(threads, jobs, async (thread, job) => {
+    const reply = (await thread.request({ kind: 'survey', ...job, ...remembered(input, job) })) as SurveyReply
+    return { job, thread, large: reply.large }
+  })
+  const prepared = await readLargeFiles(
+    threads,
+    surveyed.flatMap(({ large }) => large),
+  )
+  const builds = await Promise.all(
+    surveyed.map(
+      async ({ job, thread }) =>
+        (await thread.request({ kind: 'build', top: job.top, prepared })) as BuildReply,
+    ),
+  )
+  const closed = await Promise.all(
+    threads.map(async (thread) => (await thread.request({ kind: 'close' })) as CloseReply),
+  )
+  return { builds, usedPacks: new Set(closed.flatMap(({ usedPacks }) => usedPacks)) }
+}
+
+/** Gives each thread the next item as soon as it is free. */
+async function shareOut<T, R>(
+  threads: readonly StageThread[],
+  items: readonly T[],
+  run: (thread: StageThread, item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = []
+  let next = 0
+  const work = async (thread: StageThread) => {
+    while (next < items.length) {
+      const index = next++
+      results[index] = await run(thread, items[index] as T)
+    }
+  }
+  await Promise.all(threads.map(work))
+  return results
+}
+
+/** What the last commit knew of a job's directories and databases. */
+function remembered({ state, memories }: JobInput, { top, flat }: StageJob) {
+  const isInside = (path: ByteString) =>
+    flat ? parentOf(path) === top : top === '' || path.startsWith(`${top}/`)
+  const states = [...state.encodedBelow(top)].filter(([path]) => !flat || path === top)
+  const databases = [...memories].filter(([path]) => isInside(path))
+  return {
+    states,
+    memories: databases.map(
+      ([path, held]) => [path, held instanceof Uint8Array ? held : encodeDatabaseMemory(held)] as const,
+    ),
+  }
+}
+
+function parentOf(path: ByteString): ByteString {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')))
+}
+
+/** Reads the segments of large files on all threads; a file that ends early is left to its builder. */
+async function readLargeFiles(
+  threads: readonly StageThread[],
+  files: readonly LargeFile[],
+): Promise<PreparedFile[]> {
+  const tasks = files.flatMap((file) =>
+    segmentsOf([{ start: 0, end: file.bytes }]).map((span) => ({ file, span })),
+  )
+  const read = await shareOut(
+    threads,
+    tasks,
+    async (thread, { file, span }: { file: LargeFile; span: ByteSpan }) => {
+      const reply = (await thread.request({ kind: 'segment', path: file.path, span })) as SegmentReply
+      return { path: file.path, parts: reply.parts }
+    },
+  )
+  const parts = new Map<ByteString, Content>()
+  for (const segment of read) {
+    if (segment.parts) parts.set(segment.path, [...(parts.get(segment.path) ?? []), ...segment.parts])
+  }
+  return files.flatMap((file) => {
+    const content = parts.get(file.path)
+    if (content === undefined) return []
+    if (contentBytes(content) !== file.bytes) return []
+    return [{ ...file, content }]
+  })
+}
+
+/** Rejects with the first failure of several promises, after all have settled. */
+export async function settleAll(promises: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(promises)) {
+    if (result.status === 'rejected') {
+      throw result.reason instanceof Error ? result.reason : new Failure('internal', String(result.reason))
+    }
+  }
+}

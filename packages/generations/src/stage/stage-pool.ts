@@ -1,0 +1,89 @@
+import { Worker } from 'node:worker_threads'
+import { Failure } from '@holdfast/base/failure'
+import type { BuiltPack } from '../format/pack-builder.ts'
+import type { StageMessage, StageRequest } from './stage-messages.ts'
+
+type Reply = Extract<StageMessage, { kind: 'reply' }>['reply']
+
+/** One staging thread: requests queue up and are answered in order. */
+export class StageThread {
+  readonly #worker: Worker
+  readonly #waiting: { resolve: (reply: Reply) => void; reject: (error: Failure) => void }[] = []
+  #onPack: ((pack: BuiltPack) => void) | undefined
+  #dead: Failure | undefined
+
+  constructor() {
+    this.#worker = new Worker(new URL('./stage-worker.ts', import.meta.url))
+    this.#worker.unref()
+    this.#worker.on('message', (message: StageMessage) => this.#receive(message))
+    this.#worker.on('error', (error) =>
+      this.#end(new Failure('internal', 'a staging thread failed', {}, error)),
+    )
+    this.#worker.on('exit', () => this.#end(new Failure('internal', 'a staging thread ended')))
+  }
+
+  /** Begins a commit; `onPack` stores a pack, and the thread goes on filling others meanwhile. */
+  async open(
+    session: Extract<StageRequest, { kind: 'open' }>['session'],
+    onPack: (pack: BuiltPack) => Promise<void>,
+  ) {
+    const inFlight = new Int32Array(new SharedArrayBuffer(4))
+    this.#onPack = (pack) => {
+      const done = () => {
+        Atomics.sub(inFlight, 0, 1)
+        Atomics.notify(inFlight, 0)
+      }
+      onPack(pack).then(done, done)
+    }
+    await this.request({ kind: 'open', session, inFlight })
+  }
+
+  /** Rejects with the failure that the thread met. */
+  request(request: StageRequest): Promise<Reply> {
+    if (this.#dead) return Promise.reject(this.#dead)
+    this.#worker.ref()
+    const reply = new Promise<Reply>((resolve, reject) => this.#waiting.push({ resolve, reject }))
+    this.#worker.postMessage(request)
+    return reply
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker.terminate()
+  }
+
+  #receive(message: StageMessage): void {
+    if (message.kind === 'pack') {
+      this.#onPack?.(message.pack)
+      return
+    }
+    const waiting = this.#waiting.shift()
+    if (this.#waiting.length === 0) this.#worker.unref()
+    if (message.kind === 'reply') waiting?.resolve(message.reply)
+    else waiting?.reject(new Failure(message.code, message.message, message.details))
+  }
+
+  #end(failure: Failure): void {
+    this.#dead ??= failure
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#dead)
+  }
+}
+
+/** The staging threads of a process, started when the first large commit needs them. */
+export class StagePool implements AsyncDisposable {
+  readonly #size: number
+  #threads: StageThread[] | undefined
+
+  constructor(size: number) {
+    this.#size = size
+  }
+
+  threads(): readonly StageThread[] {
+    this.#threads ??= Array.from({ length: this.#size }, () => new StageThread())
+    return this.#threads
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all((this.#threads ?? []).map((thread) => thread.stop()))
+    this.#threads = undefined
+  }
+}

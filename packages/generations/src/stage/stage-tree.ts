@@ -1,0 +1,155 @@
+import type { Randomness } from '@holdfast/base/randomness'
+import { type ByteString, joinPath } from '../format/byte-string.ts'
+import type { ChunkId } from '../format/chunk-id.ts'
+import type { ChunkIndex } from '../format/chunk-index.ts'
+import type { BuiltPack } from '../format/pack-builder.ts'
+import type { Holdfs } from '../holdfs/holdfs.ts'
+import { isUnchanged, type SurveyedDirectory } from '../scan/survey.ts'
+import type { TreeState } from '../scan/tree-state.ts'
+import type { Changes, ListedChanges } from '../volume/volume.ts'
+import type { DatabaseMemory } from './database-memory.ts'
+import type { DatabaseStager } from './database-stager.ts'
+import { fetchAttributes } from './fetch-attributes.ts'
+import { changedBytesOf } from './large-files.ts'
+import { type DatabaseMemories, StageEngine } from './stage-engine.ts'
+import { runJobs, type StageJob } from './stage-jobs.ts'
+import type { StageSession } from './stage-messages.ts'
+import type { StagePool } from './stage-pool.ts'
+import { type TreeStager, wantedOf } from './tree-stager.ts'
+
+/** Up to this many changed bytes are staged on the calling thread: starting others would take longer. */
+const INLINE_BYTES_MAX = 16 << 20
+/** A full survey goes to the staging threads when it meets more names than this. */
+const INLINE_NAMES_MAX = 4000
+
+export interface StageDeps {
+  readonly pool: StagePool
+  readonly holdfs: Holdfs
+  readonly randomness: Randomness
+  readonly known: ChunkIndex
+  /** Stores a pack; staging goes on meanwhile and does not wait for it to succeed. */
+  readonly onPack: (pack: BuiltPack) => Promise<void>
+}
+
+export interface StageInput {
+  readonly session: StageSession
+  readonly state: TreeState
+  readonly memories: DatabaseMemories
+  readonly changes: Changes
+}
+
+/** A staged tree: its chunks are in packs that are full or still open in `engine`. */
+export interface StagedTree {
+  readonly root: ChunkId
+  readonly engine: StageEngine
+  readonly stager: TreeStager
+  /** What the databases leave for the next commit, by path. */
+  readonly memories: DatabaseMemories
+  readonly usedPacks: ReadonlySet<string>
+}
+
+/** Stages what changed in a frozen image. The caller disposes of the engine. Rejects as reading and encoding do. */
+export async function stageTree(deps: StageDeps, input: StageInput): Promise<StagedTree> {
+  const engine = new StageEngine({ ...deps, onPack: (pack) => void deps.onPack(pack) }, input.session)
+  try {
+    return await new TreeStaging(deps, input, engine).run()
+  } catch (error) {
+    engine[Symbol.dispose]()
+    throw error
+  }
+}
+
+class TreeStaging {
+  readonly #deps: StageDeps
+  readonly #input: StageInput
+  readonly #engine: StageEngine
+  readonly #stager: TreeStager
+  readonly #databases: DatabaseStager
+  readonly #memories = new Map<ByteString, DatabaseMemory | Uint8Array>()
+  readonly #usedPacks = new Set<string>()
+
+  constructor(deps: StageDeps, input: StageInput, engine: StageEngine) {
+    this.#deps = deps
+    this.#input = input
+    this.#engine = engine
+    const { changes } = input
+    const ranges = changes.kind === 'listed' ? (path: ByteString) => changes.files.get(path) : undefined
+    const { stager, databases } = engine.treeStager({ state: input.state, memories: input.memories }, ranges)
+    this.#stager = stager
+    this.#databases = databases
+  }
+
+  async run(): Promise<StagedTree> {
+    const { surveyed, rest } = this.#survey()
+    const inline = rest.length === 0 && changedBytesOf(surveyed) <= INLINE_BYTES_MAX
+    if (inline) await this.#stageInline(surveyed)
+    else await this.#stagePooled(surveyed, rest)
+    this.#stager.linkUp()
+    const top = await fetchAttributes(this.#deps.holdfs, this.#engine.source, [
+      { directory: '', name: '.', sparse: false },
+    ])
+    const root = this.#stager.root(top.get('.') ?? { xattrs: [] })
+    for (const [path, memory] of this.#databases.pending) this.#memories.set(path, memory)
+    for (const pack of this.#engine.sink.usedPacks) this.#usedPacks.add(pack)
+    return {
+      root,
+      engine: this.#engine,
+      stager: this.#stager,
+      memories: this.#memories,
+      usedPacks: this.#usedPacks,
+    }
+  }
+
+  /** Surveys what the change list names, or from the root down until it has met enough names to share the rest. */
+  #survey(): { surveyed: SurveyedDirectory[]; rest: ByteString[] } {
+    const { changes, session, state } = this.#input
+    if (changes.kind === 'listed' && state.size > 0)
+      return { surveyed: this.#surveyListed(changes), rest: [] }
+    const surveyed: SurveyedDirectory[] = []
+    let names = 0
+    const waiting: ByteString[] = ['']
+    while (names < INLINE_NAMES_MAX) {
+      const path = waiting.shift()
+      if (path === undefined) break
+      const directory = this.#stager.surveyOne(path, session.racyFromMs)
+      surveyed.push(directory)
+      names += directory.names.length
+      for (const { name, kind } of directory.names)
+        if (kind === 'directory') waiting.push(joinPath(path, name))
+    }
+    this.#stager.forgetUnmet(surveyed, new Set(waiting))
+    return { surveyed, rest: waiting }
+  }
+
+  #surveyListed(changes: ListedChanges): SurveyedDirectory[] {
+    const { racyFromMs } = this.#input.session
+    const surveyed = new Map<ByteString, SurveyedDirectory>()
+    for (const path of changes.removed) this.#stager.forget(path)
+    for (const path of changes.replaced) {
+      for (const directory of this.#stager.surveyAll(path, racyFromMs))
+        surveyed.set(directory.path, directory)
+    }
+    for (const path of changes.directories) {
+      if (!surveyed.has(path)) surveyed.set(path, this.#stager.surveyOne(path, racyFromMs))
+    }
+    return [...surveyed.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
+  }
+
+  async #stageInline(surveyed: SurveyedDirectory[]): Promise<void> {
+    const fetched = await fetchAttributes(this.#deps.holdfs, this.#engine.source, wantedOf(surveyed))
+    this.#stager.build(surveyed, fetched)
+  }
+
+  async #stagePooled(surveyed: readonly SurveyedDirectory[], rest: readonly ByteString[]): Promise<void> {
+    const flat = surveyed
+      .filter((directory) => !isUnchanged(directory))
+      .map(({ path }): StageJob => ({ top: path, flat: true }))
+    const deep = rest.map((top): StageJob => ({ top, flat: false }))
+    const staged = await runJobs(this.#deps, this.#input, [...deep, ...flat])
+    for (const { changed, gone, memories } of staged.builds) {
+      this.#stager.adopt(changed, gone)
+      for (const [path, memory] of memories) this.#memories.set(path, memory)
+    }
+    for (const pack of staged.usedPacks) this.#usedPacks.add(pack)
+  }
+}

@@ -1,0 +1,92 @@
+import { parentPort } from 'node:worker_threads'
+import { present } from '@holdfast/base/assert'
+import { failureToWire } from '@holdfast/base/failure'
+import { systemRandomness } from '@holdfast/base/randomness'
+import type { ByteString } from '../format/byte-string.ts'
+import { ChunkIndex } from '../format/chunk-index.ts'
+import { ChunkTable } from '../format/chunk-table.ts'
+import type { BuiltPack } from '../format/pack-builder.ts'
+import { Holdfs } from '../holdfs/holdfs.ts'
+import { StageEngine } from './stage-engine.ts'
+import {
+  PACKS_IN_FLIGHT_MAX,
+  type StageMessage,
+  type StageRequest,
+  type StageSession,
+} from './stage-messages.ts'
+import { SubtreeJob } from './subtree-job.ts'
+
+/*
+ * A thread that stages: open (a commit begins), then any number of survey, segment and build, then close (its last
+ * pack is filled). One request at a time, each answered by one reply; packs go out as they fill.
+ */
+const port = present(parentPort, 'the parent port')
+
+interface OpenSession {
+  readonly session: StageSession
+  readonly engine: StageEngine
+  readonly jobs: Map<ByteString, SubtreeJob>
+}
+
+let open: OpenSession | undefined
+let helper: Promise<Holdfs> | undefined
+
+function send(message: StageMessage): void {
+  port.postMessage(message)
+}
+
+/** Hands a pack over and waits while too many of this thread's packs are not stored yet: memory stays bounded. */
+function sendPack(pack: BuiltPack, inFlight: Int32Array): void {
+  Atomics.add(inFlight, 0, 1)
+  send({ kind: 'pack', pack })
+  for (
+    let count = Atomics.load(inFlight, 0);
+    count >= PACKS_IN_FLIGHT_MAX;
+    count = Atomics.load(inFlight, 0)
+  ) {
+    Atomics.wait(inFlight, 0, count)
+  }
+}
+
+async function answer(request: StageRequest): Promise<void> {
+  switch (request.kind) {
+    case 'open': {
+      const { session, inFlight } = request
+      open?.engine[Symbol.dispose]()
+      const onPack = (pack: BuiltPack) => sendPack(pack, inFlight)
+      const known = new ChunkIndex(
+        session.tables.map((bytes) => new ChunkTable(bytes)),
+        new Set(session.deadPacks),
+      )
+      const engine = new StageEngine({ randomness: systemRandomness, onPack, known }, session)
+      open = { session, engine, jobs: new Map() }
+      return send({ kind: 'reply', reply: null })
+    }
+    case 'survey': {
+      const { session, engine, jobs } = present(open, 'an open session')
+      const job = new SubtreeJob(engine, request)
+      jobs.set(request.top, job)
+      return send({ kind: 'reply', reply: job.survey(session.racyFromMs) })
+    }
+    case 'segment': {
+      const { engine } = present(open, 'an open session')
+      return send({ kind: 'reply', reply: { parts: engine.files.stageSegment(request.path, request.span) } })
+    }
+    case 'build': {
+      helper ??= Holdfs.start()
+      const job = present(present(open, 'an open session').jobs.get(request.top), 'a surveyed subtree')
+      return send({ kind: 'reply', reply: await job.build(await helper, request.prepared) })
+    }
+    case 'close': {
+      const { engine } = present(open, 'an open session')
+      engine.builder.finish()
+      engine[Symbol.dispose]()
+      open = undefined
+      return send({ kind: 'reply', reply: { usedPacks: [...engine.sink.usedPacks] } })
+    }
+  }
+}
+
+port.on('message', (request: StageRequest) => {
+  answer(request).catch((error: unknown) => send({ kind: 'failed', ...failureToWire(error) }))
+})

@@ -1,0 +1,79 @@
+import type { ByteString } from '../format/byte-string.ts'
+import type { Holdfs } from '../holdfs/holdfs.ts'
+import { encodeDirectoryState } from '../scan/directory-state.ts'
+import type { SurveyedDirectory } from '../scan/survey.ts'
+import { type EncodedState, TreeState } from '../scan/tree-state.ts'
+import { encodeDatabaseMemory } from './database-memory.ts'
+import type { DatabaseStager } from './database-stager.ts'
+import { fetchAttributes } from './fetch-attributes.ts'
+import { largeFilesOf } from './large-files.ts'
+import type { StageEngine } from './stage-engine.ts'
+import type { BuildReply, PreparedFile, SurveyReply } from './stage-messages.ts'
+import { type TreeStager, wantedOf } from './tree-stager.ts'
+
+/**
+ * One subtree, or one directory without its subdirectories, staged away from the main thread: surveyed first, built
+ * when its large files have been read.
+ */
+export class SubtreeJob {
+  readonly #engine: StageEngine
+  readonly #top: ByteString
+  readonly #flat: boolean
+  readonly #stager: TreeStager
+  readonly #databases: DatabaseStager
+  #surveyed: SurveyedDirectory[] = []
+
+  constructor(
+    engine: StageEngine,
+    remembered: {
+      top: ByteString
+      flat: boolean
+      states: readonly EncodedState[]
+      memories: readonly EncodedState[]
+    },
+  ) {
+    const state = new TreeState()
+    for (const encoded of remembered.states) state.setEncoded(encoded)
+    const { stager, databases } = engine.treeStager({ state, memories: new Map(remembered.memories) })
+    this.#engine = engine
+    this.#top = remembered.top
+    this.#flat = remembered.flat
+    this.#stager = stager
+    this.#databases = databases
+  }
+
+  survey(racyFromMs: number): SurveyReply {
+    this.#surveyed = this.#flat
+      ? [this.#stager.surveyOne(this.#top, racyFromMs)]
+      : this.#stager.surveyAll(this.#top, racyFromMs)
+    return { large: largeFilesOf(this.#surveyed).filter(({ path }) => !this.#engine.files.isDatabase(path)) }
+  }
+
+  async build(holdfs: Holdfs, prepared: readonly PreparedFile[]): Promise<BuildReply> {
+    const fetched = await fetchAttributes(holdfs, this.#engine.source, wantedOf(this.#surveyed))
+    this.#engine.files.prepare(prepared)
+    if (this.#flat) for (const directory of this.#surveyed) this.#stager.buildUnlinked(directory, fetched)
+    else {
+      this.#stager.forgetUnmet(this.#surveyed)
+      this.#stager.build(this.#surveyed, fetched)
+    }
+    return {
+      changed: [...this.#stager.changed].map(([path, state]) => [
+        path,
+        toShared(encodeDirectoryState(state)),
+      ]),
+      gone: [...this.#stager.gone],
+      memories: [...this.#databases.pending].map(([path, memory]) => [
+        path,
+        toShared(encodeDatabaseMemory(memory)),
+      ]),
+    }
+  }
+}
+
+/** A copy that other threads read in place. */
+function toShared(bytes: Uint8Array): Uint8Array {
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
+  shared.set(bytes)
+  return shared
+}

@@ -1,0 +1,219 @@
+import { type ByteString, joinPath, parentPath } from '../format/byte-string.ts'
+import type { ChunkId } from '../format/chunk-id.ts'
+import type { Notice } from '../format/generation-record.ts'
+import { encodeRoot } from '../format/tree-node.ts'
+import { type DirectoryState, type DirectoryTotals, decodeDirectoryState } from '../scan/directory-state.ts'
+import { isUnchanged, type SurveyedDirectory, surveyDirectory } from '../scan/survey.ts'
+import type { EncodedState, TreeState } from '../scan/tree-state.ts'
+import {
+  attributesOf,
+  type BuildDeps,
+  buildEntries,
+  type FetchedAttributes,
+  linkDirectory,
+  statExactly,
+  UNLINKED,
+} from './directory-builder.ts'
+
+export interface TreeStagerDeps extends Omit<BuildDeps, 'fetched'> {
+  /** What the last commit knew; `accept` brings it up to date. */
+  readonly state: TreeState
+}
+
+/** A name whose attributes the native helper must tell before it can be built. */
+export interface Wanted {
+  readonly directory: ByteString
+  readonly name: ByteString
+  /** True for a file with fewer blocks than its size needs. */
+  readonly sparse: boolean
+}
+
+/**
+ * Stages the directories below one path: survey (what is there), fetch (by the caller: what only the helper tells),
+ * build (read, cut, encode, from the leaves up). Nothing is remembered until `accept`, so that a commit that fails
+ * leaves the next one to find the same changes.
+ */
+export class TreeStager {
+  readonly #deps: TreeStagerDeps
+  readonly #pending = new Map<ByteString, DirectoryState>()
+  readonly #gone = new Set<ByteString>()
+
+  constructor(deps: TreeStagerDeps) {
+    this.#deps = deps
+  }
+
+  /** Surveys `top` and everything below it, parents before children. */
+  surveyAll(top: ByteString, racyFromMs: number): SurveyedDirectory[] {
+    const surveyed: SurveyedDirectory[] = []
+    const waiting = [top]
+    for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+      const directory = this.surveyOne(path, racyFromMs)
+      surveyed.push(directory)
+      for (const { name, kind } of directory.names)
+        if (kind === 'directory') waiting.push(joinPath(path, name))
+    }
+    return surveyed
+  }
+
+  surveyOne(path: ByteString, racyFromMs: number): SurveyedDirectory {
+    return surveyDirectory({ source: this.#deps.source, state: this.#deps.state, racyFromMs }, path)
+  }
+
+  /** Forgets every directory that was not surveyed and does not lie in one of the subtrees staged elsewhere. */
+  forgetUnmet(surveyed: readonly SurveyedDirectory[], elsewhere: ReadonlySet<ByteString> = new Set()): void {
+    const met = new Set(surveyed.map(({ path }) => path))
+    for (const path of this.#deps.state.paths())
+      if (!met.has(path) && !isWithin(path, elsewhere)) this.#gone.add(path)
+  }
+
+  /** Forgets one directory with all that was in it. */
+  forget(removed: ByteString): void {
+    for (const [path] of this.#deps.state.encodedBelow(removed))
+      if (!this.#pending.has(path)) this.#gone.add(path)
+  }
+
+  /** Builds surveyed directories, given parents first. */
+  build(surveyed: readonly SurveyedDirectory[], fetched: ReadonlyMap<ByteString, FetchedAttributes>): void {
+    const deps = { ...this.#deps, fetched }
+    for (const directory of surveyed.toReversed()) {
+      if (isUnchanged(directory) && !this.#hasPendingChild(directory)) continue
+      const entries = buildEntries(deps, directory, (path) => this.nodeOf(path))
+      this.#pending.set(
+        directory.path,
+        linkDirectory(this.#deps.sink, entries, () => undefined),
+      )
+    }
+  }
+
+  /** Builds the entries of one surveyed directory whose subdirectories are staged elsewhere. */
+  buildUnlinked(directory: SurveyedDirectory, fetched: ReadonlyMap<ByteString, FetchedAttributes>): void {
+    const entries = buildEntries({ ...this.#deps, fetched }, directory, () => UNLINKED)
+    this.#pending.set(directory.path, { ...entries, node: UNLINKED })
+  }
+
+  /** Takes over directories that were staged elsewhere. */
+  adopt(changed: Iterable<EncodedState>, gone: Iterable<ByteString>): void {
+    for (const [path, bytes] of changed) this.#pending.set(path, decodeDirectoryState(bytes))
+    for (const path of gone) this.#gone.add(path)
+  }
+
+  /**
+   * Links staged directories into their parents up to the root, deepest first: those adopted unlinked, and those whose
+   * own entries stand while a directory below them changed.
+   */
+  linkUp(): void {
+    const unlinked = [...this.#pending].filter(([, state]) => state.node === UNLINKED).map(([path]) => path)
+    const paths = new Set([...unlinked, ...this.#ancestorsOfPending()])
+    for (const path of [...paths].sort((a, b) => depth(b) - depth(a))) {
+      const fresh = this.#current(path).node === UNLINKED
+      const nodeOf = (name: ByteString) => {
+        const child = joinPath(path, name)
+        return fresh ? this.nodeOf(child) : this.#pending.get(child)?.node
+      }
+      this.#pending.set(path, linkDirectory(this.#deps.sink, this.#current(path), nodeOf))
+    }
+  }
+
+  /** Directories above the pending ones that are not pending themselves. */
+  *#ancestorsOfPending(): Iterable<ByteString> {
+    const seen = new Set<ByteString>()
+    for (const path of this.#pending.keys()) {
+      for (let up = path; up !== '' && !seen.has(up); ) {
+        seen.add(up)
+        up = parentPath(up)
+        if (!this.#pending.has(up)) yield up
+      }
+    }
+  }
+
+  nodeOf(path: ByteString): ChunkId {
+    return this.#current(path).node
+  }
+
+  /** The root node over what is staged. */
+  root(fetched: FetchedAttributes): ChunkId {
+    const attributes = attributesOf(statExactly(this.#deps.source, ''), fetched.xattrs)
+    const root = encodeRoot({ kind: 'directory', name: '', attributes, node: this.nodeOf('') })
+    this.#deps.sink.putNode(root)
+    return root.id
+  }
+
+  get changed(): ReadonlyMap<ByteString, DirectoryState> {
+    return this.#pending
+  }
+
+  /** Directories that exist no more. */
+  get gone(): ReadonlySet<ByteString> {
+    return this.#gone
+  }
+
+  /** Sums over every directory. */
+  totals(): DirectoryTotals & { readonly notices: readonly Notice[] } {
+    const sum = { files: 0, bytes: 0, databases: 0 }
+    const notices: Notice[] = []
+    for (const { totals, notices: own } of this.#states()) {
+      sum.files += totals.files
+      sum.bytes += totals.bytes
+      sum.databases += totals.databases
+      notices.push(...own)
+    }
+    return { ...sum, notices }
+  }
+
+  *#states(): Iterable<DirectoryState> {
+    for (const path of this.#deps.state.paths()) {
+      const state = this.#gone.has(path) || this.#pending.has(path) ? undefined : this.#deps.state.get(path)
+      if (state) yield state
+    }
+    yield* this.#pending.values()
+  }
+
+  /** The commit holds: what was staged is what the next one compares with. */
+  accept(): void {
+    for (const path of this.#gone) this.#deps.state.delete(path)
+    for (const [path, state] of this.#pending) this.#deps.state.set(path, state)
+    this.discard()
+  }
+
+  /** The commit failed: everything staged is forgotten. */
+  discard(): void {
+    this.#pending.clear()
+    this.#gone.clear()
+  }
+
+  #hasPendingChild(directory: SurveyedDirectory): boolean {
+    return directory.names.some(
+      ({ name, kind }) => kind === 'directory' && this.#pending.has(joinPath(directory.path, name)),
+    )
+  }
+
+  #current(path: ByteString): DirectoryState {
+    const state = this.#pending.get(path) ?? this.#deps.state.get(path)
+    if (state === undefined) throw new Error(`directory was not staged: ${path}`)
+    return state
+  }
+}
+
+/** The names of surveyed directories that changed and may have attributes beyond their stat fields. */
+export function wantedOf(surveyed: readonly SurveyedDirectory[]): Wanted[] {
+  const wanted: Wanted[] = []
+  for (const { path, names } of surveyed) {
+    for (const { name, kind, changed, stats } of names) {
+      if (!changed || (kind !== 'file' && kind !== 'directory')) continue
+      wanted.push({ directory: path, name, sparse: kind === 'file' && stats.blocks * 512 < stats.size })
+    }
+  }
+  return wanted
+}
+
+function isWithin(path: ByteString, tops: ReadonlySet<ByteString>): boolean {
+  if (tops.size === 0) return false
+  for (let up = path; up !== ''; up = parentPath(up)) if (tops.has(up)) return true
+  return tops.has('')
+}
+
+function depth(path: ByteString): number {
+  let slashes = path === '' ? -1 : 0
+  for (const char of path) if (char === '/') slashes++
+  return slashes
+}
