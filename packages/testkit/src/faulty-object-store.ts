@@ -76,7 +76,7 @@ export class FaultyObjectStore implements ObjectStore {
     apply: (parts: readonly Uint8Array[]) => Promise<void>,
     parts: readonly Uint8Array[],
   ): Promise<void> {
-    const bytes = parts.map((part) => part.slice())
+    const bytes = parts.map((part) => Buffer.from(part))
     const fault = await this.#begin(operation, key)
     if (fault?.kind === 'apply-later') {
       this.#delayed.push({ operationsLeft: fault.operations, apply: () => swallow(apply(bytes)) })

@@ -20,6 +20,8 @@ export type S3Fault =
   | { readonly kind: 'apply-later'; readonly ms: number }
   /** Answers a ranged get with the whole object and status 200. */
   | { readonly kind: 'ignore-range' }
+  /** Answers each page of a listing with the first. */
+  | { readonly kind: 'ignore-token' }
 
 /** Says what goes wrong with the `n`-th request of a kind, counted from 1. */
 export type S3FaultPlan = (kind: S3RequestKind, key: string, n: number) => S3Fault | undefined
@@ -99,18 +101,18 @@ export class S3Double implements AsyncDisposable {
     if (fault?.kind === 'apply-later') return this.#applyLater(kind, call, { response, ms: fault.ms })
     if (fault?.kind === 'cut' && fault.when === 'before') return cut(response)
     if (fault?.kind === 'answer') return send(response, call, s3Error(fault.status, fault.code))
-    const answer = this.#answer(kind, call, fault?.kind === 'ignore-range')
+    const answer = this.#answer(kind, call, fault)
     if (fault?.kind === 'cut') return cut(response)
     if (fault?.kind === 'truncate') return sendTruncated(response, answer, fault.bytes)
     if (fault?.kind === 'slow') await delay(fault.ms)
     send(response, call, answer)
   }
 
-  #answer(kind: S3RequestKind, call: S3Call, ignoresRange = false): S3Answer {
+  #answer(kind: S3RequestKind, call: S3Call, fault?: S3Fault): S3Answer {
     const refusal = checkS3Signature(call, keys)
     if (refusal) return refusal
     if (call.bucket !== this.#bucketName) return s3Error(404, 'NoSuchBucket')
-    return this.bucket.answer(kind, ignoresRange ? withoutRange(call) : call)
+    return this.bucket.answer(kind, withFault(call, fault))
   }
 
   async #applyLater(
@@ -124,8 +126,13 @@ export class S3Double implements AsyncDisposable {
   }
 }
 
-function withoutRange(call: S3Call): S3Call {
-  return { ...call, headers: { ...call.headers, range: undefined } }
+/** The call as a service sees it that does not understand a part of it. */
+function withFault(call: S3Call, fault: S3Fault | undefined): S3Call {
+  if (fault?.kind === 'ignore-range') return { ...call, headers: { ...call.headers, range: undefined } }
+  if (fault?.kind !== 'ignore-token') return call
+  const query = new URLSearchParams(call.query)
+  query.delete('continuation-token')
+  return { ...call, query }
 }
 
 function send(response: ServerResponse, call: S3Call, answer: S3Answer): void {

@@ -1,12 +1,23 @@
 import assert from 'node:assert/strict'
-import { existsSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  openSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import test, { type TestContext } from 'node:test'
+import { changedRanges } from './change-list.ts'
 import { type ImageOptions, LoopImage } from './loop-image.fixture.ts'
 import { readSendChanges } from './send-changes.ts'
 import { type ComparisonCounts, linkedNames, SnapshotComparison } from './snapshot-comparison.fixture.ts'
 import { Dice, type OperationCounts, Syscalls, Workload } from './snapshot-workload.fixture.ts'
 
-const ROUNDS = process.env.HOLDFAST_LONG === undefined ? 30 : 600
+const ROUNDS = process.env.HOLDFAST_LONG === undefined ? 30 : 200
 const OPERATIONS_MAX = 60
 const SNAPSHOTS_KEPT = 4
 const SEED = Number(process.env.HOLDFAST_SEED ?? 20_261)
@@ -93,3 +104,58 @@ function makeOrDropNestedSubvolume(image: LoopImage, working: string): void {
   if (existsSync(image.path(nested))) rmSync(image.path(nested), { recursive: true })
   else image.createSubvolume(nested)
 }
+
+test('a write to one file of many is the only change, with its range', () => {
+  using image = new LoopImage()
+  image.createSubvolume('w')
+  for (const name of ['a', 'b', 'c']) writeFileSync(image.path(`w/${name}`), Buffer.alloc(100_000, 1))
+  image.snapshot('w', 's0')
+  const file = openSync(image.path('w/b'), 'r+')
+  writeSync(file, 'changed', 50_000)
+  closeSync(file)
+  image.snapshot('w', 's1')
+  writeFileSync(image.path('w/c'), 'after the snapshot')
+  const changes = readSendChanges(image.send('s0', 's1'))
+  assert.deepEqual(changes, {
+    kind: 'changes',
+    dirtyDirectories: new Set(['']),
+    files: new Map([
+      [
+        'b',
+        {
+          created: false,
+          previousPath: 'b',
+          ranges: [{ start: 49_152, end: 53_248 }],
+          attributesOnly: false,
+        },
+      ],
+    ]),
+    movedDirectories: new Map(),
+    created: new Set(),
+    removed: new Set(),
+  })
+  assert.deepEqual(readSendChanges(image.send('s1', 's1')).kind, 'changes')
+  assert.deepEqual(readSendChanges(image.send(undefined, 's1')), {
+    kind: 'unknown',
+    reason: 'not-incremental',
+  })
+})
+
+test('bytes that a clone brings back beyond the old size are not missed', () => {
+  using image = new LoopImage()
+  image.createSubvolume('w')
+  writeFileSync(image.path('w/f'), Buffer.alloc(8192, 7))
+  copyFileSync(image.path('w/f'), image.path('w/kept'), constants.COPYFILE_FICLONE_FORCE)
+  truncateSync(image.path('w/f'), 396)
+  image.snapshot('w', 's0')
+  copyFileSync(image.path('w/kept'), image.path('w/f'), constants.COPYFILE_FICLONE_FORCE)
+  image.snapshot('w', 's1')
+  const changes = readSendChanges(image.send('s0', 's1'))
+  const change = changes.kind === 'changes' ? changes.files.get('f') : undefined
+  assert.ok(change !== undefined)
+  const ranges = changedRanges(change, { oldSizeBytes: 396, newSizeBytes: 8192 })
+  assert.ok(
+    ranges.some(({ start, end }) => start <= 396 && end === 8192),
+    JSON.stringify(ranges),
+  )
+})

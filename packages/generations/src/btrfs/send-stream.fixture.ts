@@ -30,7 +30,7 @@ const COMMAND = {
 } as const
 
 export type EncodedCommandName = keyof typeof COMMAND
-export const encodedCommandNames = Object.keys(COMMAND)
+export const encodedCommandNames = Object.keys(COMMAND) as readonly EncodedCommandName[]
 
 /** Numbers are unsigned and of 8 bytes; strings are bytes, one a character. */
 export type Attributes = readonly (readonly [type: number, value: number | bigint | string | Buffer])[]

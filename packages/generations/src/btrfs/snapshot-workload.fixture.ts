@@ -58,25 +58,25 @@ for line in sys.stdin:
 
 /** A process that makes those system calls, one at a time. */
 export class Syscalls implements Disposable {
-  readonly #process: ChildProcess
+  readonly #child: ChildProcess
   readonly #answers: AsyncIterator<string>
 
   constructor() {
     const child = spawn('python3', ['-c', SYSCALLS], { stdio: ['pipe', 'pipe', 'inherit'] })
-    this.#process = child
+    this.#child = child
     this.#answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   }
 
   /** Resolves to `ok` or to what went wrong. */
   async call(name: string, ...args: readonly (string | number)[]): Promise<string> {
-    this.#process.stdin?.write(`${JSON.stringify([name, args])}\n`)
+    this.#child.stdin?.write(`${JSON.stringify([name, args])}\n`)
     const answer = await this.#answers.next()
     if (answer.done) throw new Error('the process for system calls has ended')
     return answer.value
   }
 
   [Symbol.dispose](): void {
-    this.#process.kill()
+    this.#child.kill()
   }
 }
 

@@ -9,13 +9,13 @@ import { CHUNK_ID_BYTES, type ChunkId } from './chunk-id.ts'
  *
  *     table  := "HFCT", u16 1, u16 0, u32 packs, u32 frames, u32 chunks, pack*, frame*, id*, place*
  *     pack   := string name, varint bytes, string sha256 (64 hex digits, or empty in the pack's own footer)
- *     frame  := u32 pack, u32 offset, u32 stored-bytes, u32 raw-bytes, u32 codec       20 bytes
+ *     frame  := u32 pack, u32 offset, u32 stored-bytes, u32 raw-bytes, u32 ordinal << 8 | codec, u32 crc32     24 bytes
  *     id     := 32 bytes, ascending
  *     place  := u32 frame, u32 offset in the raw frame, u32 bytes                      12 bytes
  */
 const MAGIC = 'HFCT'
 const VERSION = 1
-const FRAME_BYTES = 20
+const FRAME_BYTES = 24
 const PLACE_BYTES = 12
 
 export interface TablePack {
@@ -35,6 +35,8 @@ export interface TableFrame {
   readonly codec: FrameCodec
   /** The frame's number within its pack. */
   readonly ordinal: number
+  /** CRC-32 of the stored bytes: finds any damage, also in bits that decompression passes over. */
+  readonly crc32: number
 }
 
 export interface TableChunk {
@@ -62,7 +64,13 @@ export function encodeChunkTable({ packs, frames, chunks }: TableContents): Uint
   for (const pack of packs) writer.string(pack.name).varint(pack.bytes).string(pack.sha256)
   for (const frame of frames) {
     const codec = (frame.ordinal << 8) | (frame.codec === 'zstd' ? 1 : 0)
-    writer.u32(frame.pack).u32(frame.offset).u32(frame.storedBytes).u32(frame.rawBytes).u32(codec)
+    writer
+      .u32(frame.pack)
+      .u32(frame.offset)
+      .u32(frame.storedBytes)
+      .u32(frame.rawBytes)
+      .u32(codec)
+      .u32(frame.crc32)
   }
   const sorted = [...chunks].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))
   for (const chunk of sorted) writer.latin1(chunk.id)
@@ -115,6 +123,7 @@ export class ChunkTable {
       rawBytes: this.#bytes.readUInt32LE(at + 12),
       codec: (codec & 0xff) === 1 ? 'zstd' : 'raw',
       ordinal: codec >>> 8,
+      crc32: this.#bytes.readUInt32LE(at + 20),
     }
   }
 

@@ -1,4 +1,4 @@
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { Failure } from '@holdfast/base/failure'
 import type { FrameCodec, TableFrame } from './chunk-table.ts'
 import type { FrameSeal } from './frame-seal.ts'
@@ -17,6 +17,7 @@ export interface StoredFrame {
   readonly codec: FrameCodec
   readonly rawBytes: number
   readonly stored: Uint8Array
+  readonly crc32: number
 }
 
 export interface FramePosition {
@@ -41,14 +42,14 @@ export function encodeFrame(
   const codec = compressed.length < raw.length * WORTHWHILE ? 'zstd' : 'raw'
   const bytes = codec === 'zstd' ? compressed : raw
   const stored = coding.seal ? coding.seal.seal(position.pack, position.ordinal, bytes) : Buffer.from(bytes)
-  return { codec, rawBytes: raw.length, stored }
+  return { codec, rawBytes: raw.length, stored, crc32: crc32(stored) }
 }
 
 /** Rejects with `object-corrupt` unless the bytes are a frame of exactly `rawBytes`. */
 export function decodeFrame(
   coding: FrameCoding,
   pack: string,
-  frame: Pick<TableFrame, 'ordinal' | 'codec' | 'rawBytes'>,
+  frame: Pick<TableFrame, 'ordinal' | 'codec' | 'rawBytes' | 'crc32'>,
   stored: Uint8Array,
 ): Uint8Array {
   const damaged = (cause?: unknown) =>
@@ -58,7 +59,7 @@ export function decodeFrame(
       { pack, ordinal: frame.ordinal },
       cause,
     )
-  if (frame.rawBytes > FRAME_BYTES_MAX) throw damaged()
+  if (frame.rawBytes > FRAME_BYTES_MAX || crc32(stored) !== frame.crc32) throw damaged()
   const bytes = coding.seal ? coding.seal.open(pack, frame.ordinal, stored) : stored
   if (frame.codec === 'raw') {
     if (bytes.length !== frame.rawBytes) throw damaged()

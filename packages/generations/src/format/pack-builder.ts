@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { ChunkId } from './chunk-id.ts'
 import { encodeChunkTable, type TableChunk, type TableFrame } from './chunk-table.ts'
 import { encodeFrame, FRAME_BYTES_TARGET, type FrameCoding, type StoredFrame } from './frame.ts'
@@ -127,8 +126,9 @@ export class PackBuilder {
       },
       tail,
     )
-    const parts = [encodePackHeader(), ...this.#parts, ...tail, trailer]
-    const { bytes, sha256 } = measure(parts)
+    const parts = [encodePackHeader(), ...this.#parts, ...tail, trailer.bytes]
+    const bytes = parts.reduce((sum, part) => sum + part.length, 0)
+    const { sha256 } = trailer
     const table = encodeChunkTable({ packs: [{ name, bytes, sha256 }], ...contents })
     this.#startPack()
     this.#options.onPack({ name, parts, bytes, sha256, table })
@@ -144,15 +144,10 @@ export class PackBuilder {
 }
 
 function sizeOf(frame: StoredFrame): FrameSize {
-  return { storedBytes: frame.stored.length, rawBytes: frame.rawBytes, codec: frame.codec }
-}
-
-function measure(parts: readonly Uint8Array[]): { bytes: number; sha256: string } {
-  const hash = createHash('sha256')
-  let bytes = 0
-  for (const part of parts) {
-    hash.update(part)
-    bytes += part.length
+  return {
+    storedBytes: frame.stored.length,
+    rawBytes: frame.rawBytes,
+    codec: frame.codec,
+    crc32: frame.crc32,
   }
-  return { bytes, sha256: hash.digest('hex') }
 }

@@ -23,7 +23,7 @@ export interface HeldLease {
 export interface PackRow {
   readonly name: string
   readonly bytes: number
-  /** SHA-256 of the whole object, 64 hex digits. */
+  /** The pack's hash, 64 hex digits: the SHA-256 in its trailer, which covers the rest through footer and chunk ids. */
   readonly sha256: string
 }
 

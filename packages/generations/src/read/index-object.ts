@@ -12,7 +12,7 @@ import { checkKey } from './pack-reader.ts'
  * A merged chunk table as an object of its own, in slices so that a frame stays bounded:
  *
  *     index := "HFIX", u16 1, u16 0, 8-byte key id, u32 slices, slice*, 32-byte SHA-256 of all before
- *     slice := u32 stored-bytes, u32 raw-bytes, u32 codec, frame             sealed under the object's key as pack name
+ *     slice := u32 stored-bytes, u32 raw-bytes, u32 codec, u32 crc32, frame             sealed under the object's key as pack name
  */
 const MAGIC = 'HFIX'
 const VERSION = 1
@@ -29,6 +29,7 @@ export function encodeIndexObject(coding: FrameCoding, key: string, table: Uint8
       .u32(frame.stored.length)
       .u32(frame.rawBytes)
       .u32(frame.codec === 'zstd' ? 1 : 0)
+      .u32(frame.crc32)
       .bytes(frame.stored)
   }
   const body = Buffer.from(writer.finish())
@@ -61,7 +62,8 @@ export function decodeIndexObject(coding: FrameCoding, key: string, bytes: Uint8
     const rawBytes = reader.u32()
     if (rawBytes > FRAME_BYTES_MAX) reader.fail('a slice is too large')
     const codec = reader.u32() === 1 ? 'zstd' : 'raw'
-    parts.push(decodeFrame(coding, key, { ordinal, codec, rawBytes }, reader.bytes(storedBytes)))
+    const crc32 = reader.u32()
+    parts.push(decodeFrame(coding, key, { ordinal, codec, rawBytes, crc32 }, reader.bytes(storedBytes)))
   }
   return Buffer.concat(parts)
 }

@@ -18,6 +18,8 @@ const TAIL_BYTES_GUESS = 64 * 1024
 export interface PackEnd {
   readonly trailer: PackTrailer
   readonly table: ChunkTable
+  /** The pack's hash, 64 hex digits. */
+  readonly sha256: string
   /** The generation record that this pack completes, or null. */
   readonly record: Uint8Array | null
 }
@@ -28,7 +30,7 @@ export interface PackEnd {
  */
 export async function readPackEnd(
   deps: { readonly store: ObjectStore; readonly coding: FrameCoding },
-  pack: { readonly name: string; readonly bytes: number },
+  pack: { readonly name: string; readonly bytes: number; readonly sha256?: string },
 ): Promise<PackEnd> {
   if (pack.bytes < PACK_TRAILER_BYTES)
     throw new Failure('object-corrupt', `${pack.name} is too short for a pack`)
@@ -40,14 +42,19 @@ export async function readPackEnd(
   const needed = pack.bytes - trailer.footerOffset
   if (needed > end.length) end = await deps.store.get(key, { offset: trailer.footerOffset, length: needed })
   const tail = end.subarray(Math.max(0, end.length - needed), end.length - PACK_TRAILER_BYTES)
-  checkPackTail(trailerBytes, tail, pack.name)
-  return decodeEnd(deps.coding, { name: pack.name, trailer, tail })
+  const sha256 = checkPackTail(trailerBytes, tail, pack.name)
+  if (pack.sha256 !== undefined && pack.sha256 !== sha256) {
+    throw new Failure('object-corrupt', `${pack.name} is another pack than the one committed`, {
+      pack: pack.name,
+    })
+  }
+  return { ...decodeEnd(deps.coding, { name: pack.name, trailer, tail }), sha256 }
 }
 
 function decodeEnd(
   coding: FrameCoding,
   pack: { name: string; trailer: PackTrailer; tail: Uint8Array },
-): PackEnd {
+): Omit<PackEnd, 'sha256'> {
   const { name, trailer, tail } = pack
   checkKey(coding, trailer.keyId, name)
   const { footer, record, frames } = trailer
@@ -57,7 +64,7 @@ function decodeEnd(
     })
   }
   const decode = (ordinal: number, size: FrameSize, stored: Uint8Array) =>
-    decodeFrame(coding, name, { ordinal, codec: size.codec, rawBytes: size.rawBytes }, stored)
+    decodeFrame(coding, name, { ...size, ordinal }, stored)
   return {
     trailer,
     table: new ChunkTable(decode(frames, footer, tail.subarray(0, footer.storedBytes))),

@@ -8,6 +8,7 @@ export interface FrameWork {
   readonly ordinal: number
   readonly codec: FrameCodec
   readonly rawBytes: number
+  readonly crc32: number
   /** Where the stored frame lies in the fetched bytes. */
   readonly start: number
   readonly storedBytes: number
@@ -36,6 +37,7 @@ export function packPieces(planned: PlannedFrame, rangeStart: number): FrameWork
     ordinal: frame.ordinal,
     codec: frame.codec,
     rawBytes: frame.rawBytes,
+    crc32: frame.crc32,
     start: frame.offset - rangeStart,
     storedBytes: frame.storedBytes,
     paths: pieces.map(({ path }) => path).join('\0'),

@@ -102,8 +102,8 @@ async function writeParts(descriptor: number, parts: readonly Uint8Array[]): Pro
   }
 }
 
-/** What is left of `parts` after their first `count` bytes. */
-function dropBytes(parts: readonly Uint8Array[], count: number): Uint8Array[] {
+/** What is left of `parts` after their first `count` bytes, as after a write that took only so many. */
+export function dropBytes(parts: readonly Uint8Array[], count: number): Uint8Array[] {
   const left: Uint8Array[] = []
   let skip = count
   for (const part of parts) {

@@ -10,7 +10,7 @@ const batchMax = 64
 
 /**
  * Every object below `folder` whose key starts with `prefix`; the keys in the folder itself begin with the parts
- * `above`. Names that no key can have are passed over; a symbolic link rejects with `foreign-format`.
+ * `above`, which are all the finished parts of `prefix`. Names that no key can have are passed over; a symbolic link rejects with `foreign-format`.
  */
 export async function* listFolder(
   folder: string,
@@ -20,8 +20,8 @@ export async function* listFolder(
     const named = entries
       .filter((entry) => isKeyPart(entry.name))
       .map((entry) => ({ entry, key: [...scope.above, entry.name].join('/') }))
-      .filter(({ key }) => key.length <= objectKeyBytesMax && overlaps(key, scope.prefix))
-    const objects = named.filter(({ entry, key }) => !entry.isDirectory() && key.startsWith(scope.prefix))
+      .filter(({ key }) => key.length <= objectKeyBytesMax && key.startsWith(scope.prefix))
+    const objects = named.filter(({ entry }) => !entry.isDirectory())
     const found = await Promise.all(objects.map(({ entry, key }) => describe(join(folder, entry.name), key)))
     for (const object of found) if (object) yield object
     for (const { entry } of named.filter((each) => each.entry.isDirectory())) {
@@ -45,11 +45,6 @@ export async function sweepFolder(
       }
     }
   }
-}
-
-/** True if the object `key`, or one below a folder of that name, can start with `prefix`. */
-function overlaps(key: string, prefix: string): boolean {
-  return key.startsWith(prefix) || prefix.startsWith(`${key}/`)
 }
 
 async function* readFolder(path: string): AsyncGenerator<Dirent[]> {

@@ -216,6 +216,16 @@ test('a service that ignores ranges is store-unsuitable', async (t) => {
   await assert.rejects(qualifyObjectStore(store, seededRandomness(6)), is('store-unsuitable'))
 })
 
+test('a listing that comes round to its beginning is store-unavailable, not endless', async (t) => {
+  const { double, store } = await start(t)
+  for (let index = 0; index < 5; index += 1) await store.put(`k/${index}`, [bytes])
+  double.plan = always('list', { kind: 'ignore-token' })
+  await assert.rejects(async () => {
+    for await (const object of store.list('')) assert.ok(object.key)
+  }, is('store-unavailable'))
+  assert.equal(double.counts.list, 2)
+})
+
 test('an object of 16 MiB is stored and read over several connections at once', async (t) => {
   const { store } = await start(t)
   const large = Buffer.alloc(16 * 1024 * 1024, bytes)

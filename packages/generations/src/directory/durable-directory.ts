@@ -1,0 +1,267 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import type { Clock } from '@holdfast/base/clock'
+import { Failure } from '@holdfast/base/failure'
+import { newIdentifier } from '@holdfast/base/identifier'
+import type { Randomness } from '@holdfast/base/randomness'
+import { type CommitOutcome, type CommitRequest, Committer, type Image } from '../commit/committer.ts'
+import { chunkIdFromHex } from '../format/chunk-id.ts'
+import type { FrameCoding } from '../format/frame.ts'
+import { createFrameSeal, SEAL_KEY_BYTES } from '../format/frame-seal.ts'
+import { randomName } from '../format/names.ts'
+import type { Holdfs } from '../holdfs/holdfs.ts'
+import type { GenerationIndex, GenerationRow } from '../index/generation-index.ts'
+import { ChunkReader } from '../read/chunk-reader.ts'
+import { loadChunkIndex } from '../read/load-chunk-index.ts'
+import { RestoreThreads } from '../restore/restore-threads.ts'
+import { type RestoredTree, type RestoreProgress, restoreTree } from '../restore/restore-tree.ts'
+import type { StagePool } from '../stage/stage-pool.ts'
+import type { ObjectStore } from '../store/object-store.ts'
+import type { DirectoryConfig, Home, OrgConfig } from './home.ts'
+import { syncDirectory } from './json-file.ts'
+import { loadRemembered, saveRemembered } from './remembered-files.ts'
+import { WriterLock } from './writer-lock.ts'
+
+/** What every operation on directories needs; the composition root makes it once. */
+export interface DirectoryDeps {
+  readonly home: Home
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly holdfs: Holdfs
+  readonly pool: StagePool
+  readonly threads: number
+  /** True when the process may set owners. */
+  readonly isRoot: boolean
+  readonly openStore: (address: string) => Promise<ObjectStore>
+  readonly openIndex: (path: string) => Promise<GenerationIndex>
+}
+
+export interface InitRequest {
+  readonly path: string
+  readonly store: string
+  readonly keyFile: string | null
+}
+
+/** A directory with a history: what the commands of `hold dir` work on. */
+export class DurableDirectory implements AsyncDisposable {
+  readonly deps: DirectoryDeps
+  readonly config: DirectoryConfig
+  readonly store: ObjectStore
+  readonly index: GenerationIndex
+  readonly sealKey: Uint8Array | null
+  readonly coding: FrameCoding
+
+  private constructor(
+    deps: DirectoryDeps,
+    config: DirectoryConfig,
+    opened: { store: ObjectStore; index: GenerationIndex; sealKey: Uint8Array | null },
+  ) {
+    this.deps = deps
+    this.config = config
+    this.store = opened.store
+    this.index = opened.index
+    this.sealKey = opened.sealKey
+    this.coding = { seal: opened.sealKey && createFrameSeal(opened.sealKey) }
+  }
+
+  /** Begins a history for a directory, which is made if need be. Rejects with `already-exists`. */
+  static async init(deps: DirectoryDeps, request: InitRequest): Promise<DurableDirectory> {
+    mkdirSync(request.path, { recursive: true })
+    const path = realpathSync(request.path)
+    if (deps.home.directories().some((known) => known.path === path)) {
+      throw new Failure('already-exists', `${path} has a history already: \`hold dir history ${path}\``, {
+        path,
+      })
+    }
+    const org = await findOrMakeOrg(deps, request)
+    const config: DirectoryConfig = {
+      format: 1,
+      workspace: newIdentifier('ws', deps.randomness),
+      org: org.org,
+      path,
+      volume: 'live',
+    }
+    const directory = await DurableDirectory.#openWith(deps, config, org)
+    await directory.index.createWorkspace({ id: config.workspace, org: config.org })
+    deps.home.saveDirectory(config)
+    return directory
+  }
+
+  /** The directory at a path, which may be gone from the disk. Rejects with `not-found`. */
+  static async open(deps: DirectoryDeps, path: string): Promise<DurableDirectory> {
+    const config = deps.home.directoryAt(realPath(path))
+    return DurableDirectory.#openWith(deps, config, deps.home.org(config.org))
+  }
+
+  static async #openWith(
+    deps: DirectoryDeps,
+    config: DirectoryConfig,
+    org: OrgConfig,
+  ): Promise<DurableDirectory> {
+    const sealKey = org.keyFile === null ? null : readKeyFile(org.keyFile)
+    const store = await deps.openStore(org.store)
+    const index = await deps.openIndex(deps.home.indexPath(org.org))
+    return new DurableDirectory(deps, config, { store, index, sealKey })
+  }
+
+  /** Where local caches of this directory live. */
+  get folder(): string {
+    return this.deps.home.directoryPath(this.config.workspace)
+  }
+
+  /** Takes the right to write this history until the writer is disposed of. Rejects with `lease-held`. */
+  async openWriter(): Promise<DirectoryWriter> {
+    const lock = WriterLock.take(this.folder)
+    try {
+      const lease = await this.index.acquire(this.config.workspace)
+      const deps = { ...this.deps, store: this.store, index: this.index, sealKey: this.sealKey }
+      return new DirectoryWriter(this, lock, await Committer.open(deps, lease, loadRemembered(this.folder)))
+    } catch (error) {
+      lock[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  /** Reads chunks of any retained generation. */
+  async chunkReader(): Promise<ChunkReader> {
+    const source = await this.index.chunkIndex(this.config.workspace)
+    const index = await loadChunkIndex({ store: this.store, coding: this.coding }, source)
+    return new ChunkReader({ store: this.store, coding: this.coding, index })
+  }
+
+  /** Newest first. */
+  history(limit: number, beforeSequence?: number): Promise<readonly GenerationRow[]> {
+    return this.index.history(this.config.workspace, {
+      limit,
+      ...(beforeSequence === undefined ? {} : { beforeSequence }),
+    })
+  }
+
+  /** The generation that a person means: `head`, a number of the sequence, or the beginning of an id. */
+  async find(reference = 'head'): Promise<GenerationRow> {
+    for (let before: number | undefined; ; ) {
+      const page = await this.history(HISTORY_PAGE, before)
+      const matches = page.filter((row, index) =>
+        isNamed(row, reference, before === undefined && index === 0),
+      )
+      const [first, second] = matches
+      if (first && second)
+        throw new Failure('invalid-argument', `${reference} names more than one generation`, { reference })
+      if (first) return first
+      before = page.at(-1)?.sequence
+      if (before === undefined || page.length < HISTORY_PAGE) break
+    }
+    throw new Failure('not-found', `no generation ${reference} in the history of ${this.config.path}`, {
+      reference,
+    })
+  }
+
+  /** Restores a generation as a new directory; the path appears at once, complete and durable. */
+  async restore(request: {
+    readonly generation: GenerationRow
+    readonly path: string
+    readonly onProgress?: (progress: RestoreProgress) => void
+  }): Promise<RestoredTree> {
+    const path = resolve(request.path)
+    refuseOccupied(path)
+    const staging = join(
+      dirname(path),
+      `.${basename(path)}.restoring-${randomName(this.deps.randomness).slice(0, 8)}`,
+    )
+    mkdirSync(staging, { recursive: true, mode: 0o700 })
+    const restored = await restoreTree(
+      {
+        store: this.store,
+        coding: this.coding,
+        chunks: await this.chunkReader(),
+        holdfs: this.deps.holdfs,
+        threads: new RestoreThreads(this.deps.threads, this.sealKey),
+        setOwners: this.deps.isRoot,
+      },
+      { ...request, root: chunkIdFromHex(request.generation.root), path: staging },
+    )
+    renameSync(staging, path)
+    syncDirectory(dirname(path))
+    return restored
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.store[Symbol.asyncDispose]()
+    await this.index[Symbol.asyncDispose]()
+  }
+}
+
+/** The one writer of a directory's history. */
+export class DirectoryWriter implements Disposable {
+  readonly #directory: DurableDirectory
+  readonly #lock: WriterLock
+  readonly #committer: Committer
+
+  constructor(directory: DurableDirectory, lock: WriterLock, committer: Committer) {
+    this.#directory = directory
+    this.#lock = lock
+    this.#committer = committer
+  }
+
+  /** Commits an image of the directory; rejects as `Committer.commit` does. */
+  commit(image: Image, request: CommitRequest): Promise<CommitOutcome> {
+    return this.#committer.commit(image, request)
+  }
+
+  /** Saves what the next process needs to find changes quickly. */
+  saveState(): void {
+    saveRemembered(this.#directory.folder, this.#committer.remembered)
+  }
+
+  [Symbol.dispose](): void {
+    this.#lock[Symbol.dispose]()
+  }
+}
+
+const HISTORY_PAGE = 200
+const REFERENCE_LETTERS_MIN = 4
+
+function isNamed(row: GenerationRow, reference: string, isHead: boolean): boolean {
+  if (reference === 'head') return isHead
+  if (/^\d{1,9}$/.test(reference) && row.sequence === Number(reference)) return true
+  return reference.length >= REFERENCE_LETTERS_MIN && row.id.startsWith(reference)
+}
+
+/** The org of a store in this home, made at the first directory that uses the store. */
+async function findOrMakeOrg(deps: DirectoryDeps, request: InitRequest): Promise<OrgConfig> {
+  const keyFile = request.keyFile === null ? null : realPath(request.keyFile)
+  const known = deps.home.orgs().find((org) => org.store === request.store)
+  if (known && known.keyFile === keyFile) return known
+  if (known)
+    throw new Failure('wrong-key', `${request.store} was begun with ${known.keyFile ?? 'no key'}`, {
+      store: request.store,
+    })
+  const org = newIdentifier('org', deps.randomness)
+  const config: OrgConfig = { format: 1, org, store: request.store, keyFile }
+  await (await deps.openStore(request.store))[Symbol.asyncDispose]()
+  deps.home.saveOrg(config)
+  return config
+}
+
+function readKeyFile(path: string): Uint8Array {
+  if (!existsSync(path)) throw new Failure('wrong-key', `the key file ${path} is gone`, { path })
+  const text = readFileSync(path, 'utf8').trim()
+  if (!/^[0-9a-f]{64}$/i.test(text)) {
+    throw new Failure('wrong-key', `${path} does not hold ${SEAL_KEY_BYTES * 2} hex digits`, { path })
+  }
+  return Buffer.from(text, 'hex')
+}
+
+/** The path without links, as far as it exists: a removed directory is still found by its name. */
+function realPath(path: string): string {
+  const absolute = resolve(path)
+  if (existsSync(absolute)) return realpathSync(absolute)
+  const parent = dirname(absolute)
+  return parent === absolute ? absolute : join(realPath(parent), basename(absolute))
+}
+
+function refuseOccupied(path: string): void {
+  if (existsSync(path) && readdirSync(path).length > 0) {
+    throw new Failure('not-empty', `${path} exists and is not empty`, { path })
+  }
+}

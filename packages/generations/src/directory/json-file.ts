@@ -1,0 +1,56 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { errnoOf } from '@holdfast/base/errno'
+import { Failure } from '@holdfast/base/failure'
+
+/** Writes a file so that a reader, or a crash, sees the old bytes or the new ones, and these survive power loss. */
+export function replaceFile(path: string, bytes: Uint8Array | string): void {
+  const temporary = `${path}.new`
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const fd = openSync(temporary, 'w', 0o600)
+  try {
+    const buffer = typeof bytes === 'string' ? Buffer.from(bytes) : bytes
+    for (let written = 0; written < buffer.length; ) written += writeSync(fd, buffer, written)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+  renameSync(temporary, path)
+  syncDirectory(dirname(path))
+}
+
+export function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** The JSON object in a file, or undefined where there is no file. Rejects with `history-corrupt` for other bytes. */
+export function readJsonFile(path: string): Record<string, unknown> | undefined {
+  const text = readTextFile(path)
+  if (text === undefined) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
+  } catch {
+    // falls through to the one failure for bytes that are not JSON
+  }
+  throw new Failure('history-corrupt', `${path} does not hold a JSON object`, { path })
+}
+
+function readTextFile(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw new Failure(
+      'no-permission',
+      `cannot read ${path}`,
+      { path, errno: errnoOf(error) ?? 'unknown' },
+      error,
+    )
+  }
+}

@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Failure } from '@holdfast/base/failure'
+import { replaceFile } from './json-file.ts'
+
+/**
+ * Keeps two processes of this machine from writing one directory's history. The lock is the kernel's, on a database
+ * file that holds nothing: it ends with the process, however that ends.
+ */
+export class WriterLock implements Disposable {
+  readonly #database: DatabaseSync
+
+  private constructor(database: DatabaseSync) {
+    this.#database = database
+  }
+
+  /** Rejects with `lease-held`, naming the process that writes. */
+  static take(directory: string): WriterLock {
+    const database = new DatabaseSync(join(directory, 'writer.lock'))
+    try {
+      database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    } catch (error) {
+      database.close()
+      const pid = holderOf(directory)
+      throw new Failure('lease-held', `process ${pid} writes the history of this directory`, { pid }, error)
+    }
+    replaceFile(join(directory, 'writer.pid'), String(process.pid))
+    return new WriterLock(database)
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close()
+  }
+}
+
+function holderOf(directory: string): string {
+  try {
+    return readFileSync(join(directory, 'writer.pid'), 'utf8')
+  } catch {
+    return 'unknown'
+  }
+}
