@@ -10,26 +10,22 @@ export interface RepositoryFile {
 export const ROOT = join(import.meta.dirname, '..')
 
 /** Not ours to judge: other people's code, what a build writes, and measured results. */
-const LEFT_OUT: ReadonlySet<string> = new Set(['node_modules', '.git', 'build', 'bench/results'])
+const LEFT_OUT: ReadonlySet<string> = new Set(['.git', 'build', 'bench/results'])
 
 /** Every text file below the root, sorted by path. */
 export function repositoryFiles(root: string = ROOT): RepositoryFile[] {
-  const files = readdirSync(root, { recursive: false, withFileTypes: true }).flatMap((entry) =>
-    below(root, entry.name, entry.isDirectory(), entry.isFile()),
-  )
-  return files.sort((a, b) => (a.path < b.path ? -1 : 1))
+  return filesBelow(root, '').sort((a, b) => (a.path < b.path ? -1 : 1))
 }
 
-function below(root: string, path: string, isDirectory: boolean, isFile: boolean): RepositoryFile[] {
-  if (LEFT_OUT.has(path) || path.endsWith('/node_modules')) return []
-  if (isDirectory) {
-    return readdirSync(join(root, path), { withFileTypes: true }).flatMap((entry) =>
-      below(root, `${path}/${entry.name}`, entry.isDirectory(), entry.isFile()),
-    )
-  }
-  if (!isFile) return []
-  const text = readFileSync(join(root, path), 'utf8')
-  return text.includes('\0') ? [] : [{ path, text }]
+function filesBelow(root: string, directory: string): RepositoryFile[] {
+  return readdirSync(join(root, directory), { withFileTypes: true }).flatMap((entry) => {
+    const path = directory === '' ? entry.name : `${directory}/${entry.name}`
+    if (LEFT_OUT.has(path) || entry.name === 'node_modules') return []
+    if (entry.isDirectory()) return filesBelow(root, path)
+    if (!entry.isFile()) return []
+    const text = readFileSync(join(root, path), 'utf8')
+    return text.includes('\0') ? [] : [{ path, text }]
+  })
 }
 
 /** True for code that never runs in production: tests and what they stand on. */

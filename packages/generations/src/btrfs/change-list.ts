@@ -38,6 +38,8 @@ export function changedRanges(
  * - without `namesOf`, a file that has several names is listed under some of them, and each of these may miss what
  *   another one tells. All changes listed for one inode hold for all of its names, in directories that need not be
  *   listed here;
+ * - a listed path `o<number>-<number>-<number>` may not exist: Linux 6.18 sets the times of a removed directory under
+ *   such a name if the new snapshot uses its inode number for something else;
  * - nested subvolumes are left out. A directory whose inode number is 2 stands for one: it is empty and has no
  *   previous version.
  */

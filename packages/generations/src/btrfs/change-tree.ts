@@ -21,8 +21,8 @@ export interface Inode {
 }
 
 /**
- * The temporary name `o<inode>-<generation>-<n>` at the root. Linux 6.18 sets the times of a directory under it even
- * after the stream has removed that directory, where the new snapshot uses its inode number for another one.
+ * A temporary name, `o<inode>-<generation>-<n>` at the root. Linux 6.18 sets the times of a directory under it even
+ * after the stream has removed that directory, if the new snapshot uses its inode number for something else.
  */
 const ORPHAN = /^o\d+-\d+-\d+$/
 

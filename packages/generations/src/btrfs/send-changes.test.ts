@@ -241,6 +241,11 @@ test('the times of an orphan that is gone do not matter', () => {
   assert.deepEqual([...changes.removed], ['d'])
 })
 
+test('the times of an orphan that the stream never made are listed, for it may be a file of that name', () => {
+  const changes = changesOf([encode.at('rmdir', 'd'), encode.at('utimes', 'o300-9-0')])
+  assert.equal(changes.files.get('o300-9-0')?.attributesOnly, true)
+})
+
 test('100,000 commands are read in time in proportion to their number', (t) => {
   const commands: Buffer[] = []
   for (let index = 0; commands.length < 100_000; index++) {

@@ -1,7 +1,7 @@
 import type { Clock } from '@holdfast/base/clock'
 import { Failure, isFailure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
-import type { ByteString } from '../format/byte-string.ts'
+import { type ByteString, parentPath } from '../format/byte-string.ts'
 import { chunkIdToHex } from '../format/chunk-id.ts'
 import type { FrameCoding } from '../format/frame.ts'
 import { createFrameSeal } from '../format/frame-seal.ts'
@@ -19,6 +19,7 @@ import type {
   GenerationIndex,
   GenerationRow,
   HeldLease,
+  PackRow,
 } from '../index/generation-index.ts'
 import { TreeState } from '../scan/tree-state.ts'
 import type { DatabaseMemory } from '../stage/database-memory.ts'
@@ -51,6 +52,8 @@ export interface Image {
   readonly path: string
   readonly changes: Changes
   readonly consistency: GenerationRecord['consistency']
+  /** Called once every byte has been read: the writers of the directory may go on. */
+  readonly release?: () => Promise<void>
 }
 
 export interface CommitRequest {
@@ -100,6 +103,8 @@ export class Committer {
   #known: KnownChunks | undefined
   #gcSeen = -1
   #unresolved: Submission | undefined
+  /** Packs that `prepare` stored and no commit names yet. */
+  #prepared: PackRow[] = []
 
   private constructor(
     deps: CommitterDeps,
@@ -138,16 +143,37 @@ export class Committer {
    */
   async commit(image: Image, request: CommitRequest): Promise<CommitOutcome> {
     if (this.#unresolved) await this.#submit(this.#unresolved)
+    const { staged, uploads, known } = await this.#stage(image)
+    using _engine = staged.engine
+    await image.release?.()
+    if (!request.always && this.#parent?.root === chunkIdToHex(staged.root))
+      return this.#unchanged(staged, this.#parent)
+    return await this.#commitStaged(image, request, { staged, uploads, known })
+  }
+
+  /**
+   * Stores what changed without committing it, while the writers run: the commit of a frozen image that follows has
+   * little left to read. What was torn meanwhile is read again, since its stat fields have moved.
+   */
+  async prepare(image: Image): Promise<void> {
+    const { staged, uploads, known } = await this.#stage(image)
+    using engine = staged.engine
+    engine.builder.finish()
+    await this.#makeDurable(staged, uploads)
+    this.#takeOver(staged)
+    known.add(uploads.packs)
+    this.#prepared.push(...rowsOf(uploads))
+    this.#remembered.generation = null
+  }
+
+  async #stage(image: Image): Promise<{ staged: StagedTree; uploads: PackUploads; known: KnownChunks }> {
     const known = await this.#refreshKnown()
     const uploads = new PackUploads(this.#deps.store)
     const staged = await stageTree(
       { ...this.#deps, known: known.chunks, onPack: uploads.put },
       { ...this.#remembered, session: this.#session(image.path, known), changes: image.changes },
     )
-    using _engine = staged.engine
-    if (!request.always && this.#parent?.root === chunkIdToHex(staged.root))
-      return this.#unchanged(staged, this.#parent)
-    return await this.#commitStaged(image, request, { staged, uploads, known })
+    return { staged, uploads, known }
   }
 
   async #commitStaged(
@@ -160,7 +186,7 @@ export class Committer {
     const record = this.#record(image, request, { staged, uploads, known, totals, notices })
     const { id, bytes } = encodeGenerationRecord(record)
     staged.engine.builder.finish(bytes)
-    const newPacks = uploads.packs.map(({ name, bytes: size, sha256 }) => ({ name, bytes: size, sha256 }))
+    const newPacks = [...this.#prepared, ...rowsOf(uploads)]
     const commit: GenerationCommit = {
       id,
       parent: record.parent,
@@ -210,7 +236,7 @@ export class Committer {
       ...parts.totals,
       notices: parts.notices.slice(0, NOTICES_MAX),
       index: parts.known.source,
-      packs: parts.uploads.packs.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })),
+      packs: rowsOf(parts.uploads),
     }
   }
 
@@ -245,17 +271,26 @@ export class Committer {
 
   #accept({ commit, staged, uploads }: Submission): void {
     this.#unresolved = undefined
-    staged.stager.accept()
-    for (const [path, memory] of staged.memories) this.#remembered.memories.set(path, memory)
+    this.#takeOver(staged)
+    this.#prepared = []
     this.#remembered.generation = commit.id
     this.#parent = { id: commit.id, sequence: commit.sequence, root: commit.root }
     this.#known?.add(uploads.packs)
   }
 
   async #unchanged(staged: StagedTree, parent: Parent): Promise<CommitOutcome> {
+    this.#takeOver(staged)
+    if (this.#prepared.length === 0) this.#remembered.generation = parent.id
+    return { kind: 'unchanged', head: await this.#deps.index.generation(parent.id) }
+  }
+
+  /** What was staged is what the next image is compared with. */
+  #takeOver(staged: StagedTree): void {
+    for (const path of this.#remembered.memories.keys()) {
+      if (staged.stager.gone.has(parentPath(path))) this.#remembered.memories.delete(path)
+    }
     staged.stager.accept()
     for (const [path, memory] of staged.memories) this.#remembered.memories.set(path, memory)
-    return { kind: 'unchanged', head: await this.#deps.index.generation(parent.id) }
   }
 
   /** What is stored, as of the GC clock now: read again when packs were condemned since. */
@@ -278,4 +313,8 @@ export class Committer {
       racyFromMs: this.#deps.clock.wallMs() - RACY_MS,
     }
   }
+}
+
+function rowsOf(uploads: PackUploads): PackRow[] {
+  return uploads.packs.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }))
 }
