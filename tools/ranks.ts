@@ -7,7 +7,7 @@ interface Place {
 }
 
 /** The picture in ARCHITECTURE.md: a package imports only from lower ranks. `testkit` stands aside. */
-export const PLACES: Readonly<Record<string, Place>> = {
+const PLACES: Readonly<Record<string, Place>> = {
   protocol: { rank: 1, browserOnly: [] },
   base: { rank: 1, peers: ['protocol'] },
 
@@ -42,7 +42,8 @@ export function rankObjection(from: string, to: string): string | undefined {
   if (importer === undefined) return `${from} has no place in tools/ranks.ts`
   if (imported === undefined) return `${to} has no place in tools/ranks.ts`
   if (from === to) return 'inside a package imports are relative'
-  if (importer.browserOnly && !importer.browserOnly.includes(to)) return `${from} runs in a browser, ${to} does not`
+  if (importer.browserOnly && !importer.browserOnly.includes(to))
+    return `${from} runs in a browser, ${to} does not`
   if (imported.rank < importer.rank || importer.peers?.includes(to)) return undefined
   return `${from} has rank ${importer.rank}, ${to} has rank ${imported.rank}: imports go to a lower rank`
 }

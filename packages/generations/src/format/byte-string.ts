@@ -7,6 +7,11 @@ export type ByteString = string
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the class is "not ASCII", NUL included
 const NOT_ASCII = /[^\x00-\x7f]/
 
+/** True if the bytes are the same in every encoding that Node may choose. */
+export function isAscii(bytes: ByteString): boolean {
+  return !NOT_ASCII.test(bytes)
+}
+
 /** The path as Node's file functions take it: plain text when that is the same bytes, else a Buffer. */
 export function toFsPath(path: ByteString): string | Buffer {
   return NOT_ASCII.test(path) ? Buffer.from(path, 'latin1') : path

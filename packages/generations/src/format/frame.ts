@@ -41,8 +41,19 @@ export function encodeFrame(
     : zstdCompressSync(raw, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } })
   const codec = compressed.length < raw.length * WORTHWHILE ? 'zstd' : 'raw'
   const bytes = codec === 'zstd' ? compressed : raw
-  const stored = coding.seal ? coding.seal.seal(position.pack, position.ordinal, bytes) : Buffer.from(bytes)
+  const stored = coding.seal
+    ? coding.seal.seal(position.pack, position.ordinal, bytes)
+    : codec === 'zstd'
+      ? bytes
+      : ownCopy(bytes)
   return { codec, rawBytes: raw.length, stored, crc32: crc32(stored) }
+}
+
+/** A copy in a buffer of its own: a frame is handed on while its builder fills the next one. */
+function ownCopy(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  copy.set(bytes)
+  return copy
 }
 
 /** Rejects with `object-corrupt` unless the bytes are a frame of exactly `rawBytes`. */

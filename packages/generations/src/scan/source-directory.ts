@@ -1,8 +1,9 @@
 import { closeSync, constants, openSync } from 'node:fs'
-import { type ByteString, fromText, toFsPath } from '../format/byte-string.ts'
+import { type ByteString, fromText, isAscii, joinPath, toFsPath } from '../format/byte-string.ts'
 
 /** The kernel takes paths below 4,096 bytes; a longer one is reached from a directory opened on the way. */
 const PATH_BYTES_MAX = 3000
+const NAME_BYTES_MAX = 255
 /** Directories kept open for long paths, oldest closed first. */
 const ANCHORS_MAX = 16
 
@@ -21,6 +22,15 @@ export class SourceDirectory implements Disposable {
   /** The path to hand to a file function. */
   resolve(relative: ByteString): string | Buffer {
     return toFsPath(this.resolveBytes(relative))
+  }
+
+  /** As `resolve`, for many names of one directory. */
+  within(directory: ByteString): (name: ByteString) => string | Buffer {
+    const base = this.resolveBytes(directory)
+    if (!isAscii(base) || base.length > PATH_BYTES_MAX - NAME_BYTES_MAX) {
+      return (name) => this.resolve(joinPath(directory, name))
+    }
+    return (name) => (isAscii(name) ? `${base}/${name}` : this.resolve(joinPath(directory, name)))
   }
 
   resolveBytes(relative: ByteString): ByteString {

@@ -44,11 +44,9 @@ export class TreeState {
     this.#held.clear()
   }
 
-  /** The states of `top` and everything below it. */
-  *encodedBelow(top: ByteString): Iterable<EncodedState> {
-    for (const [path, held] of this.#held) {
-      if (top === '' || path === top || path.startsWith(`${top}/`)) yield [path, this.#encoded(path, held)]
-    }
+  /** Every directory's state. */
+  *encoded(): Iterable<EncodedState> {
+    for (const [path, held] of this.#held) yield [path, this.#encoded(path, held)]
   }
 
   #encoded(path: ByteString, held: Uint8Array | DirectoryState): Uint8Array {
@@ -71,7 +69,7 @@ export class TreeState {
       .u16(0)
       .string(generation)
       .varint(this.size)
-    for (const [path, bytes] of this.encodedBelow('')) writer.string(path).varint(bytes.length).bytes(bytes)
+    for (const [path, bytes] of this.encoded()) writer.string(path).varint(bytes.length).bytes(bytes)
     const body = writer.finish()
     return Buffer.concat([body, hash('sha256', body, 'buffer')])
   }

@@ -12,12 +12,18 @@ import {
 } from '../format/entry.ts'
 import type { Notice } from '../format/generation-record.ts'
 import { encodeDirectory, encodeEntry, type RawEntry } from '../format/tree-node.ts'
-import { type DirectoryState, type DirectoryTotals, entryOf, packEntries } from '../scan/directory-state.ts'
+import {
+  type DirectoryState,
+  type DirectoryTotals,
+  entryOf,
+  packEntries,
+  STAT_FIELDS,
+} from '../scan/directory-state.ts'
 import type { SourceDirectory } from '../scan/source-directory.ts'
-import { type SurveyedDirectory, type SurveyedName, sourceFailure } from '../scan/survey.ts'
+import { type SurveyedDirectory, sourceFailure } from '../scan/survey.ts'
 import type { ChunkSink } from './chunk-sink.ts'
 import type { DatabaseStager } from './database-stager.ts'
-import type { FileStager } from './file-stager.ts'
+import type { FileStager, StagedFile } from './file-stager.ts'
 import type { ByteSpan } from './segments.ts'
 
 /** What only the native helper can tell of a changed name. */
@@ -76,139 +82,145 @@ function linked(
     : encodeEntry({ ...entry, node })
 }
 
+interface FoundName {
+  readonly index: number
+  readonly name: ByteString
+  readonly path: ByteString
+  readonly changed: boolean
+  readonly previous: RawEntry | undefined
+}
+
 class DirectoryBuild {
   readonly #deps: BuildDeps
   readonly #surveyed: SurveyedDirectory
   readonly #notices: Notice[] = []
   /** Names in this directory that turned out to be databases. */
   readonly #databases = new Set<ByteString>()
+  /** Positions of the names that may belong to a database. */
+  readonly #companions = new Map<ByteString, number>()
 
   constructor(deps: BuildDeps, surveyed: SurveyedDirectory) {
     this.#deps = deps
     this.#surveyed = surveyed
+    for (const [index, name] of surveyed.names.entries())
+      if (isCompanion(name)) this.#companions.set(name, index)
   }
 
   entries(nodeOf: (path: ByteString) => ChunkId): Omit<DirectoryState, 'node'> {
     const { names, stats } = this.#surveyed
     const entries: (RawEntry | undefined)[] = new Array(names.length).fill(undefined)
     for (const index of this.#readingOrder()) entries[index] = this.#entry(index, nodeOf)
-    return {
-      names: names.map(({ name }) => name),
-      stats,
-      ...packEntries(entries),
-      totals: totalsOf(names, entries),
-      notices: this.#notices,
-    }
+    const totals = totalsOf(this.#surveyed, entries)
+    return { names, stats, ...packEntries(entries), totals, notices: this.#notices }
   }
 
   /** Positions of the names: files of one extension together, since they compress together, companions last. */
   #readingOrder(): number[] {
     const { names } = this.#surveyed
-    const order = names.map((_, index) => index)
-    const keys = names.map(({ name }) =>
-      isCompanion(name) ? '\uffff' : name.slice(name.lastIndexOf('.') + 1),
-    )
+    const order = [...names.keys()]
+    const keys = names.map((name) => (isCompanion(name) ? '\uffff' : name.slice(name.lastIndexOf('.') + 1)))
     return order.sort((a, b) => compare(keys[a] ?? '', keys[b] ?? '') || a - b)
   }
 
   #entry(index: number, nodeOf: (path: ByteString) => ChunkId): RawEntry | undefined {
-    const found = this.#surveyed.names[index]
-    if (found === undefined) return undefined
-    const previous = this.#previousEntry(index)
-    const path = joinPath(this.#surveyed.path, found.name)
-    switch (found.kind) {
+    const name = this.#surveyed.names[index] ?? ''
+    const found = {
+      index,
+      name,
+      path: joinPath(this.#surveyed.path, name),
+      changed: this.#surveyed.isChanged(index),
+      previous: this.#previousEntry(index),
+    }
+    switch (this.#surveyed.kindOf(index)) {
       case 'directory':
-        return this.#directory(found, path, { node: nodeOf(path), previous })
+        return this.#directory(found, nodeOf(found.path))
       case 'symlink':
-        return found.changed || !previous ? this.#symlink(found, path) : previous
+        return found.changed || !found.previous ? this.#symlink(found) : found.previous
       case 'file':
-        return this.#file(found, path, previous)
+        return this.#file(found)
       case 'fifo':
-        return this.#skip(path, 'fifo-skipped')
+        return this.#skip(found.path, 'fifo-skipped')
       case 'socket':
-        return this.#skip(path, 'socket-skipped')
+        return this.#skip(found.path, 'socket-skipped')
     }
   }
 
   #previousEntry(index: number): RawEntry | undefined {
-    const { previous, previousIndex } = this.#surveyed
-    const at = previousIndex[index] ?? -1
+    const { previous } = this.#surveyed
+    const at = this.#surveyed.previousIndex(index)
     return previous && at >= 0 ? entryOf(previous, at) : undefined
   }
 
-  #directory(
-    found: SurveyedName,
-    path: ByteString,
-    now: { node: ChunkId; previous: RawEntry | undefined },
-  ): RawEntry {
-    if (!found.changed && now.previous) {
-      const entry = decodeEntry(now.previous)
-      if (entry.kind === 'directory')
-        return entry.node === now.node ? now.previous : encodeEntry({ ...entry, node: now.node })
+  #directory({ name, path, changed, previous }: FoundName, node: ChunkId): RawEntry {
+    if (!changed && previous) {
+      const entry = decodeEntry(previous)
+      if (entry.kind === 'directory') return entry.node === node ? previous : encodeEntry({ ...entry, node })
     }
-    const attributes = this.#attributes(path, this.#statExactly(path))
-    return encodeEntry({ kind: 'directory', name: found.name, attributes, node: now.node })
+    const attributes = this.#attributes(path, statExactly(this.#deps.source, path))
+    return encodeEntry({ kind: 'directory', name, attributes, node })
   }
 
-  #symlink(found: SurveyedName, path: ByteString): RawEntry {
-    const stats = this.#statExactly(path)
+  #symlink({ name, path }: FoundName): RawEntry {
+    const stats = statExactly(this.#deps.source, path)
     const target = readLink(this.#deps.source, path)
-    return encodeEntry({ kind: 'symlink', name: found.name, attributes: attributesOf(stats, []), target })
+    return encodeEntry({ kind: 'symlink', name, attributes: attributesOf(stats, []), target })
   }
 
-  #file(found: SurveyedName, path: ByteString, previous: RawEntry | undefined): RawEntry | undefined {
-    if (isCompanion(found.name) && this.#databases.has(found.name.slice(0, -4))) return undefined
-    const database = this.#database(found, path, previous)
-    if (database) {
-      this.#databases.add(found.name)
-      return database
-    }
-    return !found.changed && previous && kindOfEntry(previous) === 'file'
-      ? previous
-      : this.#plainFile(found, path, previous)
-  }
-
-  /** The entry of a SQLite database, which is its file and its WAL together; undefined for any other file. */
-  #database(found: SurveyedName, path: ByteString, previous: RawEntry | undefined): RawEntry | undefined {
-    const wal = this.#surveyed.names.find(({ name }) => name === `${found.name}-wal`)
-    const known = previous !== undefined && kindOfEntry(previous) === 'database'
-    if (
-      known &&
-      !found.changed &&
-      !wal?.changed &&
-      (wal !== undefined) === this.#knewName(`${found.name}-wal`)
-    ) {
+  /** A SQLite database is its file and its WAL together; a database's companions have no entry of their own. */
+  #file(found: FoundName): RawEntry | undefined {
+    const { name, previous } = found
+    if (isCompanion(name) && this.#databases.has(name.slice(0, -COMPANION_CHARS))) return undefined
+    const kind = previous && kindOfEntry(previous)
+    const changed = found.changed || (kind === 'database' && this.#hasMovedWal(name))
+    if (!changed && previous && (kind === 'file' || kind === 'database')) {
+      if (kind === 'database') this.#databases.add(name)
       return previous
     }
-    if (!known && !found.changed && !wal?.changed) return undefined
+    return (kind === 'database' && this.#database(found)) || this.#plainFile(found)
+  }
+
+  /** True if the WAL of a known database came, went or changed. */
+  #hasMovedWal(name: ByteString): boolean {
+    const wal = this.#companions.get(`${name}-wal`)
+    const before = this.#surveyed.previous?.names.includes(`${name}-wal`) ?? false
+    return wal === undefined ? before : !before || this.#surveyed.isChanged(wal)
+  }
+
+  #database({ name, path, previous }: FoundName): RawEntry | undefined {
     const staged = this.#deps.databases.stage({
       path,
-      hasWal: wal !== undefined,
-      previous: known ? decodeDatabase(previous) : undefined,
+      hasWal: this.#companions.has(`${name}-wal`),
+      previous: previous && decodeDatabase(previous),
       changed: this.#deps.changedRanges(path),
     })
-    return (
-      staged &&
-      encodeEntry({ ...staged.state, name: found.name, attributes: this.#attributes(path, staged.stats) })
-    )
+    if (staged === undefined) return undefined
+    this.#databases.add(name)
+    return encodeEntry({ ...staged.state, name, attributes: this.#attributes(path, staged.stats) })
   }
 
-  #knewName(name: ByteString): boolean {
-    return this.#surveyed.previous?.names.includes(name) ?? false
-  }
-
-  #plainFile(found: SurveyedName, path: ByteString, previous: RawEntry | undefined): RawEntry {
+  #plainFile(found: FoundName): RawEntry {
+    const { name, path, previous } = found
     const before = previous && decodeEntry(previous)
     const changed = this.#deps.changedRanges(path)
-    const staged = this.#deps.files.stage({
+    const at = found.index * STAT_FIELDS
+    const { stats } = this.#surveyed
+    const request = {
       path,
+      surveyed: { bytes: stats[at + 1] ?? 0, mtimeMs: stats[at + 2] ?? 0, ctimeMs: stats[at + 3] ?? 0 },
       spans: this.#deps.fetched.get(path)?.spans,
       previous: before?.kind === 'file' && changed ? { content: before.content, changed } : undefined,
-    })
+    }
+    const staged = this.#deps.files.stage(request)
+    if (staged === 'database')
+      return this.#database(found) ?? this.#fileEntry(name, path, this.#deps.files.stageAnyway(request))
+    return this.#fileEntry(name, path, staged)
+  }
+
+  #fileEntry(name: ByteString, path: ByteString, staged: StagedFile): RawEntry {
     if (staged.appended) this.#notices.push({ path: toText(path), reason: 'appended-while-read' })
     const attributes = this.#attributes(path, staged.stats)
     const link = staged.stats.nlink > 1n ? Number(staged.stats.ino) : 0
-    return encodeEntry({ kind: 'file', name: found.name, attributes, link, content: staged.content })
+    return encodeEntry({ kind: 'file', name, attributes, link, content: staged.content })
   }
 
   #skip(path: ByteString, reason: Notice['reason']): undefined {
@@ -217,10 +229,6 @@ class DirectoryBuild {
 
   #attributes(path: ByteString, stats: BigIntStats): Attributes {
     return attributesOf(stats, this.#deps.fetched.get(path)?.xattrs ?? [])
-  }
-
-  #statExactly(path: ByteString): BigIntStats {
-    return statExactly(this.#deps.source, path)
   }
 }
 
@@ -260,25 +268,23 @@ function decodeDatabase(raw: RawEntry): DatabaseEntry | undefined {
   return entry.kind === 'database' ? entry : undefined
 }
 
-/** A WAL or shared-memory file beside a database of the name without its last four chars. */
+/** What `-wal` and `-shm` add to a database's name. */
+const COMPANION_CHARS = 4
+
 function isCompanion(name: ByteString): boolean {
   return name.endsWith('-wal') || name.endsWith('-shm')
 }
 
-function totalsOf(
-  names: readonly SurveyedName[],
-  entries: readonly (RawEntry | undefined)[],
-): DirectoryTotals {
+function totalsOf(surveyed: SurveyedDirectory, entries: readonly (RawEntry | undefined)[]): DirectoryTotals {
   let files = 0
   let bytes = 0
   let databases = 0
-  names.forEach(({ kind, stats }, index) => {
-    const entry = entries[index]
-    if (kind !== 'file' || entry === undefined) return
+  for (const [index, entry] of entries.entries()) {
+    if (entry === undefined || surveyed.kindOf(index) !== 'file') continue
     files++
-    bytes += stats.size
+    bytes += surveyed.bytesOf(index)
     if (kindOfEntry(entry) === 'database') databases++
-  })
+  }
   return { files, bytes, databases }
 }
 

@@ -23,8 +23,17 @@ export const WHOLE_FILE_BYTES_MAX = 256 * 1024
 /** How often a file that changes while it is read is read again. */
 const READ_ATTEMPTS_MAX = 3
 
+/** A file's stat fields when it was surveyed: what was learnt of it since holds only while these stand. */
+export interface SurveyedFile {
+  readonly bytes: number
+  readonly mtimeMs: number
+  /** Not a number for a file that may change once more unnoticed. */
+  readonly ctimeMs: number
+}
+
 export interface FileRequest {
   readonly path: ByteString
+  readonly surveyed: SurveyedFile
   /** Data spans when the file has holes; absent: all of it is data. */
   readonly spans?: readonly ByteSpan[] | undefined
   /** The content of the last commit and the ranges that may differ from it; absent: all of it may differ. */
@@ -52,11 +61,27 @@ export class FileStager {
     this.#sink = sink
   }
 
-  /** Rejects with `file-unstable` for a file that never stays still, with `no-permission` or `source-failed`. */
-  stage(request: FileRequest): StagedFile {
+  /**
+   * The file in chunks, or `database` for one that begins like a SQLite database and is none of this method's. Rejects
+   * with `file-unstable` for a file that never stays still, with `no-permission` or `source-failed`.
+   */
+  stage(request: FileRequest): StagedFile | 'database' {
     const fd = this.open(request.path)
     try {
-      return this.#stageOpen(fd, request)
+      if (request.surveyed.bytes >= WHOLE_FILE_BYTES_MAX && hasDatabaseMagic(fd)) return 'database'
+      return this.#stageOpen(fd, request, true)
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  /** As `stage`, for a file that only looks like a database. */
+  stageAnyway(request: FileRequest): StagedFile {
+    const fd = this.open(request.path)
+    try {
+      const staged = this.#stageOpen(fd, request, false)
+      if (staged === 'database') throw new Failure('internal', 'a file is staged as what it is')
+      return staged
     } finally {
       closeSync(fd)
     }
@@ -98,19 +123,20 @@ export class FileStager {
     }
   }
 
-  #stageOpen(fd: number, request: FileRequest): StagedFile {
-    let before = fstatSync(fd, { bigint: true })
-    const prepared = this.#prepared.get(request.path)
-    if (prepared && isAsSurveyed(prepared, before))
-      return { content: prepared.content, stats: before, appended: false }
+  #stageOpen(fd: number, request: FileRequest, wary: boolean): StagedFile | 'database' {
+    let before = request.surveyed
     let grewOnly = true
     for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
-      const content = this.#read(fd, request, Number(before.size))
-      const after = fstatSync(fd, { bigint: true })
-      if (content && isUntouched(before, after)) return { content, stats: after, appended: false }
-      grewOnly &&= after.size > before.size
-      if (content && grewOnly && attempt === READ_ATTEMPTS_MAX - 1)
-        return { content, stats: before, appended: true }
+      const content = this.#read(fd, attempt === 0 ? request : withoutHints(request), {
+        bytes: before.bytes,
+        wary,
+      })
+      if (content === 'database') return content
+      const stats = fstatSync(fd, { bigint: true })
+      const after = surveyedOf(stats)
+      if (content && isUntouched(before, after)) return { content, stats, appended: false }
+      grewOnly &&= after.bytes > before.bytes
+      if (content && grewOnly && attempt === READ_ATTEMPTS_MAX - 1) return { content, stats, appended: true }
       before = after
     }
     const path = toText(request.path)
@@ -119,18 +145,29 @@ export class FileStager {
     })
   }
 
-  #read(fd: number, request: FileRequest, bytes: number): Content | undefined {
+  #read(
+    fd: number,
+    request: FileRequest,
+    { bytes, wary }: { bytes: number; wary: boolean },
+  ): Content | 'database' | undefined {
     if (bytes === 0) return []
+    const prepared = this.#prepared.get(request.path)
+    if (prepared?.bytes === bytes && prepared.mtimeMs === request.surveyed.mtimeMs)
+      return this.#spill(prepared.content)
     if (bytes < WHOLE_FILE_BYTES_MAX && request.spans === undefined)
-      return this.#readWhole(fd, request.path, bytes)
+      return this.#readWhole(fd, request.path, { bytes, wary })
     return this.#readSegments(fd, request, bytes)
   }
 
-  #readWhole(fd: number, path: ByteString, bytes: number): Content | undefined {
+  #readWhole(
+    fd: number,
+    path: ByteString,
+    { bytes, wary }: { bytes: number; wary: boolean },
+  ): Content | 'database' | undefined {
     const buffer = this.#small.subarray(0, bytes)
     if (!this.#fill(fd, path, buffer, 0)) return undefined
-    const id = this.#sink.put(buffer, looksDense(buffer) ? 'dense' : 'text')
-    return [{ kind: 'chunk', bytes, id }]
+    if (wary && buffer.subarray(0, DATABASE_MAGIC.length).equals(DATABASE_MAGIC)) return 'database'
+    return [{ kind: 'chunk', bytes, id: this.#sink.put(buffer, looksDense(buffer) ? 'dense' : 'text') }]
   }
 
   #readSegments(fd: number, request: FileRequest, bytes: number): Content | undefined {
@@ -192,12 +229,17 @@ function cutSpans(spans: readonly ByteSpan[], bytes: number): ByteSpan[] {
     .map(({ start, end }) => ({ start, end: Math.min(end, bytes) }))
 }
 
-function isAsSurveyed(surveyed: PreparedFile, now: BigIntStats): boolean {
-  return (
-    surveyed.bytes === Number(now.size) &&
-    surveyed.mtimeMs === milliseconds(now.mtimeNs) &&
-    surveyed.ctimeMs === milliseconds(now.ctimeNs)
-  )
+/** What was learnt before the file changed does not hold any more. */
+function withoutHints({ path, surveyed }: FileRequest): FileRequest {
+  return { path, surveyed: { ...surveyed, mtimeMs: Number.NaN } }
+}
+
+function surveyedOf(stats: BigIntStats): SurveyedFile {
+  return {
+    bytes: Number(stats.size),
+    mtimeMs: milliseconds(stats.mtimeNs),
+    ctimeMs: milliseconds(stats.ctimeNs),
+  }
 }
 
 /** As Node computes the milliseconds of a stat. */
@@ -205,8 +247,10 @@ function milliseconds(ns: bigint): number {
   return Number(ns / 1_000_000_000n) * 1000 + Number(ns % 1_000_000_000n) / 1_000_000
 }
 
-function isUntouched(before: BigIntStats, after: BigIntStats): boolean {
-  return before.size === after.size && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs
+/** A surveyed ctime that is not a number is not compared: the mtime moves with every write. */
+function isUntouched(before: SurveyedFile, after: SurveyedFile): boolean {
+  const sameCtime = Number.isNaN(before.ctimeMs) || before.ctimeMs === after.ctimeMs
+  return before.bytes === after.bytes && before.mtimeMs === after.mtimeMs && sameCtime
 }
 
 const DATABASE_MAGIC = Buffer.from('SQLite format 3\0', 'latin1')

@@ -1,9 +1,9 @@
 import { Failure } from '@holdfast/base/failure'
-import type { ByteString } from '../format/byte-string.ts'
+import { type ByteString, parentPath } from '../format/byte-string.ts'
 import type { Content } from '../format/content.ts'
 import { contentBytes } from '../format/content.ts'
 import type { BuiltPack } from '../format/pack-builder.ts'
-import type { TreeState } from '../scan/tree-state.ts'
+import type { EncodedState, TreeState } from '../scan/tree-state.ts'
 import { encodeDatabaseMemory } from './database-memory.ts'
 import { type ByteSpan, segmentsOf } from './segments.ts'
 import type { DatabaseMemories } from './stage-engine.ts'
@@ -44,8 +44,13 @@ interface JobInput {
 export async function runJobs(deps: JobDeps, input: JobInput, jobs: readonly StageJob[]): Promise<JobsDone> {
   const threads = deps.pool.threads()
   await Promise.all(threads.map((thread) => thread.open(input.session, deps.onPack)))
+  const remembered = rememberedByJob(input, jobs)
   const surveyed = await shareOut(threads, jobs, async (thread, job) => {
-    const reply = (await thread.request({ kind: 'survey', ...job, ...remembered(input, job) })) as SurveyReply
+    const reply = (await thread.request({
+      kind: 'survey',
+      ...job,
+      ...(remembered.get(job) ?? { states: [], memories: [] }),
+    })) as SurveyReply
     return { job, thread, large: reply.large }
   })
   const prepared = await readLargeFiles(
@@ -82,22 +87,38 @@ async function shareOut<T, R>(
   return results
 }
 
-/** What the last commit knew of a job's directories and databases. */
-function remembered({ state, memories }: JobInput, { top, flat }: StageJob) {
-  const isInside = (path: ByteString) =>
-    flat ? parentOf(path) === top : top === '' || path.startsWith(`${top}/`)
-  const states = [...state.encodedBelow(top)].filter(([path]) => !flat || path === top)
-  const databases = [...memories].filter(([path]) => isInside(path))
-  return {
-    states,
-    memories: databases.map(
-      ([path, held]) => [path, held instanceof Uint8Array ? held : encodeDatabaseMemory(held)] as const,
-    ),
-  }
+interface RememberedOfJob {
+  readonly states: EncodedState[]
+  readonly memories: EncodedState[]
 }
 
-function parentOf(path: ByteString): ByteString {
-  return path.slice(0, Math.max(0, path.lastIndexOf('/')))
+/** What the last commit knew of each job's directories and databases, sorted out in one pass. */
+function rememberedByJob(
+  { state, memories }: JobInput,
+  jobs: readonly StageJob[],
+): Map<StageJob, RememberedOfJob> {
+  const flat = new Map(jobs.filter((job) => job.flat).map((job) => [job.top, job]))
+  const deep = new Map(jobs.filter((job) => !job.flat).map((job) => [job.top, job]))
+  const remembered = new Map(
+    jobs.map((job): [StageJob, RememberedOfJob] => [job, { states: [], memories: [] }]),
+  )
+  const jobOf = (directory: ByteString) => flat.get(directory) ?? nearest(deep, directory)
+  for (const encoded of state.encoded()) remembered.get(jobOf(encoded[0]) ?? NO_JOB)?.states.push(encoded)
+  for (const [path, held] of memories) {
+    const bytes = held instanceof Uint8Array ? held : encodeDatabaseMemory(held)
+    remembered.get(jobOf(parentPath(path)) ?? NO_JOB)?.memories.push([path, bytes])
+  }
+  return remembered
+}
+
+const NO_JOB: StageJob = { top: '', flat: true }
+
+/** The job whose subtree holds a directory. */
+function nearest(deep: ReadonlyMap<ByteString, StageJob>, directory: ByteString): StageJob | undefined {
+  for (let up = directory; ; up = parentPath(up)) {
+    const job = deep.get(up)
+    if (job !== undefined || up === '') return job
+  }
 }
 
 /** Reads the segments of large files on all threads; a file that ends early is left to its builder. */

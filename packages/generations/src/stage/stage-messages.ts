@@ -23,7 +23,6 @@ export interface LargeFile {
   readonly path: ByteString
   readonly bytes: number
   readonly mtimeMs: number
-  readonly ctimeMs: number
 }
 
 export interface PreparedFile extends LargeFile {

@@ -3,6 +3,9 @@ import { Failure } from '@holdfast/base/failure'
 import type { BuiltPack } from '../format/pack-builder.ts'
 import type { StageMessage, StageRequest } from './stage-messages.ts'
 
+/** Names and numbers of one subtree die young: with room for them a survey costs half the garbage collection. */
+const YOUNG_MB = 64
+
 type Reply = Extract<StageMessage, { kind: 'reply' }>['reply']
 
 /** One staging thread: requests queue up and are answered in order. */
@@ -13,7 +16,9 @@ export class StageThread {
   #dead: Failure | undefined
 
   constructor() {
-    this.#worker = new Worker(new URL('./stage-worker.ts', import.meta.url))
+    this.#worker = new Worker(new URL('./stage-worker.ts', import.meta.url), {
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+    })
     this.#worker.unref()
     this.#worker.on('message', (message: StageMessage) => this.#receive(message))
     this.#worker.on('error', (error) =>

@@ -1,10 +1,10 @@
 import type { Randomness } from '@holdfast/base/randomness'
-import { type ByteString, joinPath } from '../format/byte-string.ts'
+import type { ByteString } from '../format/byte-string.ts'
 import type { ChunkId } from '../format/chunk-id.ts'
 import type { ChunkIndex } from '../format/chunk-index.ts'
 import type { BuiltPack } from '../format/pack-builder.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
-import { isUnchanged, type SurveyedDirectory } from '../scan/survey.ts'
+import type { SurveyedDirectory } from '../scan/survey.ts'
 import type { TreeState } from '../scan/tree-state.ts'
 import type { Changes, ListedChanges } from '../volume/volume.ts'
 import type { DatabaseMemory } from './database-memory.ts'
@@ -114,8 +114,7 @@ class TreeStaging {
       const directory = this.#stager.surveyOne(path, session.racyFromMs)
       surveyed.push(directory)
       names += directory.names.length
-      for (const { name, kind } of directory.names)
-        if (kind === 'directory') waiting.push(joinPath(path, name))
+      waiting.push(...directory.subdirectories())
     }
     this.#stager.forgetUnmet(surveyed, new Set(waiting))
     return { surveyed, rest: waiting }
@@ -142,7 +141,7 @@ class TreeStaging {
 
   async #stagePooled(surveyed: readonly SurveyedDirectory[], rest: readonly ByteString[]): Promise<void> {
     const flat = surveyed
-      .filter((directory) => !isUnchanged(directory))
+      .filter((directory) => !directory.isUnchanged)
       .map(({ path }): StageJob => ({ top: path, flat: true }))
     const deep = rest.map((top): StageJob => ({ top, flat: false }))
     const staged = await runJobs(this.#deps, this.#input, [...deep, ...flat])

@@ -38,7 +38,7 @@ function send(message: StageMessage): void {
 /** Hands a pack over and waits while too many of this thread's packs are not stored yet: memory stays bounded. */
 function sendPack(pack: BuiltPack, inFlight: Int32Array): void {
   Atomics.add(inFlight, 0, 1)
-  send({ kind: 'pack', pack })
+  port.postMessage({ kind: 'pack', pack } satisfies StageMessage, ownedBuffers(pack.parts))
   for (
     let count = Atomics.load(inFlight, 0);
     count >= PACKS_IN_FLIGHT_MAX;
@@ -46,6 +46,16 @@ function sendPack(pack: BuiltPack, inFlight: Int32Array): void {
   ) {
     Atomics.wait(inFlight, 0, count)
   }
+}
+
+/** The buffers that hold one part and nothing else: these move to the other thread, the rest is copied. */
+function ownedBuffers(parts: readonly Uint8Array[]): ArrayBuffer[] {
+  const owned: ArrayBuffer[] = []
+  for (const { buffer, byteLength } of parts) {
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && byteLength > 0)
+      owned.push(buffer)
+  }
+  return owned
 }
 
 async function answer(request: StageRequest): Promise<void> {

@@ -58,22 +58,25 @@ export class SubtreeJob {
       this.#stager.build(this.#surveyed, fetched)
     }
     return {
-      changed: [...this.#stager.changed].map(([path, state]) => [
-        path,
-        toShared(encodeDirectoryState(state)),
-      ]),
+      changed: toShared(
+        [...this.#stager.changed].map(([path, state]) => [path, encodeDirectoryState(state)]),
+      ),
       gone: [...this.#stager.gone],
-      memories: [...this.#databases.pending].map(([path, memory]) => [
-        path,
-        toShared(encodeDatabaseMemory(memory)),
-      ]),
+      memories: toShared(
+        [...this.#databases.pending].map(([path, memory]) => [path, encodeDatabaseMemory(memory)]),
+      ),
     }
   }
 }
 
-/** A copy that other threads read in place. */
-function toShared(bytes: Uint8Array): Uint8Array {
-  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
-  shared.set(bytes)
-  return shared
+/** Copies in one block that other threads read in place: what crosses to them is a reference. */
+function toShared(encoded: readonly EncodedState[]): EncodedState[] {
+  const block = new SharedArrayBuffer(encoded.reduce((sum, [, bytes]) => sum + bytes.length, 0))
+  let at = 0
+  return encoded.map(([path, bytes]) => {
+    const shared = new Uint8Array(block, at, bytes.length)
+    shared.set(bytes)
+    at += bytes.length
+    return [path, shared]
+  })
 }

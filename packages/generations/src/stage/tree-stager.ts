@@ -3,7 +3,7 @@ import type { ChunkId } from '../format/chunk-id.ts'
 import type { Notice } from '../format/generation-record.ts'
 import { encodeRoot } from '../format/tree-node.ts'
 import { type DirectoryState, type DirectoryTotals, decodeDirectoryState } from '../scan/directory-state.ts'
-import { isUnchanged, type SurveyedDirectory, surveyDirectory } from '../scan/survey.ts'
+import { type SurveyedDirectory, surveyDirectory } from '../scan/survey.ts'
 import type { EncodedState, TreeState } from '../scan/tree-state.ts'
 import {
   attributesOf,
@@ -49,8 +49,7 @@ export class TreeStager {
     for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
       const directory = this.surveyOne(path, racyFromMs)
       surveyed.push(directory)
-      for (const { name, kind } of directory.names)
-        if (kind === 'directory') waiting.push(joinPath(path, name))
+      waiting.push(...directory.subdirectories())
     }
     return surveyed
   }
@@ -68,15 +67,17 @@ export class TreeStager {
 
   /** Forgets one directory with all that was in it. */
   forget(removed: ByteString): void {
-    for (const [path] of this.#deps.state.encodedBelow(removed))
-      if (!this.#pending.has(path)) this.#gone.add(path)
+    const inside = `${removed}/`
+    for (const path of this.#deps.state.paths()) {
+      if ((path === removed || path.startsWith(inside)) && !this.#pending.has(path)) this.#gone.add(path)
+    }
   }
 
   /** Builds surveyed directories, given parents first. */
   build(surveyed: readonly SurveyedDirectory[], fetched: ReadonlyMap<ByteString, FetchedAttributes>): void {
     const deps = { ...this.#deps, fetched }
     for (const directory of surveyed.toReversed()) {
-      if (isUnchanged(directory) && !this.#hasPendingChild(directory)) continue
+      if (directory.isUnchanged && !this.#hasPendingChild(directory)) continue
       const entries = buildEntries(deps, directory, (path) => this.nodeOf(path))
       this.#pending.set(
         directory.path,
@@ -182,9 +183,8 @@ export class TreeStager {
   }
 
   #hasPendingChild(directory: SurveyedDirectory): boolean {
-    return directory.names.some(
-      ({ name, kind }) => kind === 'directory' && this.#pending.has(joinPath(directory.path, name)),
-    )
+    for (const path of directory.subdirectories()) if (this.#pending.has(path)) return true
+    return false
   }
 
   #current(path: ByteString): DirectoryState {
@@ -197,10 +197,12 @@ export class TreeStager {
 /** The names of surveyed directories that changed and may have attributes beyond their stat fields. */
 export function wantedOf(surveyed: readonly SurveyedDirectory[]): Wanted[] {
   const wanted: Wanted[] = []
-  for (const { path, names } of surveyed) {
-    for (const { name, kind, changed, stats } of names) {
-      if (!changed || (kind !== 'file' && kind !== 'directory')) continue
-      wanted.push({ directory: path, name, sparse: kind === 'file' && stats.blocks * 512 < stats.size })
+  for (const directory of surveyed) {
+    if (directory.isUnchanged) continue
+    for (const [index, name] of directory.names.entries()) {
+      const kind = directory.kindOf(index)
+      if (!directory.isChanged(index) || (kind !== 'file' && kind !== 'directory')) continue
+      wanted.push({ directory: directory.path, name, sparse: directory.isSparse(index) })
     }
   }
   return wanted

@@ -1,0 +1,92 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Clock, systemClock } from '@holdfast/base/clock'
+import { systemRandomness } from '@holdfast/base/randomness'
+import { type CommittedGeneration, Committer, type Remembered } from '@holdfast/generations/commit/committer'
+import { chunkIdFromHex } from '@holdfast/generations/format/chunk-id'
+import { Holdfs } from '@holdfast/generations/holdfs/holdfs'
+import { SqliteGenerationIndex } from '@holdfast/generations/index/sqlite-generation-index'
+import { ChunkReader } from '@holdfast/generations/read/chunk-reader'
+import { loadChunkIndex } from '@holdfast/generations/read/load-chunk-index'
+import { RestoreThreads } from '@holdfast/generations/restore/restore-threads'
+import { restoreTree } from '@holdfast/generations/restore/restore-tree'
+import { StagePool } from '@holdfast/generations/stage/stage-pool'
+import { openObjectStore } from '@holdfast/generations/store/open-object-store'
+import type { Changes } from '@holdfast/generations/volume/volume'
+import { CountingStore } from './counting-store.ts'
+
+const WORKSPACE = 'ws_bench'
+const ORG = 'org_bench'
+const THREADS = 2
+const CODING = { seal: null }
+
+/** The engine on one folder: a folder store, a SQLite index, a committer that stays warm. */
+export class Engine implements AsyncDisposable {
+  readonly store: CountingStore
+  readonly clock: Clock = systemClock
+  readonly #index: SqliteGenerationIndex
+  readonly #holdfs: Holdfs
+  readonly #pool: StagePool
+  readonly #committer: Committer
+
+  private constructor(
+    parts: { store: CountingStore; index: SqliteGenerationIndex; holdfs: Holdfs; pool: StagePool },
+    committer: Committer,
+  ) {
+    this.store = parts.store
+    this.#index = parts.index
+    this.#holdfs = parts.holdfs
+    this.#pool = parts.pool
+    this.#committer = committer
+  }
+
+  /** Begins a history in `folder`, which must not hold one. */
+  static async open(folder: string): Promise<Engine> {
+    mkdirSync(folder, { recursive: true })
+    const deps = { randomness: systemRandomness, clock: systemClock }
+    const store = new CountingStore(await openObjectStore(join(folder, 'store'), deps))
+    const index = await SqliteGenerationIndex.open({ path: join(folder, 'index.sqlite') })
+    await index.createWorkspace({ id: WORKSPACE, org: ORG })
+    const lease = await index.acquire(WORKSPACE)
+    const holdfs = await Holdfs.start()
+    const pool = new StagePool(THREADS)
+    const parts = { store, index, holdfs, pool }
+    return new Engine(parts, await Committer.open({ ...deps, ...parts, sealKey: null }, lease))
+  }
+
+  /** Commits what changed; undefined when nothing did. `changes` absent: a scan finds out. */
+  async commit(path: string, changes: Changes = { kind: 'unknown' }): Promise<CommittedGeneration | undefined> {
+    const image = { path, changes, consistency: 'per-database' } as const
+    const outcome = await this.#committer.commit(image, { cause: 'periodic', message: '' })
+    return outcome.kind === 'committed' ? outcome.generation : undefined
+  }
+
+  get remembered(): Remembered {
+    return this.#committer.remembered
+  }
+
+  /** Restores the head into `path`, which is made. */
+  async restore(path: string): Promise<void> {
+    mkdirSync(path, { recursive: true })
+    const { head } = this.#committer
+    if (head === null) throw new Error('nothing was committed')
+    const chunkIndex = await loadChunkIndex(
+      { store: this.store, coding: CODING },
+      await this.#index.chunkIndex(WORKSPACE),
+    )
+    const chunks = new ChunkReader({ store: this.store, coding: CODING, index: chunkIndex })
+    const threads = new RestoreThreads(THREADS, null)
+    const deps = { store: this.store, coding: CODING, chunks, holdfs: this.#holdfs, threads }
+    await restoreTree(
+      { ...deps, setOwners: process.getuid?.() === 0 },
+      { root: chunkIdFromHex(head.root), path },
+    )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool[Symbol.asyncDispose]()
+    await this.#holdfs[Symbol.asyncDispose]()
+    await this.store[Symbol.asyncDispose]()
+    await this.#index[Symbol.asyncDispose]()
+  }
+}

@@ -1,0 +1,54 @@
+/** One figure of a run, printed as one line of JSON. */
+export interface Row {
+  readonly suite: string
+  readonly case: string
+  readonly metric: string
+  readonly value: number
+  readonly unit: string
+  readonly better: 'lower' | 'higher'
+  /** What the design asks for, in the same unit; null where it asks nothing. */
+  readonly bar: number | null
+  /** Whether this run, on this machine, reached the bar; null without one. */
+  readonly ok: boolean | null
+  /** The same metric of other tools, measured in the same run. */
+  readonly peers: Readonly<Record<string, number>>
+}
+
+/** A figure before its bar is looked up. */
+export interface Figure {
+  readonly case: string
+  readonly metric: string
+  readonly value: number
+  readonly peers?: Readonly<Record<string, number>>
+}
+
+export function rowOf(suite: string, figure: Figure, bars: Readonly<Record<string, number>>): Row {
+  const { case: name, metric, value, peers = {} } = figure
+  const bar = bars[`${name} ${metric}`] ?? null
+  const unit = unitOf(metric)
+  const better = metric.startsWith('per_second') ? 'higher' : 'lower'
+  const ok = bar === null ? null : better === 'lower' ? value <= bar : value >= bar
+  return { suite, case: name, metric, value: rounded(value), unit, better, bar, ok, peers: roundedPeers(peers) }
+}
+
+/** Metrics end in their unit. */
+function unitOf(metric: string): string {
+  const end = metric.slice(metric.lastIndexOf('_') + 1)
+  return { s: 's', ms: 'ms', mb: 'MB', percent: '% of a core', ratio: '×' }[end] ?? end
+}
+
+function roundedPeers(peers: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(peers).map(([name, value]) => [name, rounded(value)]))
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(4))
+}
+
+/** How many times better or worse than the best peer: below 1 is better where lower is better. */
+export function ratioToBestPeer(row: Row): { readonly name: string; readonly ratio: number } | undefined {
+  const ratios = Object.entries(row.peers)
+    .filter(([, value]) => value > 0)
+    .map(([name, value]) => ({ name, ratio: row.value / value }))
+  return ratios.sort((a, b) => (row.better === 'lower' ? b.ratio - a.ratio : a.ratio - b.ratio))[0]
+}

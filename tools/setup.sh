@@ -1,0 +1,76 @@
+# Sourced by bin/test and bin/quickstart, from the root of the repository: makes a fresh Debian 12 ready.
+# set_up YES: YES=1 installs without asking. Exits 125 when it would have to ask and nobody can answer.
+
+# One line a package: its name, how to see that it is there, what it is for.
+system_packages() {
+  cat <<'LIST'
+gcc|command -v gcc|builds the native companion that freezes and captures directories
+libc6-dev|test -e /usr/include/stdio.h|headers for the native companion
+btrfs-progs|command -v mkfs.btrfs|makes the volumes that are captured in milliseconds
+e2fsprogs|command -v mkfs.ext4|makes the disks that crash tests cut off
+xfsprogs|command -v mkfs.xfs|makes the disks that reflink tests copy on
+mount|command -v mount|mounts those images
+util-linux|command -v prlimit|limits the memory and files of tests
+sqlite3|command -v sqlite3|a second SQLite, to check ours against
+strace|command -v strace|shows tests which bytes are synced before which
+python3|command -v python3|a foreign program that writes while directories are captured
+LIST
+}
+
+# Prints `name|reason` for each package that is not there.
+missing_packages() {
+  system_packages | while IFS='|' read -r name present reason; do
+    PATH="$PATH:/usr/sbin:/sbin" sh -c "$present" >/dev/null 2>&1 </dev/null || echo "$name|$reason"
+  done
+}
+
+# may_install YES: 0 if packages may be installed now; asks on the terminal if that is the only way to know.
+may_install() {
+  if [ "$1" = 1 ] || [ "${CI:-}" = true ]; then return 0; fi
+  if [ ! -t 0 ]; then
+    echo 'There is no terminal to ask on: run again with --yes, or install them yourself.' >&2
+    exit 125
+  fi
+  printf 'Install them with apt-get? [y/N] '
+  read -r answer
+  case $answer in y | Y | yes) return 0 ;; *) return 1 ;; esac
+}
+
+set_up_system() {
+  missing=$(missing_packages)
+  if [ -z "$missing" ]; then return 0; fi
+  echo 'These system packages are missing:'
+  echo "$missing" | while IFS='|' read -r name reason; do printf '  %-12s %s\n' "$name" "$reason"; done
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo 'Only root on a Debian can install them here: going on with what is there.' >&2
+    return 0
+  fi
+  if ! may_install "$1"; then
+    echo 'Going on with what is there.' >&2
+    return 0
+  fi
+  # shellcheck disable=SC2046 # one word a package
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    $(echo "$missing" | cut -d '|' -f 1) || exit 125
+}
+
+set_up_modules() {
+  installed=node_modules/.package-lock.json
+  if [ -e "$installed" ] && [ -z "$(find package-lock.json -newer "$installed")" ]; then return 0; fi
+  if ! command -v npm >/dev/null; then
+    echo 'npm is missing: install Node 18 or later with npm (Debian: apt-get install npm). It fetches Node 24.' >&2
+    exit 125
+  fi
+  npm ci || exit 125
+}
+
+set_up_native() {
+  if [ ! -e packages/generations/native/build.sh ]; then return 0; fi
+  sh packages/generations/native/build.sh || echo 'The native companion is not built: what needs it fails.' >&2
+}
+
+set_up() {
+  set_up_system "$1"
+  set_up_modules
+  set_up_native
+}
