@@ -1,5 +1,5 @@
-import type { ScratchDisk } from './scratch-disk.ts'
 import type { Figure } from './rows.ts'
+import type { ScratchDisk } from './scratch-disk.ts'
 
 /** What a suite works with. */
 export interface BenchRun {

@@ -43,7 +43,7 @@ export class CountingStore implements ObjectStore {
     return sum
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#store[Symbol.asyncDispose]()
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#store[Symbol.asyncDispose]()
   }
 }

@@ -55,7 +55,10 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Commits what changed; undefined when nothing did. `changes` absent: a scan finds out. */
-  async commit(path: string, changes: Changes = { kind: 'unknown' }): Promise<CommittedGeneration | undefined> {
+  async commit(
+    path: string,
+    changes: Changes = { kind: 'unknown' },
+  ): Promise<CommittedGeneration | undefined> {
     const image = { path, changes, consistency: 'per-database' } as const
     const outcome = await this.#committer.commit(image, { cause: 'periodic', message: '' })
     return outcome.kind === 'committed' ? outcome.generation : undefined

@@ -28,7 +28,17 @@ export function rowOf(suite: string, figure: Figure, bars: Readonly<Record<strin
   const unit = unitOf(metric)
   const better = metric.startsWith('per_second') ? 'higher' : 'lower'
   const ok = bar === null ? null : better === 'lower' ? value <= bar : value >= bar
-  return { suite, case: name, metric, value: rounded(value), unit, better, bar, ok, peers: roundedPeers(peers) }
+  return {
+    suite,
+    case: name,
+    metric,
+    value: rounded(value),
+    unit,
+    better,
+    bar,
+    ok,
+    peers: roundedPeers(peers),
+  }
 }
 
 /** Metrics end in their unit. */

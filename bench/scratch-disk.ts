@@ -30,7 +30,10 @@ export class ScratchDisk implements AsyncDisposable {
     const image = `${path}.ext4`
     writeFileSync(image, '')
     truncateSync(image, DISK_BYTES)
-    await run({ file: 'mkfs.ext4', args: ['-q', '-F', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image] })
+    await run({
+      file: 'mkfs.ext4',
+      args: ['-q', '-F', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image],
+    })
     await run({ file: 'mount', args: ['-o', 'loop', image, path] })
     return new ScratchDisk(path, image)
   }

@@ -19,7 +19,11 @@ export const restic: BackupPeer = {
         return syncedCommand(folder, { file: 'restic', args, env, cwd: source })
       },
       restore: (target) =>
-        syncedCommand(target, { file: 'restic', args: ['restore', 'latest', '--quiet', '--target', target], env }),
+        syncedCommand(target, {
+          file: 'restic',
+          args: ['restore', 'latest', '--quiet', '--target', target],
+          env,
+        }),
     }
   },
 }

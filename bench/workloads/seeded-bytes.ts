@@ -16,7 +16,11 @@ const WORDS = 1500
 export function seededText(seed: number): (bytes: number) => Buffer {
   const next = seededNumbers(seed)
   const pick = (count: number) => Math.floor(next() * count)
-  const words = Array.from({ length: WORDS }, () => next().toString(36).slice(2, 4 + pick(8)))
+  const words = Array.from({ length: WORDS }, () =>
+    next()
+      .toString(36)
+      .slice(2, 4 + pick(8)),
+  )
   const word = () => words[pick(WORDS)] ?? ''
   const lines = Array.from(
     { length: LINES },
@@ -25,7 +29,8 @@ export function seededText(seed: number): (bytes: number) => Buffer {
   return (bytes) => {
     const parts: string[] = []
     for (let length = 0; length < bytes; ) {
-      const line = next() < 0.7 ? (lines[pick(LINES)] ?? '') : `// ${word()} ${word()} ${next().toString(36)}\n`
+      const line =
+        next() < 0.7 ? (lines[pick(LINES)] ?? '') : `// ${word()} ${word()} ${next().toString(36)}\n`
       parts.push(line)
       length += line.length
     }

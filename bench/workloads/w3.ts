@@ -40,7 +40,8 @@ export async function makeRootLike(folder: string, bytes: number): Promise<void>
 export function changeTenPackages(folder: string, round: number): void {
   const app = join(folder, 'app/node_modules')
   const packages = entriesOf(app).filter((path) => existsSync(join(path, 'package.json')))
-  for (const path of packages.slice(0, 10)) appendFileSync(join(path, 'package.json'), `${' '.repeat(round)}\n`)
+  for (const path of packages.slice(0, 10))
+    appendFileSync(join(path, 'package.json'), `${' '.repeat(round)}\n`)
 }
 
 function entriesOf(folder: string): string[] {

@@ -15,7 +15,7 @@ import {
 type Reopen = Required<OpenedIndex>['reopen']
 
 /** Registers the promises of a history that outlives its handle and is open through several at once. */
-export function sharedIndexConformance(name: string, open: () => Promise<Required<OpenedIndex>>): void {
+export function indexHandlesConformance(name: string, open: () => Promise<Required<OpenedIndex>>): void {
   const withHandle = async (scenario: (index: GenerationIndex, reopen: Reopen) => Promise<void>) => {
     const opened = await open()
     try {

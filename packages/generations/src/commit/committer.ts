@@ -27,7 +27,7 @@ import type { StageSession } from '../stage/stage-messages.ts'
 import type { StagePool } from '../stage/stage-pool.ts'
 import { type StagedTree, stageTree } from '../stage/stage-tree.ts'
 import type { ObjectStore } from '../store/object-store.ts'
-import type { Changes } from '../volume/volume.ts'
+import type { Image } from '../volume/volume.ts'
 import { KnownChunks } from './known-chunks.ts'
 import { PackUploads } from './pack-uploads.ts'
 
@@ -45,15 +45,6 @@ export interface CommitterDeps {
   readonly pool: StagePool
   /** The store's key, or null for a store that is not sealed. */
   readonly sealKey: Uint8Array | null
-}
-
-/** A directory that nobody changes while it is read, and what differs in it from the last commit. */
-export interface Image {
-  readonly path: string
-  readonly changes: Changes
-  readonly consistency: GenerationRecord['consistency']
-  /** Called once every byte has been read: the writers of the directory may go on. */
-  readonly release?: () => Promise<void>
 }
 
 export interface CommitRequest {

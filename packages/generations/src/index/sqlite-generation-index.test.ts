@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { emptyModel, indexCommands } from '@holdfast/testkit/generation-index-commands'
 import { generationIndexConformance } from '@holdfast/testkit/generation-index-conformance'
 import { describeHistory, type OpenedIndex, ORG, OTHER_ORG } from '@holdfast/testkit/generation-index-fixture'
-import { sharedIndexConformance } from '@holdfast/testkit/generation-index-handles'
+import { indexHandlesConformance } from '@holdfast/testkit/generation-index-handles'
 import fc from 'fast-check'
 import { MemoryGenerationIndex } from './memory-generation-index.ts'
 import { SqliteGenerationIndex } from './sqlite-generation-index.ts'
@@ -26,7 +26,7 @@ async function openSqlite(): Promise<Required<OpenedIndex>> {
 }
 
 generationIndexConformance('the index in SQLite', openSqlite)
-sharedIndexConformance('the index in SQLite', openSqlite)
+indexHandlesConformance('the index in SQLite', openSqlite)
 
 test('through any calls, two handles on one SQLite file say what the index in memory says', async () => {
   await fc.assert(

@@ -1,4 +1,3 @@
-import type { Image } from '../commit/committer.ts'
 import type { ByteString } from '../format/byte-string.ts'
 import type { ByteSpan } from '../stage/segments.ts'
 
@@ -17,6 +16,15 @@ export interface ListedChanges {
   readonly files: ReadonlyMap<ByteString, readonly ByteSpan[]>
   /** Directories, by their old path, that exist no more. */
   readonly removed: ReadonlySet<ByteString>
+}
+
+/** A directory that nobody changes while it is read, and what differs in it from the last commit. */
+export interface Image {
+  readonly path: string
+  readonly changes: Changes
+  readonly consistency: 'cut' | 'per-database'
+  /** Called once every byte has been read: the writers of the directory may go on. */
+  readonly release?: () => Promise<void>
 }
 
 /** A directory as it was at one instant, readable until it is disposed of. */
