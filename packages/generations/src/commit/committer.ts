@@ -191,7 +191,7 @@ export class Committer {
       bytes: record.bytes,
       consistency: record.consistency,
       newPacks,
-      usedPacks: [...staged.usedPacks],
+      usedPacks: [...staged.usedPacks].filter((name) => !this.#prepared.some((pack) => pack.name === name)),
       gcSeen: this.#gcSeen,
     }
     await this.#makeDurable(staged, uploads)
@@ -227,7 +227,7 @@ export class Committer {
       ...parts.totals,
       notices: parts.notices.slice(0, NOTICES_MAX),
       index: parts.known.source,
-      packs: rowsOf(parts.uploads),
+      packs: [...this.#prepared, ...rowsOf(parts.uploads)],
     }
   }
 
