@@ -27,12 +27,14 @@ import type { StageSession } from '../stage/stage-messages.ts'
 import type { StagePool } from '../stage/stage-pool.ts'
 import { type StagedTree, stageTree } from '../stage/stage-tree.ts'
 import type { ObjectStore } from '../store/object-store.ts'
-import type { Image } from '../volume/volume.ts'
+import type { Changes, Image } from '../volume/volume.ts'
 import { KnownChunks } from './known-chunks.ts'
 import { PackUploads } from './pack-uploads.ts'
 
 /** Two writes within one tick of the kernel's coarse clock (4 ms at 250 Hz) leave the same mtime; doubled twice. */
 const RACY_MS = 16
+/** Less than this is read again under the freeze: that takes some milliseconds. */
+const PREPARED_BYTES_MIN = 1 << 20
 /** An append whose answer was lost is submitted again after each of these waits. */
 const RESUBMIT_AFTER_MS = [50, 200, 800, 2000] as const
 
@@ -74,6 +76,15 @@ export interface Remembered {
 
 type Parent = Pick<GenerationRow, 'id' | 'sequence' | 'root'>
 
+/** What `prepare` stored and no commit names yet, as of the oldest GC clock among its parts. */
+interface Prepared {
+  readonly packs: PackUploads['packs']
+  readonly usedPacks: readonly string[]
+  readonly gcSeen: number
+}
+
+const NOTHING_PREPARED: Prepared = { packs: [], usedPacks: [], gcSeen: Number.MAX_SAFE_INTEGER }
+
 interface Submission {
   readonly commit: GenerationCommit
   readonly staged: StagedTree
@@ -94,8 +105,7 @@ export class Committer {
   #known: KnownChunks | undefined
   #gcSeen = -1
   #unresolved: Submission | undefined
-  /** Packs that `prepare` stored and no commit names yet. */
-  #prepared: PackRow[] = []
+  #prepared = NOTHING_PREPARED
 
   private constructor(
     deps: CommitterDeps,
@@ -144,17 +154,32 @@ export class Committer {
 
   /**
    * Stores what changed without committing it, while the writers run: the commit of a frozen image that follows has
-   * little left to read. What was torn meanwhile is read again, since its stat fields have moved.
+   * little left to read. What was torn meanwhile is read again, since its stat fields have moved. `little`: it is left
+   * to that commit, since storing it apart would only cost an object more.
    */
-  async prepare(image: Image): Promise<void> {
+  async prepare(image: Image): Promise<'unchanged' | 'little' | 'stored'> {
+    if (this.#unresolved) await this.#submit(this.#unresolved)
     const { staged, uploads, known } = await this.#stage(image)
     using engine = staged.engine
+    if (this.#parent?.root === chunkIdToHex(staged.root)) {
+      await this.#unchanged(staged, this.#parent)
+      return 'unchanged'
+    }
+    if (uploads.packs.length === 0 && engine.builder.heldBytes < PREPARED_BYTES_MIN) {
+      staged.stager.discard()
+      return 'little'
+    }
     engine.builder.finish()
     await this.#makeDurable(staged, uploads)
     this.#takeOver(staged)
     known.add(uploads.packs)
-    this.#prepared.push(...rowsOf(uploads))
+    this.#prepared = {
+      packs: [...this.#prepared.packs, ...uploads.packs],
+      usedPacks: [...this.#prepared.usedPacks, ...staged.usedPacks],
+      gcSeen: Math.min(this.#prepared.gcSeen, this.#gcSeen),
+    }
     this.#remembered.generation = null
+    return 'stored'
   }
 
   async #stage(image: Image): Promise<{ staged: StagedTree; uploads: PackUploads; known: KnownChunks }> {
@@ -162,7 +187,7 @@ export class Committer {
     const uploads = new PackUploads(this.#deps.store)
     const staged = await stageTree(
       { ...this.#deps, known: known.chunks, onPack: uploads.put },
-      { ...this.#remembered, session: this.#session(image.path, known), changes: image.changes },
+      { ...this.#remembered, session: this.#session(image, known), changes: this.#since(image.changes) },
     )
     return { staged, uploads, known }
   }
@@ -177,7 +202,8 @@ export class Committer {
     const record = this.#record(image, request, { staged, uploads, known, totals, notices })
     const { id, bytes } = encodeGenerationRecord(record)
     staged.engine.builder.finish(bytes)
-    const newPacks = [...this.#prepared, ...rowsOf(uploads)]
+    const newPacks = rowsOf([...this.#prepared.packs, ...uploads.packs])
+    const brought = new Set(newPacks.map((pack) => pack.name))
     const commit: GenerationCommit = {
       id,
       parent: record.parent,
@@ -191,8 +217,8 @@ export class Committer {
       bytes: record.bytes,
       consistency: record.consistency,
       newPacks,
-      usedPacks: [...staged.usedPacks].filter((name) => !this.#prepared.some((pack) => pack.name === name)),
-      gcSeen: this.#gcSeen,
+      usedPacks: [...staged.usedPacks, ...this.#prepared.usedPacks].filter((name) => !brought.has(name)),
+      gcSeen: Math.min(this.#gcSeen, this.#prepared.gcSeen),
     }
     await this.#makeDurable(staged, uploads)
     await this.#submit({ commit, staged, uploads })
@@ -227,7 +253,7 @@ export class Committer {
       ...parts.totals,
       notices: parts.notices.slice(0, NOTICES_MAX),
       index: parts.known.source,
-      packs: [...this.#prepared, ...rowsOf(parts.uploads)],
+      packs: rowsOf([...this.#prepared.packs, ...parts.uploads.packs]),
     }
   }
 
@@ -251,6 +277,7 @@ export class Committer {
         if (!isFailure(error, 'index-unavailable')) {
           submission.staged.stager.discard()
           this.#unresolved = undefined
+          if (isFailure(error, 'gc-expired')) this.#forgetPrepared()
           throw error
         }
         await this.#deps.clock.sleep(waitMs)
@@ -263,7 +290,7 @@ export class Committer {
   #accept({ commit, staged, uploads }: Submission): void {
     this.#unresolved = undefined
     this.#takeOver(staged)
-    this.#prepared = []
+    this.#prepared = NOTHING_PREPARED
     this.#remembered.generation = commit.id
     this.#parent = { id: commit.id, sequence: commit.sequence, root: commit.root }
     this.#known?.add(uploads.packs)
@@ -271,7 +298,7 @@ export class Committer {
 
   async #unchanged(staged: StagedTree, parent: Parent): Promise<CommitOutcome> {
     this.#takeOver(staged)
-    if (this.#prepared.length === 0) this.#remembered.generation = parent.id
+    if (this.#prepared.packs.length === 0) this.#remembered.generation = parent.id
     return { kind: 'unchanged', head: await this.#deps.index.generation(parent.id) }
   }
 
@@ -284,28 +311,48 @@ export class Committer {
     for (const [path, memory] of staged.memories) this.#remembered.memories.set(path, memory)
   }
 
-  /** What is stored, as of the GC clock now: read again when packs were condemned since. */
+  /** What was prepared may rely on packs that GC has deleted: every file is read again. */
+  #forgetPrepared(): void {
+    if (this.#prepared.packs.length === 0) return
+    this.#prepared = NOTHING_PREPARED
+    this.#known = undefined
+    this.#remembered.state = new TreeState()
+    this.#remembered.memories = new Map()
+  }
+
+  /** What is stored, as of the GC clock now: read again when packs were condemned or merged since. */
   async #refreshKnown(): Promise<KnownChunks> {
-    const clock = await this.#deps.index.gcClock(this.#lease.org)
-    if (this.#known === undefined || clock !== this.#gcSeen) {
-      this.#known = await KnownChunks.load({ ...this.#deps, coding: this.#coding }, this.#lease)
-      this.#gcSeen = clock
-    }
+    const { index } = this.#deps
+    const clock = await index.gcClock(this.#lease.org)
+    const isCurrent =
+      clock === this.#gcSeen && this.#known?.isBasedOn(await index.chunkIndex(this.#lease.workspace))
+    if (this.#known && isCurrent) return this.#known
+    this.#known = await KnownChunks.load({ ...this.#deps, coding: this.#coding }, this.#lease, this.#known)
+    this.#known.add(this.#prepared.packs)
+    this.#gcSeen = clock
     return this.#known
   }
 
-  #session(sourcePath: string, known: KnownChunks): StageSession {
+  /** A change list that starts from another generation than the one remembered says nothing. */
+  #since(changes: Changes): Changes {
+    const isUsable = changes.kind === 'unknown' || changes.since === this.#remembered.generation
+    return isUsable ? changes : { kind: 'unknown' }
+  }
+
+  #session(image: Image, known: KnownChunks): StageSession {
+    const nowMs = this.#deps.clock.wallMs()
     return {
-      sourcePath,
+      sourcePath: image.path,
       lease: this.#lease,
       sealKey: this.#deps.sealKey,
       tables: known.tables,
       deadPacks: known.deadPacks,
-      racyFromMs: this.#deps.clock.wallMs() - RACY_MS,
+      racyFromMs: Math.min(nowMs, image.takenAtMs ?? nowMs) - RACY_MS,
+      links: this.#remembered.state.links,
     }
   }
 }
 
-function rowsOf(uploads: PackUploads): PackRow[] {
-  return uploads.packs.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }))
+function rowsOf(packs: PackUploads['packs']): PackRow[] {
+  return packs.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }))
 }

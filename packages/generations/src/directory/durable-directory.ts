@@ -12,7 +12,7 @@ import { randomName } from '../format/names.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
 import type { GenerationIndex, GenerationRow } from '../index/generation-index.ts'
 import { ChunkReader } from '../read/chunk-reader.ts'
-import { loadChunkIndex } from '../read/load-chunk-index.ts'
+import { loadCurrentChunks, readableChunks } from '../read/load-chunk-index.ts'
 import { RestoreThreads } from '../restore/restore-threads.ts'
 import { type RestoredTree, type RestoreProgress, restoreTree } from '../restore/restore-tree.ts'
 import type { StagePool } from '../stage/stage-pool.ts'
@@ -125,9 +125,8 @@ export class DurableDirectory implements AsyncDisposable {
 
   /** Reads chunks of any retained generation. */
   async chunkReader(): Promise<ChunkReader> {
-    const source = await this.index.chunkIndex(this.config.workspace)
-    const index = await loadChunkIndex({ store: this.store, coding: this.coding }, source)
-    return new ChunkReader({ store: this.store, coding: this.coding, index })
+    const current = await loadCurrentChunks(this, this.config)
+    return new ChunkReader({ store: this.store, coding: this.coding, index: readableChunks(current) })
   }
 
   /** Newest first. */
@@ -207,6 +206,16 @@ export class DirectoryWriter implements Disposable {
   /** Commits an image of the directory; rejects as `Committer.commit` does. */
   commit(image: Image, request: CommitRequest): Promise<CommitOutcome> {
     return this.#committer.commit(image, request)
+  }
+
+  /** Stores what changed while the writers run, as `Committer.prepare` does. */
+  prepare(image: Image): ReturnType<Committer['prepare']> {
+    return this.#committer.prepare(image)
+  }
+
+  /** The newest generation; null before the first commit. */
+  get head(): Committer['head'] {
+    return this.#committer.head
   }
 
   /** Saves what the next process needs to find changes quickly. */

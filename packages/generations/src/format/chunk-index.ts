@@ -6,41 +6,62 @@ export interface FoundChunk {
   readonly place: ChunkPlace
 }
 
+/** Packs of the tables that GC has condemned or deleted. */
+export interface LeavingPacks {
+  /** A chunk in one of these counts as absent. */
+  readonly dead?: ReadonlySet<string>
+  /** A chunk is found in one of these only where no other pack holds it. */
+  readonly doomed?: ReadonlySet<string>
+}
+
 /** Tables up to this many chunks are merged into one map: searching sixty small tables costs more than it saves. */
 const SMALL_TABLE_CHUNKS_MAX = 4096
 
-/** Every chunk that a workspace can read, over all its tables. */
+const DEAD = 0
+const DOOMED = 1
+const ALIVE = 2
+
+/** Every chunk that a workspace can read, over all its tables. Where several packs hold one, the newest table's counts. */
 export class ChunkIndex {
+  /** Newest first. */
   readonly #large: ChunkTable[] = []
   readonly #small = new Map<ChunkId, FoundChunk>()
   readonly #dead: ReadonlySet<string>
+  readonly #doomed: ReadonlySet<string>
 
-  /** Chunks in `deadPacks` count as absent: GC has condemned them. */
-  constructor(tables: readonly ChunkTable[], deadPacks: ReadonlySet<string> = new Set()) {
-    this.#dead = deadPacks
+  /** `tables`: oldest first. */
+  constructor(tables: Iterable<ChunkTable>, leaving: LeavingPacks = {}) {
+    this.#dead = leaving.dead ?? new Set()
+    this.#doomed = leaving.doomed ?? new Set()
     for (const table of tables) this.addTable(table)
   }
 
   addTable(table: ChunkTable): void {
     if (table.chunkCount > SMALL_TABLE_CHUNKS_MAX) {
-      this.#large.push(table)
+      this.#large.unshift(table)
       return
     }
     for (let index = 0; index < table.chunkCount; index++) {
-      const place = table.place(index)
+      const found = { table, place: table.place(index) }
       const id = table.id(index)
-      if (this.#isAlive(table, place) || !this.#small.has(id)) this.#small.set(id, { table, place })
+      const before = this.#small.get(id)
+      if (before === undefined || this.#rank(found) >= this.#rank(before)) this.#small.set(id, found)
     }
   }
 
   find(id: ChunkId): FoundChunk | undefined {
     const small = this.#small.get(id)
-    if (small && this.#isAlive(small.table, small.place)) return small
+    let rank = small ? this.#rank(small) : DEAD
+    let best = rank === DEAD ? undefined : small
     for (const table of this.#large) {
+      if (rank === ALIVE) break
       const place = table.find(id)
-      if (place && this.#isAlive(table, place)) return { table, place }
+      const found = place && { table, place }
+      if (found === undefined || this.#rank(found) <= rank) continue
+      best = found
+      rank = this.#rank(found)
     }
-    return undefined
+    return best
   }
 
   /** The name of the pack that holds a found chunk. */
@@ -48,7 +69,9 @@ export class ChunkIndex {
     return found.table.packOf(found.table.frame(found.place.frame)).name
   }
 
-  #isAlive(table: ChunkTable, place: ChunkPlace): boolean {
-    return this.#dead.size === 0 || !this.#dead.has(table.packOf(table.frame(place.frame)).name)
+  #rank(found: FoundChunk): number {
+    if (this.#dead.size === 0 && this.#doomed.size === 0) return ALIVE
+    const name = ChunkIndex.packName(found)
+    return this.#dead.has(name) ? DEAD : this.#doomed.has(name) ? DOOMED : ALIVE
   }
 }

@@ -17,6 +17,7 @@ const MAGIC = 'HFCT'
 const VERSION = 1
 const FRAME_BYTES = 24
 const PLACE_BYTES = 12
+const INTERPOLATIONS_MAX = 8
 
 export interface TablePack {
   readonly name: string
@@ -63,7 +64,7 @@ export function encodeChunkTable({ packs, frames, chunks }: TableContents): Uint
   writer.latin1(MAGIC).u16(VERSION).u16(0).u32(packs.length).u32(frames.length).u32(chunks.length)
   for (const pack of packs) writer.string(pack.name).varint(pack.bytes).string(pack.sha256)
   for (const frame of frames) {
-    const codec = (frame.ordinal << 8) | (frame.codec === 'zstd' ? 1 : 0)
+    const codec = ((frame.ordinal << 8) | (frame.codec === 'zstd' ? 1 : 0)) >>> 0
     writer
       .u32(frame.pack)
       .u32(frame.offset)
@@ -90,8 +91,11 @@ export class ChunkTable {
   readonly #idsAt: number
   readonly #placesAt: number
 
-  /** Rejects with `foreign-format`, `version-unknown` or `object-corrupt`. */
-  constructor(bytes: Uint8Array) {
+  /**
+   * `own`: the pack whose footer this is, since a footer cannot hold its pack's size and hash. Rejects with
+   * `foreign-format`, `version-unknown` or `object-corrupt`.
+   */
+  constructor(bytes: Uint8Array, own?: TablePack) {
     const reader = new ByteReader(bytes, 'chunk table')
     if (reader.remaining < 8 || reader.latin1(4) !== MAGIC)
       throw new Failure('foreign-format', 'not a chunk table')
@@ -102,7 +106,8 @@ export class ChunkTable {
     this.frameCount = reader.u32()
     this.chunkCount = reader.u32()
     this.bytes = bytes
-    this.packs = readPacks(reader, packCount)
+    const packs = readPacks(reader, packCount)
+    this.packs = own ? [own] : packs
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#framesAt = reader.position
     this.#idsAt = this.#framesAt + this.frameCount * FRAME_BYTES
@@ -148,18 +153,21 @@ export class ChunkTable {
     }
   }
 
-  /** The chunk's place, or undefined. Interpolates first: ids are uniform, so two or three probes suffice. */
+  /**
+   * The chunk's place, or undefined. Interpolates first: ids are uniform, so two or three probes suffice. Halves from
+   * then on, so that ids chosen to mislead cost no more than a binary search.
+   */
   find(id: ChunkId): ChunkPlace | undefined {
     let low = 0
     let high = this.chunkCount - 1
     const target = firstWord(id)
     let guess = Math.min(high, Math.floor((target / 0x1_0000_0000) * this.chunkCount))
-    while (low <= high) {
+    for (let probes = 1; low <= high; probes++) {
       const order = this.#compare(guess, id)
       if (order === 0) return this.place(guess)
       if (order < 0) low = guess + 1
       else high = guess - 1
-      guess = this.#interpolate(low, high, target)
+      guess = probes < INTERPOLATIONS_MAX ? this.#interpolate(low, high, target) : (low + high) >>> 1
     }
     return undefined
   }

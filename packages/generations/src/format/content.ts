@@ -47,6 +47,7 @@ export function readContent(reader: ByteReader): Content {
   const parts: Part[] = []
   const count = reader.count(2)
   for (let index = 0; index < count; index++) parts.push(readPart(reader))
+  if (!Number.isSafeInteger(contentBytes(parts))) reader.fail('a file is too large')
   return parts
 }
 

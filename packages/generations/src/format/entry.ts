@@ -1,3 +1,5 @@
+import { isPageBytes } from '../sqlite/database-header.ts'
+import { databasePagesMax } from '../sqlite/database-state.ts'
 import type { ByteReader } from './byte-reader.ts'
 import type { ByteString } from './byte-string.ts'
 import type { ByteWriter } from './byte-writer.ts'
@@ -76,6 +78,11 @@ const DIRECTORY = 2
 const SYMLINK = 3
 const DATABASE = 4
 
+const MODE_MAX = 0o7777
+const OWNER_MAX = 0xffff_ffff
+/** The kernel takes links to paths below 4,096 bytes. */
+const TARGET_BYTES_MAX = 4095
+
 export function writeEntry(writer: ByteWriter, entry: Entry): void {
   writer.string(entry.name)
   switch (entry.kind) {
@@ -136,7 +143,7 @@ export function readEntry(reader: ByteReader): Entry {
     case DIRECTORY:
       return { kind: 'directory', name, attributes, node: reader.latin1(CHUNK_ID_BYTES) }
     case SYMLINK:
-      return { kind: 'symlink', name, attributes, target: reader.string() }
+      return { kind: 'symlink', name, attributes, target: readTarget(reader) }
     case DATABASE:
       return readDatabaseBody(reader, name, attributes)
     default:
@@ -144,20 +151,34 @@ export function readEntry(reader: ByteReader): Entry {
   }
 }
 
+/** What a restore sets is checked here: stored bytes may not bring values that no commit wrote. */
 function readAttributes(reader: ByteReader): Attributes {
   const mode = reader.varint()
   const uid = reader.varint()
   const gid = reader.varint()
+  if (mode > MODE_MAX || uid > OWNER_MAX || gid > OWNER_MAX) reader.fail('a mode or an owner out of range')
   const mtimeNs = reader.i64()
   const xattrs: Xattr[] = []
   const count = reader.count(2)
-  for (let index = 0; index < count; index++) xattrs.push({ name: reader.string(), value: reader.string() })
+  for (let index = 0; index < count; index++) {
+    const name = reader.string()
+    if (!/^user\.[^\0]+$/s.test(name)) reader.fail('an attribute that is not of the user')
+    xattrs.push({ name, value: reader.string() })
+  }
   return { mode, uid, gid, mtimeNs, xattrs }
+}
+
+function readTarget(reader: ByteReader): ByteString {
+  const target = reader.string()
+  if (target === '' || target.length > TARGET_BYTES_MAX || target.includes('\0'))
+    reader.fail('the target of a link is no path')
+  return target
 }
 
 function readDatabaseBody(reader: ByteReader, name: ByteString, attributes: Attributes): DatabaseEntry {
   const pageBytes = reader.varint()
   const pageCount = reader.varint()
+  if (!isPageBytes(pageBytes) || pageCount > databasePagesMax) reader.fail('a database of impossible pages')
   const checksum = reader.bytes(8).toString('hex')
   const base = readContent(reader)
   const deltas: DeltaRef[] = []

@@ -29,13 +29,14 @@ export interface FrameCoding {
   readonly seal: FrameSeal | null
 }
 
-/** `dense` bytes are known not to compress. */
+/** `dense` bytes are known not to compress. Rejects with `unsupported-file` for more bytes than a reader accepts. */
 export function encodeFrame(
   coding: FrameCoding,
   position: FramePosition,
   raw: Uint8Array,
   dense = false,
 ): StoredFrame {
+  if (raw.length > FRAME_BYTES_MAX) throw tooLarge(raw.length)
   const compressed = dense
     ? raw
     : zstdCompressSync(raw, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } })
@@ -47,6 +48,14 @@ export function encodeFrame(
       ? bytes
       : ownCopy(bytes)
   return { codec, rawBytes: raw.length, stored, crc32: crc32(stored) }
+}
+
+/** Only a directory whose names have megabytes of extended attributes, or of extents, comes to this. */
+function tooLarge(bytes: number): Failure {
+  return new Failure('unsupported-file', `${bytes} bytes in one piece cannot be part of a generation`, {
+    bytes,
+    bytesMax: FRAME_BYTES_MAX,
+  })
 }
 
 /** A copy in a buffer of its own: a frame is handed on while its builder fills the next one. */

@@ -8,7 +8,12 @@ export interface Notice {
   readonly reason: NoticeReason
 }
 
-export type NoticeReason = 'fifo-skipped' | 'socket-skipped' | 'appended-while-read' | 'not-captured'
+export type NoticeReason =
+  | 'fifo-skipped'
+  | 'socket-skipped'
+  | 'subvolume-skipped'
+  | 'appended-while-read'
+  | 'not-captured'
 
 /**
  * One commit, as it stands in the pack that it completes: JSON in UTF-8 with the keys in this order. The SHA-256 of
@@ -72,18 +77,39 @@ function parseJson(bytes: Uint8Array): Record<string, unknown> {
   throw new Failure('object-corrupt', 'a generation record is not JSON')
 }
 
-const STRINGS = ['org', 'workspace', 'nonce', 'cause', 'message', 'consistency', 'root'] as const
+const STRINGS = ['org', 'workspace', 'nonce', 'cause', 'message'] as const
 const NUMBERS = ['epoch', 'sequence', 'createdAt', 'files', 'bytes', 'databases'] as const
 
 function isRecord(value: Record<string, unknown>): value is Record<string, unknown> & GenerationRecord {
   return (
     STRINGS.every((key) => typeof value[key] === 'string') &&
-    NUMBERS.every((key) => Number.isSafeInteger(value[key])) &&
-    (value.parent === null || typeof value.parent === 'string') &&
-    Array.isArray(value.notices) &&
+    NUMBERS.every((key) => isCount(value[key])) &&
+    (value.parent === null || isDigest(value.parent)) &&
+    isDigest(value.root) &&
+    (value.consistency === 'cut' || value.consistency === 'per-database') &&
+    isNotices(value.notices) &&
     isPackRows(value.packs) &&
     isIndexSource(value.index)
   )
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+/** A SHA-256 as hex digits. */
+function isDigest(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+}
+
+function isNotices(value: unknown): value is readonly Notice[] {
+  return Array.isArray(value) && value.every(isNotice)
+}
+
+function isNotice(value: unknown): value is Notice {
+  if (typeof value !== 'object' || value === null) return false
+  const { path, reason } = value as Record<string, unknown>
+  return typeof path === 'string' && typeof reason === 'string'
 }
 
 function isIndexSource(value: unknown): value is ChunkIndexSource {
@@ -103,5 +129,5 @@ function isPackRows(value: unknown): value is readonly PackRow[] {
 function isPackRow(value: unknown): value is PackRow {
   if (typeof value !== 'object' || value === null) return false
   const { name, bytes, sha256 } = value as Record<string, unknown>
-  return typeof name === 'string' && Number.isSafeInteger(bytes) && typeof sha256 === 'string'
+  return typeof name === 'string' && isCount(bytes) && isDigest(sha256)
 }

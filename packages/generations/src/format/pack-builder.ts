@@ -6,6 +6,11 @@ import { encodePackHeader, encodePackTrailer, type FrameSize, PACK_HEADER_BYTES 
 
 /** A pack is closed when its frames reach this. */
 export const PACK_BYTES_TARGET = 16 << 20
+/** A pack is also closed when it holds so many chunks: its footer, one frame, stays far below the largest one. */
+export const PACK_CHUNKS_TARGET = 1 << 17
+
+/** What a frame's buffer begins with. */
+const FRAME_BYTES_FIRST = 16 * 1024
 
 /** Chunks that are read together or compress alike share a frame. */
 export type FrameGroup = 'text' | 'dense' | 'tree' | 'pages'
@@ -28,7 +33,7 @@ export interface PackBuilderOptions {
 }
 
 interface OpenFrame {
-  readonly buffer: Buffer
+  buffer: Buffer
   length: number
   chunks: { readonly id: ChunkId; readonly offset: number; readonly bytes: number }[]
 }
@@ -55,9 +60,17 @@ export class PackBuilder {
       return
     }
     const frame = this.#frameFor(group, bytes.length)
+    makeRoom(frame, bytes.length)
     frame.buffer.set(bytes, frame.length)
     frame.chunks.push({ id, offset: frame.length, bytes: bytes.length })
     frame.length += bytes.length
+  }
+
+  /** What was added and is in no finished pack: bytes of closed frames as stored, of open ones as they came. */
+  get heldBytes(): number {
+    let bytes = this.#bytes
+    for (const frame of this.#open.values()) bytes += frame.length
+    return bytes
   }
 
   /** Closes the open frames, so that what `finish` adds is one last pack. */
@@ -77,7 +90,7 @@ export class PackBuilder {
     if (open) this.#closeFrame(group)
     const reusable = this.#open.get(group)
     if (reusable) return reusable
-    const frame: OpenFrame = { buffer: Buffer.allocUnsafeSlow(FRAME_BYTES_TARGET), length: 0, chunks: [] }
+    const frame: OpenFrame = { buffer: Buffer.allocUnsafeSlow(FRAME_BYTES_FIRST), length: 0, chunks: [] }
     this.#open.set(group, frame)
     return frame
   }
@@ -98,7 +111,7 @@ export class PackBuilder {
     this.#frames.push({ pack: 0, offset, ordinal: frame, ...sizeOf(encoded) })
     for (const chunk of chunks) this.#chunks.push({ ...chunk, frame })
     this.#append(encoded.stored)
-    if (this.#bytes >= PACK_BYTES_TARGET) this.#closePack()
+    if (this.#bytes >= PACK_BYTES_TARGET || this.#chunks.length >= PACK_CHUNKS_TARGET) this.#closePack()
   }
 
   #append(part: Uint8Array): void {
@@ -141,6 +154,15 @@ export class PackBuilder {
     this.#frames = []
     this.#chunks = []
   }
+}
+
+/** A small commit touches a small buffer; a large one soon has the whole frame. */
+function makeRoom(frame: OpenFrame, bytes: number): void {
+  const needed = frame.length + bytes
+  if (needed <= frame.buffer.length) return
+  const larger = Buffer.allocUnsafeSlow(needed > FRAME_BYTES_TARGET / 8 ? FRAME_BYTES_TARGET : needed * 2)
+  frame.buffer.copy(larger, 0, 0, frame.length)
+  frame.buffer = larger
 }
 
 function sizeOf(frame: StoredFrame): FrameSize {

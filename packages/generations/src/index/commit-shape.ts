@@ -66,6 +66,7 @@ export function checkCommit(commit: GenerationCommit): void {
 
 /** Rejects with `invalid-argument` a replacement that no history can hold. */
 export function checkReplacement(replacement: IndexReplacement): void {
+  checkNames('replaces', replacement.replaces)
   checkNames('baseObjects', replacement.baseObjects)
   checkNames('covered', replacement.covered)
   checkPacks(replacement.newPacks)

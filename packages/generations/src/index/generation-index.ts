@@ -77,6 +77,9 @@ export interface ChunkIndexSource {
 
 /** A replacement of a workspace's merged index, made by compaction. */
 export interface IndexReplacement {
+  /** The base objects that it was computed from: it comes into force only while they are still the workspace's. */
+  readonly replaces: readonly string[]
+  /** The merged index from now on. Object names never come back, so equal lists mean the same replacement. */
   readonly baseObjects: readonly string[]
   /** Packs that compaction wrote; they become live with this call. */
   readonly newPacks: readonly PackRow[]
@@ -130,7 +133,11 @@ export interface GenerationIndex extends AsyncDisposable {
 
   /** Where the chunks of a workspace are now; repacking changes it without touching a generation. */
   chunkIndex(workspace: string): Promise<ChunkIndexSource>
-  /** Rejects with `gc-expired` unless `gcSeen` is at least the boundary, with `lease-lost` under an old epoch. */
+  /**
+   * Puts a merged index in force. Resolves for one that is in force already. Rejects with `lease-lost` under an old
+   * epoch, with `head-moved` unless `replaces` are the base objects now, and with `gc-expired` unless `gcSeen` is at
+   * least the boundary.
+   */
   replaceIndex(lease: HeldLease, replacement: IndexReplacement): Promise<void>
 
   /** Counts the condemnations of an org; a writer reads it before it stages and passes it as `gcSeen`. */

@@ -21,7 +21,7 @@ import type {
 } from './generation-index.ts'
 import { type ForkPoint, refuseDrop, refuseFork } from './lineage-decision.ts'
 import { PACK_MOVES, type PackMove, refuseBoundary, refusePackMove } from './pack-moves.ts'
-import { decideReplacement, replacementDigest } from './replacement-decision.ts'
+import { decideReplacement } from './replacement-decision.ts'
 import type { StoredPack, WriteState } from './write-decision.ts'
 
 interface MemoryWorkspace {
@@ -31,8 +31,6 @@ interface MemoryWorkspace {
   baseObjects: readonly string[]
   /** Names in commit order. */
   readonly deltaPacks: Set<string>
-  /** Digests of the replacements applied under the present epoch. */
-  readonly replacements: Set<string>
 }
 
 interface MemoryGc {
@@ -61,7 +59,6 @@ export class MemoryGenerationIndex implements GenerationIndex {
       generations: [],
       baseObjects: source?.baseObjects ?? [],
       deltaPacks: new Set(source?.deltaPacks),
-      replacements: new Set(),
     })
   }
 
@@ -78,7 +75,6 @@ export class MemoryGenerationIndex implements GenerationIndex {
   async acquire(workspace: string): Promise<HeldLease> {
     const found = this.#found(workspace)
     found.row = { ...found.row, epoch: found.row.epoch + 1 }
-    found.replacements.clear()
     return { org: found.row.org, workspace, epoch: found.row.epoch }
   }
 
@@ -147,18 +143,16 @@ export class MemoryGenerationIndex implements GenerationIndex {
   async replaceIndex(lease: HeldLease, replacement: IndexReplacement): Promise<void> {
     checkReplacement(replacement)
     const workspace = this.#found(lease.workspace)
-    const digest = replacementDigest(replacement)
     const names = replacement.newPacks.map((pack) => pack.name)
     const decision = decideReplacement(lease, replacement, {
       ...this.#writeState(workspace.row, names),
-      appliedBefore: workspace.replacements.has(digest),
+      baseObjects: workspace.baseObjects,
     })
     if (decision.step === 'already-applied') return
     if (decision.step === 'refuse') throw decision.failure
     this.#addPacks(lease.org, decision.addPacks)
     workspace.baseObjects = [...replacement.baseObjects]
     for (const name of replacement.covered) workspace.deltaPacks.delete(name)
-    workspace.replacements.add(digest)
   }
 
   async gcClock(org: string): Promise<number> {

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { Failure } from '@holdfast/base/failure'
 import type { HeldLease, IndexReplacement } from './generation-index.ts'
 import {
   refuseGcSeen,
@@ -9,23 +9,32 @@ import {
 } from './write-decision.ts'
 
 export interface ReplacementState extends WriteState {
-  /** Whether this very replacement was applied under the lease's epoch before. */
-  readonly appliedBefore: boolean
+  /** The merged index of the workspace as it is. */
+  readonly baseObjects: readonly string[]
 }
 
-/** Names a replacement by all it says: 64 hex digits, equal for an unchanged re-submission only. */
-export function replacementDigest(replacement: IndexReplacement): string {
-  const packs = replacement.newPacks.map((pack) => [pack.name, pack.bytes, pack.sha256])
-  return hash(
-    'sha256',
-    JSON.stringify([replacement.baseObjects, packs, replacement.covered, replacement.gcSeen]),
+function isSame(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((name, index) => name === right[index])
+}
+
+/** In force already: its base objects, which no other replacement names, are the workspace's, and its packs are there. */
+function isInForce(replacement: IndexReplacement, state: ReplacementState): boolean {
+  if (isSame(replacement.baseObjects, replacement.replaces)) return false
+  return (
+    isSame(replacement.baseObjects, state.baseObjects) &&
+    replacement.newPacks.every((pack) => state.packs.get(pack.name)?.sha256 === pack.sha256)
   )
 }
 
-/**
- * Decides whether a merged index comes into force. One that was in force before stays superseded when it is submitted
- * again: its successor covers packs that have left the list of deltas, and going back would lose them.
- */
+function refuseBase(replacement: IndexReplacement, baseObjects: readonly string[]): Failure | undefined {
+  if (isSame(replacement.replaces, baseObjects)) return undefined
+  return new Failure('head-moved', 'the merged index was replaced since this one was computed', {
+    replaces: replacement.replaces.length,
+    baseObjects: baseObjects.length,
+  })
+}
+
+/** Decides whether a merged index comes into force. Pure: the caller reads, asks and writes in one transaction. */
 export function decideReplacement(
   lease: HeldLease,
   replacement: IndexReplacement,
@@ -33,8 +42,9 @@ export function decideReplacement(
 ): WriteDecision {
   const leaseFailure = refuseLease(lease, state.workspace)
   if (leaseFailure !== undefined) return { step: 'refuse', failure: leaseFailure }
-  if (state.appliedBefore) return { step: 'already-applied' }
+  if (isInForce(replacement, state)) return { step: 'already-applied' }
   const failure =
+    refuseBase(replacement, state.baseObjects) ??
     refuseGcSeen(replacement.gcSeen, state.boundary) ??
     refuseNewPacks(lease, replacement.newPacks, state.packs)
   if (failure !== undefined) return { step: 'refuse', failure }

@@ -1,5 +1,5 @@
 import type { ChunkIndexSource, HeldLease, IndexReplacement, PackRow } from './generation-index.ts'
-import { decideReplacement, replacementDigest } from './replacement-decision.ts'
+import { decideReplacement } from './replacement-decision.ts'
 import type { SqliteConnection } from './sqlite-connection.ts'
 import { integerOf, packOf, storedPackOf, textOf } from './sqlite-rows.ts'
 import { workspaceRow } from './sqlite-workspaces.ts'
@@ -62,19 +62,23 @@ export function copyChunkIndex(connection: SqliteConnection, source: string, tar
   )
 }
 
-/** Base objects in their order, then deltas in commit order. */
-export function readChunkIndex(connection: SqliteConnection, workspace: string): ChunkIndexSource {
-  workspaceRow(connection, workspace)
-  const bases = connection.all(
+function baseObjectsOf(connection: SqliteConnection, workspace: string): string[] {
+  const rows = connection.all(
     'SELECT object FROM index_bases WHERE workspace = ? ORDER BY position',
     workspace,
   )
+  return rows.map((row) => textOf(row, 'object'))
+}
+
+/** Base objects in their order, then deltas in commit order. */
+export function readChunkIndex(connection: SqliteConnection, workspace: string): ChunkIndexSource {
+  workspaceRow(connection, workspace)
   const deltas = connection.all(
     `SELECT p.name, p.bytes, p.sha256 FROM index_deltas d JOIN packs p ON p.name = d.pack
      WHERE d.workspace = ? ORDER BY d.position`,
     workspace,
   )
-  return { baseObjects: bases.map((row) => textOf(row, 'object')), deltaPacks: deltas.map(packOf) }
+  return { baseObjects: baseObjectsOf(connection, workspace), deltaPacks: deltas.map(packOf) }
 }
 
 /** Puts a merged index in force, or throws why not; see `decideReplacement`. */
@@ -84,18 +88,12 @@ export function replaceChunkIndex(
   replacement: IndexReplacement,
 ): void {
   const workspace = workspaceRow(connection, lease.workspace)
-  const digest = replacementDigest(replacement)
-  const applied = connection.one(
-    'SELECT 1 FROM index_replacements WHERE workspace = ? AND digest = ?',
-    lease.workspace,
-    digest,
-  )
   const names = replacement.newPacks.map((pack) => pack.name)
   const decision = decideReplacement(lease, replacement, {
     workspace,
     boundary: boundaryOf(connection, workspace.org),
     packs: packsByName(connection, names),
-    appliedBefore: applied !== undefined,
+    baseObjects: baseObjectsOf(connection, lease.workspace),
   })
   if (decision.step === 'already-applied') return
   if (decision.step === 'refuse') throw decision.failure
@@ -105,5 +103,4 @@ export function replaceChunkIndex(
     connection.run('INSERT INTO index_bases VALUES (?, ?, ?)', lease.workspace, position, object)
   for (const pack of replacement.covered)
     connection.run('DELETE FROM index_deltas WHERE workspace = ? AND pack = ?', lease.workspace, pack)
-  connection.run('INSERT INTO index_replacements VALUES (?, ?)', lease.workspace, digest)
 }

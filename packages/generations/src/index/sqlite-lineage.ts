@@ -44,14 +44,13 @@ function forkPoint(connection: SqliteConnection, id: string): ForkPoint | undefi
   }
 }
 
-/** Takes the next epoch; what compaction submitted under the last one can no longer be repeated. */
+/** Takes the next epoch. */
 export function acquireLease(connection: SqliteConnection, workspace: string): HeldLease {
   const row = connection.one(
     'UPDATE workspaces SET epoch = epoch + 1 WHERE id = ? RETURNING org, epoch',
     workspace,
   )
   if (row === undefined) throw new Failure('not-found', `no such workspace: ${workspace}`, { workspace })
-  connection.run('DELETE FROM index_replacements WHERE workspace = ?', workspace)
   return { org: textOf(row, 'org'), workspace, epoch: integerOf(row, 'epoch') }
 }
 

@@ -10,8 +10,7 @@ const SCHEMA_VERSION = 1
 
 /**
  * `packs` keeps a row for every name that was ever committed, so that names never come back. `index_deltas` holds the
- * packs whose chunks no base object covers, per workspace in commit order. `index_replacements` holds what
- * compaction has put in force under the present epoch.
+ * packs whose chunks no base object covers, per workspace in commit order.
  */
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -68,11 +67,6 @@ const SCHEMA = `
     pack TEXT NOT NULL REFERENCES packs (name),
     PRIMARY KEY (workspace, position),
     UNIQUE (pack, workspace)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE index_replacements (
-    workspace TEXT NOT NULL REFERENCES workspaces (id),
-    digest TEXT NOT NULL,
-    PRIMARY KEY (workspace, digest)
   ) STRICT, WITHOUT ROWID;
   INSERT INTO meta VALUES ('format', '${FORMAT}'), ('version', '${SCHEMA_VERSION}');
 `

@@ -37,10 +37,21 @@ export async function readPackEnd(
   const key = packKey(pack.name)
   const guess = Math.min(pack.bytes, TAIL_BYTES_GUESS)
   let end = await deps.store.get(key, { offset: pack.bytes - guess, length: guess })
-  const trailerBytes = end.subarray(end.length - PACK_TRAILER_BYTES)
+  const { footerOffset } = decodePackTrailer(end.subarray(end.length - PACK_TRAILER_BYTES), pack.name)
+  const needed = pack.bytes - footerOffset
+  if (needed > end.length) end = await deps.store.get(key, { offset: footerOffset, length: needed })
+  return openPackEnd(deps.coding, pack, end)
+}
+
+/** Parses the last bytes of a pack, from its footer on or from before it; rejects as `readPackEnd` does. */
+export function openPackEnd(
+  coding: FrameCoding,
+  pack: { readonly name: string; readonly bytes: number; readonly sha256?: string },
+  end: Uint8Array,
+): PackEnd {
+  const trailerBytes = end.subarray(Math.max(0, end.length - PACK_TRAILER_BYTES))
   const trailer = decodePackTrailer(trailerBytes, pack.name)
   const needed = pack.bytes - trailer.footerOffset
-  if (needed > end.length) end = await deps.store.get(key, { offset: trailer.footerOffset, length: needed })
   const tail = end.subarray(Math.max(0, end.length - needed), end.length - PACK_TRAILER_BYTES)
   const sha256 = checkPackTail(trailerBytes, tail, pack.name)
   if (pack.sha256 !== undefined && pack.sha256 !== sha256) {
@@ -48,7 +59,7 @@ export async function readPackEnd(
       pack: pack.name,
     })
   }
-  return { ...decodeEnd(deps.coding, { name: pack.name, trailer, tail }), sha256 }
+  return { ...decodeEnd(coding, { name: pack.name, trailer, tail }), sha256 }
 }
 
 function decodeEnd(

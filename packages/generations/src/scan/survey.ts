@@ -2,14 +2,22 @@ import { lstatSync, readdirSync, type Stats } from 'node:fs'
 import { errnoOf } from '@holdfast/base/errno'
 import { Failure } from '@holdfast/base/failure'
 import { type ByteString, joinPath, toText } from '../format/byte-string.ts'
+import type { ChangeFeed } from './change-feed.ts'
 import { type DirectoryState, isSameStat, STAT_FIELDS } from './directory-state.ts'
 import type { SourceDirectory } from './source-directory.ts'
 import type { TreeState } from './tree-state.ts'
 
-/** What a name is; fifos and sockets are not part of a generation. */
-export type SurveyedKind = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket'
+/** What a name is; fifos, sockets and nested subvolumes are not part of a generation. */
+export type SurveyedKind = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'subvolume'
 
-const KINDS = ['file', 'directory', 'symlink', 'fifo', 'socket'] as const satisfies readonly SurveyedKind[]
+const KINDS = [
+  'file',
+  'directory',
+  'symlink',
+  'fifo',
+  'socket',
+  'subvolume',
+] as const satisfies readonly SurveyedKind[]
 
 /**
  * One directory as it is now, beside what the last commit knew of it. Facts about names stand in columns: a survey of
@@ -20,13 +28,20 @@ export class SurveyedDirectory {
   readonly names: readonly ByteString[]
   readonly stats: Float64Array
   readonly previous: DirectoryState | undefined
+  /** Where the directory was at the last commit. */
+  readonly previousPath: ByteString
   readonly #columns: SurveyColumns
 
-  constructor(path: ByteString, columns: SurveyColumns, previous: DirectoryState | undefined) {
+  constructor(
+    path: ByteString,
+    columns: SurveyColumns,
+    before: { readonly path: ByteString; readonly state: DirectoryState | undefined },
+  ) {
     this.path = path
+    this.previousPath = before.path
     this.names = columns.names
     this.stats = columns.stats.subarray(0, columns.names.length * STAT_FIELDS)
-    this.previous = previous
+    this.previous = before.state
     this.#columns = columns
   }
 
@@ -42,6 +57,15 @@ export class SurveyedDirectory {
   /** True for a file with fewer blocks than its size needs. */
   isSparse(index: number): boolean {
     return this.#columns.sparse[index] === 1
+  }
+
+  /** True for a file with several names. */
+  isLinked(index: number): boolean {
+    return this.#columns.linked[index] === 1
+  }
+
+  inodeOf(index: number): number {
+    return this.stats[index * STAT_FIELDS] ?? 0
   }
 
   bytesOf(index: number): number {
@@ -60,9 +84,13 @@ export class SurveyedDirectory {
     }
   }
 
-  /** True if the directory's own entries are those of the last commit; its subdirectories may still differ. */
+  /**
+   * True if the directory is where it was and its own entries are those of the last commit; its subdirectories may
+   * still differ.
+   */
   get isUnchanged(): boolean {
-    return this.previous?.names.length === this.names.length && !this.#columns.anyChanged
+    const isSame = this.previous?.names.length === this.names.length && !this.#columns.anyChanged
+    return isSame && this.previousPath === this.path
   }
 }
 
@@ -72,6 +100,7 @@ export interface SurveyColumns {
   readonly kinds: Uint8Array
   readonly changed: Uint8Array
   readonly sparse: Uint8Array
+  readonly linked: Uint8Array
   readonly previousIndex: Int32Array
   anyChanged: boolean
   hasDirectories: boolean
@@ -85,6 +114,8 @@ export interface SurveyOptions {
    * tick of the kernel's clock without any of their fields changing: they count as changed at the next commit too.
    */
   readonly racyFromMs: number
+  /** What is known to have changed; a name that it does not name is believed to be what it was. */
+  readonly feed?: ChangeFeed | undefined
 }
 
 /** Nothing that a directory may hold is larger. */
@@ -92,7 +123,9 @@ const NAMES_MAX = 8_000_000
 
 /** Reads one directory and the stat fields of all its names. Rejects with `no-permission`, `unsupported-file`, `source-failed`. */
 export function surveyDirectory(options: SurveyOptions, path: ByteString): SurveyedDirectory {
-  const previous = options.state.get(path)
+  const { feed } = options
+  const previousPath = feed?.previousPath(path) ?? path
+  const previous = options.state.get(previousPath)
   const listed = listNames(options.source, path)
   const columns = emptyColumns(listed.length)
   const pathTo = options.source.within(path)
@@ -105,10 +138,26 @@ export function surveyDirectory(options: SurveyOptions, path: ByteString): Surve
     while (previous && (previous.names[cursor] ?? '\uffff') < name) cursor++
     const known = previous !== undefined && previous.names[cursor] === name
     if (known) columns.previousIndex[index] = cursor
-    const same = known && isSameStat(columns.stats, index, previous.stats, cursor)
+    const same =
+      known &&
+      (feed
+        ? isSameBehind(found, previous.stats, cursor) && !feed.isNamed(joinPath(path, name))
+        : isSameStat(columns.stats, index, previous.stats, cursor))
     addName(columns, { path, name, found, changed: !same })
   }
-  return new SurveyedDirectory(path, columns, previous)
+  return new SurveyedDirectory(path, columns, { path: previousPath, state: previous })
+}
+
+/** True if the stat fields are those of the last commit, where a change feed tells what they do not. */
+function isSameBehind(found: Stats, previous: Float64Array, index: number): boolean {
+  const at = index * STAT_FIELDS
+  const ctimeMs = previous[at + 3] ?? Number.NaN
+  return (
+    found.ino === previous[at] &&
+    found.size === previous[at + 1] &&
+    found.mtimeMs === previous[at + 2] &&
+    (Number.isNaN(ctimeMs) || found.ctimeMs === ctimeMs)
+  )
 }
 
 function emptyColumns(count: number): SurveyColumns {
@@ -118,6 +167,7 @@ function emptyColumns(count: number): SurveyColumns {
     kinds: new Uint8Array(count),
     changed: new Uint8Array(count),
     sparse: new Uint8Array(count),
+    linked: new Uint8Array(count),
     previousIndex: new Int32Array(count).fill(-1),
     anyChanged: false,
     hasDirectories: false,
@@ -140,6 +190,7 @@ function addName(
   columns.kinds[index] = KINDS.indexOf(kind)
   columns.changed[index] = name.changed ? 1 : 0
   columns.sparse[index] = kind === 'file' && found.blocks * 512 < found.size ? 1 : 0
+  columns.linked[index] = kind === 'file' && found.nlink > 1 ? 1 : 0
   columns.anyChanged ||= name.changed
   columns.hasDirectories ||= kind === 'directory'
 }
@@ -179,12 +230,19 @@ function recordStat(stats: Float64Array, index: number, found: Stats, racyFromMs
 
 function kindOf(stats: Stats, directory: ByteString, name: ByteString): SurveyedKind {
   if (stats.isFile()) return 'file'
-  if (stats.isDirectory()) return 'directory'
+  if (stats.isDirectory()) return isSubvolumeStub(stats) ? 'subvolume' : 'directory'
   if (stats.isSymbolicLink()) return 'symlink'
   if (stats.isFIFO()) return 'fifo'
   if (stats.isSocket()) return 'socket'
   const path = toText(joinPath(directory, name))
   throw new Failure('unsupported-file', `${path} is a device`, { path })
+}
+
+/** A snapshot shows an empty directory with this inode number where another subvolume is mounted in the original. */
+const STUB_INODE = 2
+
+function isSubvolumeStub(stats: Stats): boolean {
+  return stats.ino === STUB_INODE && stats.nlink === 1 && stats.size === 0
 }
 
 /** A file function's error about the source as a Failure that names the path. */

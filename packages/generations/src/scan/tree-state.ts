@@ -14,6 +14,8 @@ export type EncodedState = readonly [path: ByteString, bytes: Uint8Array]
  */
 export class TreeState {
   readonly #held = new Map<ByteString, Uint8Array | DirectoryState>()
+  /** As `LinkIds` takes it. */
+  readonly links = new Map<number, number>()
 
   get size(): number {
     return this.#held.size
@@ -26,6 +28,10 @@ export class TreeState {
   get(path: ByteString): DirectoryState | undefined {
     const held = this.#held.get(path)
     return held instanceof Uint8Array ? decodeDirectoryState(held) : held
+  }
+
+  has(path: ByteString): boolean {
+    return this.#held.has(path)
   }
 
   set(path: ByteString, state: DirectoryState): void {
@@ -60,7 +66,8 @@ export class TreeState {
    * The whole state as a file, bound to the generation it describes. It is a cache: whatever does not parse is thrown
    * away, and every file is read again.
    *
-   *     file := "HFTS", u16 1, u16 0, string generation, varint directories, (string path, string state)*, 32-byte SHA-256
+   *     file := "HFTS", u16 2, u16 0, string generation, varint directories, (string path, string state)*,
+   *             varint links, (f64 inode, f64 number)*, 32-byte SHA-256
    */
   toBytes(generation: string): Uint8Array {
     const writer = new ByteWriter(1 << 20)
@@ -70,6 +77,8 @@ export class TreeState {
       .string(generation)
       .varint(this.size)
     for (const [path, bytes] of this.encoded()) writer.string(path).varint(bytes.length).bytes(bytes)
+    writer.varint(this.links.size)
+    for (const [inode, id] of this.links) writer.f64(inode).f64(id)
     const body = writer.finish()
     return Buffer.concat([body, hash('sha256', body, 'buffer')])
   }
@@ -90,9 +99,10 @@ export class TreeState {
     for (let rest = reader.count(2); rest > 0; rest--) {
       state.setEncoded([reader.string(), reader.bytes(reader.varint())])
     }
+    for (let rest = reader.count(16); rest > 0; rest--) state.links.set(reader.f64(), reader.f64())
     return { generation, state }
   }
 }
 
 const MAGIC = 'HFTS'
-const VERSION = 1
+const VERSION = 2

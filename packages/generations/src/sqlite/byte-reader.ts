@@ -7,7 +7,8 @@ export interface ByteReader {
   readonly bytes: number
   /**
    * The bytes from `offset` on: `length` of them, fewer only where the file ends. They stay valid until the next
-   * `read` of the same reader, which may re-use the buffer; the callee changes nothing in them. I/O errors throw.
+   * `read` of the same reader, which may re-use the buffer; the caller changes nothing in them, and copies what it
+   * keeps with `new Uint8Array` (`slice` of a Buffer copies nothing). I/O errors throw.
    */
   read(offset: number, length: number): Uint8Array
 }

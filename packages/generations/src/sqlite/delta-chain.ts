@@ -41,7 +41,7 @@ export function* encodeDeltas(parts: {
   for (const page of parts.pages) {
     const bytes = state.readPage(page)
     if (!checksum.replacePage(page, bytes)) continue
-    pages.push({ page, hash: checksum.hashOf(page), bytes: bytes.slice() })
+    pages.push({ page, hash: checksum.hashOf(page), bytes: new Uint8Array(bytes) })
     if (pages.length >= pagesPerDelta) yield take()
   }
   checksum.resize(state.pageCount)

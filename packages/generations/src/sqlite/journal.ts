@@ -47,7 +47,7 @@ export type JournalState =
 /** Recognises what a file named `<database>-journal` means to the next opener. */
 export function journalState(journal: ByteReader): JournalState {
   if (journal.bytes === 0) return { kind: 'empty' }
-  const first = journal.read(0, headerBytes).slice()
+  const first = new Uint8Array(journal.read(0, headerBytes))
   if (first.byteLength === 0) return { kind: 'empty' }
   if (first[0] === 0) return { kind: 'zeroed' }
   const header = parseJournalHeader(first)

@@ -3,9 +3,9 @@ import { Failure } from '@holdfast/base/failure'
 import { type ByteString, toText } from '../format/byte-string.ts'
 import { type Content, contentBytes, type Part } from '../format/content.ts'
 import type { DatabaseEntry, DeltaRef } from '../format/entry.ts'
-import type { ByteReader } from '../sqlite/byte-reader.ts'
 import { changedPages, type FileChanges } from '../sqlite/changed-pages.ts'
 import { type DatabaseState, databaseState } from '../sqlite/database-state.ts'
+import { fileReader } from '../sqlite/file-reader.ts'
 import { DatabaseChecksum } from '../sqlite/page-checksum.ts'
 import { encodePageDelta } from '../sqlite/page-delta.ts'
 import type { ChunkSink } from './chunk-sink.ts'
@@ -25,7 +25,7 @@ export interface DatabaseRequest {
   readonly hasWal: boolean
   /** The entry of the last commit. */
   readonly previous: DatabaseEntry | undefined
-  /** Ranges of the main file that may have changed; undefined: unknown. */
+  /** Ranges of the main file that may have changed since the entry, none if it has not; undefined: unknown. */
   readonly changed: readonly ByteSpan[] | undefined
 }
 
@@ -156,7 +156,7 @@ export class DatabaseStager {
     const pages = [...delta.pages].map((page) => ({
       page,
       hash: checksum.hashOf(page),
-      bytes: state.readPage(page).slice(),
+      bytes: new Uint8Array(state.readPage(page)),
     }))
     const bytes = encodePageDelta({
       pageBytes: state.pageBytes,
@@ -260,18 +260,15 @@ function advance(checksum: DatabaseChecksum, state: DatabaseState, candidates: U
   return changed
 }
 
+/** A file that was found unchanged may have been written since, and one of the same mark within a tick of the clock. */
 function fileChangesOf(
   before: FileMark,
   now: FileMark,
   changed: readonly ByteSpan[] | undefined,
 ): FileChanges {
-  const same =
-    before.inode === now.inode &&
-    before.bytes === now.bytes &&
-    before.mtimeNs === now.mtimeNs &&
-    before.ctimeNs === now.ctimeNs
-  if (same) return []
-  if (changed === undefined || before.inode !== now.inode) return 'unknown'
+  const same = before.bytes === now.bytes && before.mtimeNs === now.mtimeNs && before.ctimeNs === now.ctimeNs
+  const isKnown = changed !== undefined && before.inode === now.inode && (same || changed.length > 0)
+  if (!isKnown) return 'unknown'
   return changed.map(({ start, end }) => ({ offset: start, length: end - start }))
 }
 
@@ -281,24 +278,6 @@ function fileMark(stats: BigIntStats): FileMark {
     bytes: Number(stats.size),
     mtimeNs: stats.mtimeNs,
     ctimeNs: stats.ctimeNs,
-  }
-}
-
-/** Reads one file at any offset; the bytes are valid until the next read. */
-function fileReader(fd: number): ByteReader {
-  let buffer = Buffer.allocUnsafeSlow(64 * 1024)
-  return {
-    bytes: Number(fstatSync(fd, { bigint: true }).size),
-    read: (offset, length) => {
-      if (buffer.length < length) buffer = Buffer.allocUnsafeSlow(length)
-      let filled = 0
-      while (filled < length) {
-        const read = readSync(fd, buffer, filled, length - filled, offset + filled)
-        if (read === 0) break
-        filled += read
-      }
-      return buffer.subarray(0, filled)
-    },
   }
 }
 

@@ -12,6 +12,7 @@ import {
 } from '../format/entry.ts'
 import type { Notice } from '../format/generation-record.ts'
 import { encodeDirectory, encodeEntry, type RawEntry } from '../format/tree-node.ts'
+import type { ChangeFeed } from '../scan/change-feed.ts'
 import {
   type DirectoryState,
   type DirectoryTotals,
@@ -39,8 +40,10 @@ export interface BuildDeps {
   readonly files: FileStager
   readonly databases: DatabaseStager
   readonly fetched: ReadonlyMap<ByteString, FetchedAttributes>
-  /** Byte ranges that a change feed names for a file; undefined: all of it may have changed. */
-  readonly changedRanges: (path: ByteString) => readonly ByteSpan[] | undefined
+  /** What is known to have changed; absent: nothing is known but what stat fields tell. */
+  readonly feed: ChangeFeed | undefined
+  /** The number that says which names are one file, for an inode with several names. */
+  readonly linkOf: (inode: number) => number
 }
 
 /**
@@ -142,6 +145,8 @@ class DirectoryBuild {
         return this.#skip(found.path, 'fifo-skipped')
       case 'socket':
         return this.#skip(found.path, 'socket-skipped')
+      case 'subvolume':
+        return this.#skip(found.path, 'subvolume-skipped')
     }
   }
 
@@ -186,12 +191,12 @@ class DirectoryBuild {
     return wal === undefined ? before : !before || this.#surveyed.isChanged(wal)
   }
 
-  #database({ name, path, previous }: FoundName): RawEntry | undefined {
+  #database({ index, name, path, changed, previous }: FoundName): RawEntry | undefined {
     const staged = this.#deps.databases.stage({
       path,
       hasWal: this.#companions.has(`${name}-wal`),
       previous: previous && decodeDatabase(previous),
-      changed: this.#deps.changedRanges(path),
+      changed: changed ? this.#changedRanges(index, path) : [],
     })
     if (staged === undefined) return undefined
     this.#databases.add(name)
@@ -201,7 +206,7 @@ class DirectoryBuild {
   #plainFile(found: FoundName): RawEntry {
     const { name, path, previous } = found
     const before = previous && decodeEntry(previous)
-    const changed = this.#deps.changedRanges(path)
+    const changed = this.#changedRanges(found.index, path)
     const at = found.index * STAT_FIELDS
     const { stats } = this.#surveyed
     const request = {
@@ -216,10 +221,17 @@ class DirectoryBuild {
     return this.#fileEntry(name, path, staged)
   }
 
+  /** Ranges of a file that may differ from those of its previous entry; undefined: all of it. */
+  #changedRanges(index: number, path: ByteString): readonly ByteSpan[] | undefined {
+    const { previous } = this.#surveyed
+    const before = previous?.stats[this.#surveyed.previousIndex(index) * STAT_FIELDS]
+    return before === this.#surveyed.inodeOf(index) ? this.#deps.feed?.rangesOf(path) : undefined
+  }
+
   #fileEntry(name: ByteString, path: ByteString, staged: StagedFile): RawEntry {
     if (staged.appended) this.#notices.push({ path: toText(path), reason: 'appended-while-read' })
     const attributes = this.#attributes(path, staged.stats)
-    const link = staged.stats.nlink > 1n ? Number(staged.stats.ino) : 0
+    const link = staged.stats.nlink > 1n ? this.#deps.linkOf(Number(staged.stats.ino)) : 0
     return encodeEntry({ kind: 'file', name, attributes, link, content: staged.content })
   }
 

@@ -20,6 +20,8 @@ import type { PreparedFile } from './stage-messages.ts'
 
 /** Files below this are one chunk: compression in groups gains more than finding a change inside. */
 export const WHOLE_FILE_BYTES_MAX = 256 * 1024
+/** The buffer for whole files begins with this: most files are smaller. */
+const SMALL_BYTES_FIRST = 16 * 1024
 /** How often a file that changes while it is read is read again. */
 const READ_ATTEMPTS_MAX = 3
 
@@ -52,7 +54,7 @@ export interface StagedFile {
 export class FileStager {
   readonly #source: SourceDirectory
   readonly #sink: ChunkSink
-  readonly #small = Buffer.allocUnsafeSlow(WHOLE_FILE_BYTES_MAX)
+  #small = Buffer.allocUnsafeSlow(SMALL_BYTES_FIRST)
   readonly #prepared = new Map<ByteString, PreparedFile>()
   #large: Buffer | undefined
 
@@ -164,6 +166,7 @@ export class FileStager {
     path: ByteString,
     { bytes, wary }: { bytes: number; wary: boolean },
   ): Content | 'database' | undefined {
+    if (bytes > this.#small.length) this.#small = Buffer.allocUnsafeSlow(WHOLE_FILE_BYTES_MAX)
     const buffer = this.#small.subarray(0, bytes)
     if (!this.#fill(fd, path, buffer, 0)) return undefined
     if (wary && buffer.subarray(0, DATABASE_MAGIC.length).equals(DATABASE_MAGIC)) return 'database'

@@ -1,6 +1,8 @@
 import { joinPath } from '../format/byte-string.ts'
+import type { ChangeFeed } from '../scan/change-feed.ts'
 import { STAT_FIELDS } from '../scan/directory-state.ts'
 import type { SurveyedDirectory } from '../scan/survey.ts'
+import { type ByteSpan, SEGMENT_BYTES, segmentsOf } from './segments.ts'
 import { LARGE_FILE_BYTES_MIN, type LargeFile } from './stage-messages.ts'
 
 /** Changed files that are large enough to be read by several threads; sparse ones are read by one. */
@@ -19,15 +21,24 @@ export function largeFilesOf(surveyed: readonly SurveyedDirectory[]): LargeFile[
   return large
 }
 
-/** Bytes of the changed files, as surveyed; holes count. */
-export function changedBytesOf(surveyed: readonly SurveyedDirectory[]): number {
+/** Bytes of the changed files that have to be read, as surveyed; holes count. */
+export function changedBytesOf(surveyed: readonly SurveyedDirectory[], feed?: ChangeFeed): number {
   let bytes = 0
   for (const directory of surveyed) {
     if (directory.isUnchanged) continue
-    for (const index of directory.names.keys())
-      if (isChangedFile(directory, index)) bytes += directory.bytesOf(index)
+    for (const [index, name] of directory.names.entries()) {
+      if (!isChangedFile(directory, index)) continue
+      const ranges = feed?.rangesOf(joinPath(directory.path, name))
+      bytes += ranges ? bytesToRead(ranges, directory.bytesOf(index)) : directory.bytesOf(index)
+    }
   }
   return bytes
+}
+
+/** A changed range costs the segments that it touches. */
+function bytesToRead(ranges: readonly ByteSpan[], bytes: number): number {
+  const touched = new Set(segmentsOf(ranges).map(({ start }) => Math.floor(start / SEGMENT_BYTES)))
+  return Math.min(bytes, touched.size * SEGMENT_BYTES)
 }
 
 function isChangedFile(directory: SurveyedDirectory, index: number): boolean {

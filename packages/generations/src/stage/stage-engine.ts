@@ -4,13 +4,14 @@ import type { ChunkIndex } from '../format/chunk-index.ts'
 import { createFrameSeal } from '../format/frame-seal.ts'
 import { newPackName } from '../format/names.ts'
 import { type BuiltPack, PackBuilder } from '../format/pack-builder.ts'
+import type { ChangeFeed } from '../scan/change-feed.ts'
+import { LinkIds } from '../scan/link-ids.ts'
 import { SourceDirectory } from '../scan/source-directory.ts'
 import type { TreeState } from '../scan/tree-state.ts'
 import { ChunkSink } from './chunk-sink.ts'
 import type { DatabaseMemory } from './database-memory.ts'
 import { DatabaseStager } from './database-stager.ts'
 import { FileStager } from './file-stager.ts'
-import type { ByteSpan } from './segments.ts'
 import type { StageSession } from './stage-messages.ts'
 import { TreeStager } from './tree-stager.ts'
 
@@ -27,6 +28,7 @@ export class StageEngine implements Disposable {
   readonly sink: ChunkSink
   readonly files: FileStager
   readonly builder: PackBuilder
+  readonly #links: LinkIds
 
   constructor(deps: StageEngineDeps, session: StageSession) {
     const coding = { seal: session.sealKey && createFrameSeal(session.sealKey) }
@@ -35,18 +37,18 @@ export class StageEngine implements Disposable {
     this.builder = new PackBuilder({ coding, nextName, onPack: deps.onPack })
     this.sink = new ChunkSink(deps.known, this.builder)
     this.files = new FileStager(this.source, this.sink)
+    this.#links = new LinkIds(session.links)
   }
 
-  /** A stager over this thread's source and sink. `changedRanges` is what a change feed knows of a file. */
-  treeStager(
-    remembered: { state: TreeState; memories: DatabaseMemories },
-    changedRanges: ChangedRanges = noRanges,
-  ) {
+  /** A stager over this thread's source and sink. */
+  treeStager(remembered: { state: TreeState; memories: DatabaseMemories }, feed?: ChangeFeed) {
     const { source, sink, files } = this
     const databases = new DatabaseStager({ files, sink, memories: remembered.memories })
+    const linkOf = (inode: number) => this.#links.of(inode)
+    const { state } = remembered
     return {
       databases,
-      stager: new TreeStager({ source, sink, files, databases, state: remembered.state, changedRanges }),
+      stager: new TreeStager({ source, sink, files, databases, state, feed, linkOf }),
     }
   }
 
@@ -56,6 +58,3 @@ export class StageEngine implements Disposable {
 }
 
 export type DatabaseMemories = ReadonlyMap<ByteString, DatabaseMemory | Uint8Array>
-export type ChangedRanges = (path: ByteString) => readonly ByteSpan[] | undefined
-
-const noRanges: ChangedRanges = () => undefined

@@ -3,6 +3,7 @@ import { type ByteString, parentPath } from '../format/byte-string.ts'
 import type { Content } from '../format/content.ts'
 import { contentBytes } from '../format/content.ts'
 import type { BuiltPack } from '../format/pack-builder.ts'
+import type { NamedChanges } from '../scan/change-feed.ts'
 import type { EncodedState, TreeState } from '../scan/tree-state.ts'
 import { encodeDatabaseMemory } from './database-memory.ts'
 import { type ByteSpan, segmentsOf } from './segments.ts'
@@ -22,6 +23,8 @@ import type { StagePool, StageThread } from './stage-pool.ts'
 export interface StageJob {
   readonly top: ByteString
   readonly flat: boolean
+  /** What a change feed says of the names in it; absent: there is none. */
+  readonly named?: NamedChanges
 }
 
 export interface JobsDone {
@@ -43,7 +46,7 @@ interface JobInput {
 /** Runs jobs on the staging threads: survey all, share the segments of large files, build all. */
 export async function runJobs(deps: JobDeps, input: JobInput, jobs: readonly StageJob[]): Promise<JobsDone> {
   const threads = deps.pool.threads()
-  await Promise.all(threads.map((thread) => thread.open(input.session, deps.onPack)))
+  await allSettled(threads.map((thread) => thread.open(input.session, deps.onPack)))
   const remembered = rememberedByJob(input, jobs)
   const surveyed = await shareOut(threads, jobs, async (thread, job) => {
     const reply = (await thread.request({
@@ -57,19 +60,19 @@ export async function runJobs(deps: JobDeps, input: JobInput, jobs: readonly Sta
     threads,
     surveyed.flatMap(({ large }) => large),
   )
-  const builds = await Promise.all(
+  const builds = await allSettled(
     surveyed.map(
       async ({ job, thread }) =>
         (await thread.request({ kind: 'build', top: job.top, prepared })) as BuildReply,
     ),
   )
-  const closed = await Promise.all(
+  const closed = await allSettled(
     threads.map(async (thread) => (await thread.request({ kind: 'close' })) as CloseReply),
   )
   return { builds, usedPacks: new Set(closed.flatMap(({ usedPacks }) => usedPacks)) }
 }
 
-/** Gives each thread the next item as soon as it is free. */
+/** Gives each thread the next item as soon as it is free, until one fails. */
 async function shareOut<T, R>(
   threads: readonly StageThread[],
   items: readonly T[],
@@ -80,10 +83,15 @@ async function shareOut<T, R>(
   const work = async (thread: StageThread) => {
     while (next < items.length) {
       const index = next++
-      results[index] = await run(thread, items[index] as T)
+      try {
+        results[index] = await run(thread, items[index] as T)
+      } catch (error) {
+        next = items.length
+        throw error
+      }
     }
   }
-  await Promise.all(threads.map(work))
+  await allSettled(threads.map(work))
   return results
 }
 
@@ -149,11 +157,13 @@ async function readLargeFiles(
   })
 }
 
-/** Rejects with the first failure of several promises, after all have settled. */
-export async function settleAll(promises: readonly Promise<unknown>[]): Promise<void> {
-  for (const result of await Promise.allSettled(promises)) {
-    if (result.status === 'rejected') {
-      throw result.reason instanceof Error ? result.reason : new Failure('internal', String(result.reason))
-    }
-  }
+/**
+ * What all resolved with; rejects with the first failure once all have settled: a thread that is still at work for a
+ * commit that failed would fill packs for the next one.
+ */
+async function allSettled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  return (await Promise.allSettled(promises)).map((result) => {
+    if (result.status === 'fulfilled') return result.value
+    throw result.reason instanceof Error ? result.reason : new Failure('internal', String(result.reason))
+  })
 }

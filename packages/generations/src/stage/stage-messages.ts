@@ -4,6 +4,7 @@ import type { ByteString } from '../format/byte-string.ts'
 import type { Content } from '../format/content.ts'
 import type { BuiltPack } from '../format/pack-builder.ts'
 import type { HeldLease } from '../index/generation-index.ts'
+import type { NamedChanges } from '../scan/change-feed.ts'
 import type { EncodedState } from '../scan/tree-state.ts'
 import type { ByteSpan } from './segments.ts'
 
@@ -16,6 +17,8 @@ export interface StageSession {
   readonly tables: readonly Uint8Array[]
   readonly deadPacks: readonly string[]
   readonly racyFromMs: number
+  /** Inode → the number that says which names are one file, where that is not the inode. */
+  readonly links: ReadonlyMap<number, number>
 }
 
 /** A file whose segments are read by several threads. */
@@ -35,6 +38,7 @@ export type StageRequest =
       readonly kind: 'survey'
       readonly top: ByteString
       readonly flat: boolean
+      readonly named?: NamedChanges
       readonly states: readonly EncodedState[]
       readonly memories: readonly EncodedState[]
     }

@@ -4,13 +4,15 @@ import type { ChunkId } from '../format/chunk-id.ts'
 import type { ChunkIndex } from '../format/chunk-index.ts'
 import type { BuiltPack } from '../format/pack-builder.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
+import { ChangeFeed, type NamedChanges } from '../scan/change-feed.ts'
 import type { SurveyedDirectory } from '../scan/survey.ts'
 import type { TreeState } from '../scan/tree-state.ts'
-import type { Changes, ListedChanges } from '../volume/volume.ts'
+import type { Changes } from '../volume/volume.ts'
 import type { DatabaseMemory } from './database-memory.ts'
 import type { DatabaseStager } from './database-stager.ts'
 import { fetchAttributes } from './fetch-attributes.ts'
 import { changedBytesOf } from './large-files.ts'
+import { surveyListed } from './listed-survey.ts'
 import { type DatabaseMemories, StageEngine } from './stage-engine.ts'
 import { runJobs, type StageJob } from './stage-jobs.ts'
 import type { StageSession } from './stage-messages.ts'
@@ -65,6 +67,7 @@ class TreeStaging {
   readonly #engine: StageEngine
   readonly #stager: TreeStager
   readonly #databases: DatabaseStager
+  readonly #feed: ChangeFeed | undefined
   readonly #memories = new Map<ByteString, DatabaseMemory | Uint8Array>()
   readonly #usedPacks = new Set<string>()
 
@@ -72,16 +75,16 @@ class TreeStaging {
     this.#deps = deps
     this.#input = input
     this.#engine = engine
-    const { changes } = input
-    const ranges = changes.kind === 'listed' ? (path: ByteString) => changes.files.get(path) : undefined
-    const { stager, databases } = engine.treeStager({ state: input.state, memories: input.memories }, ranges)
+    const { changes, state, memories } = input
+    this.#feed = changes.kind === 'listed' && state.size > 0 ? new ChangeFeed(changes) : undefined
+    const { stager, databases } = engine.treeStager({ state, memories }, this.#feed)
     this.#stager = stager
     this.#databases = databases
   }
 
   async run(): Promise<StagedTree> {
     const { surveyed, rest } = this.#survey()
-    const inline = rest.length === 0 && changedBytesOf(surveyed) <= INLINE_BYTES_MAX
+    const inline = rest.length === 0 && changedBytesOf(surveyed, this.#feed) <= INLINE_BYTES_MAX
     if (inline) await this.#stageInline(surveyed)
     else await this.#stagePooled(surveyed, rest)
     this.#stager.linkUp()
@@ -101,17 +104,20 @@ class TreeStaging {
   }
 
   /** Surveys what the change list names, or from the root down until it has met enough names to share the rest. */
-  #survey(): { surveyed: SurveyedDirectory[]; rest: ByteString[] } {
+  #survey(): { surveyed: readonly SurveyedDirectory[]; rest: readonly ByteString[] } {
     const { changes, session, state } = this.#input
-    if (changes.kind === 'listed' && state.size > 0)
-      return { surveyed: this.#surveyListed(changes), rest: [] }
+    const { racyFromMs } = session
+    if (changes.kind === 'listed' && this.#feed) {
+      const deps = { stager: this.#stager, state, feed: this.#feed, racyFromMs }
+      return { surveyed: surveyListed(deps, changes.directories), rest: [] }
+    }
     const surveyed: SurveyedDirectory[] = []
     let names = 0
     const waiting: ByteString[] = ['']
     while (names < INLINE_NAMES_MAX) {
       const path = waiting.shift()
       if (path === undefined) break
-      const directory = this.#stager.surveyOne(path, session.racyFromMs)
+      const directory = this.#stager.surveyOne(path, racyFromMs)
       surveyed.push(directory)
       names += directory.names.length
       waiting.push(...directory.subdirectories())
@@ -120,29 +126,16 @@ class TreeStaging {
     return { surveyed, rest: waiting }
   }
 
-  #surveyListed(changes: ListedChanges): SurveyedDirectory[] {
-    const { racyFromMs } = this.#input.session
-    const surveyed = new Map<ByteString, SurveyedDirectory>()
-    for (const path of changes.removed) this.#stager.forget(path)
-    for (const path of changes.replaced) {
-      for (const directory of this.#stager.surveyAll(path, racyFromMs))
-        surveyed.set(directory.path, directory)
-    }
-    for (const path of changes.directories) {
-      if (!surveyed.has(path)) surveyed.set(path, this.#stager.surveyOne(path, racyFromMs))
-    }
-    return [...surveyed.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
-  }
-
-  async #stageInline(surveyed: SurveyedDirectory[]): Promise<void> {
+  async #stageInline(surveyed: readonly SurveyedDirectory[]): Promise<void> {
     const fetched = await fetchAttributes(this.#deps.holdfs, this.#engine.source, wantedOf(surveyed))
     this.#stager.build(surveyed, fetched)
   }
 
   async #stagePooled(surveyed: readonly SurveyedDirectory[], rest: readonly ByteString[]): Promise<void> {
+    const named = this.#feed?.byDirectory()
     const flat = surveyed
       .filter((directory) => !directory.isUnchanged)
-      .map(({ path }): StageJob => ({ top: path, flat: true }))
+      .map(({ path }) => this.#flatJob(path, named?.get(path)))
     const deep = rest.map((top): StageJob => ({ top, flat: false }))
     const staged = await runJobs(this.#deps, this.#input, [...deep, ...flat])
     for (const { changed, gone, memories } of staged.builds) {
@@ -151,4 +144,9 @@ class TreeStaging {
     }
     for (const pack of staged.usedPacks) this.#usedPacks.add(pack)
   }
+  #flatJob(path: ByteString, named: NamedChanges | undefined): StageJob {
+    return this.#feed ? { top: path, flat: true, named: named ?? NOTHING_NAMED } : { top: path, flat: true }
+  }
 }
+
+const NOTHING_NAMED: NamedChanges = { directories: new Set(), files: new Map(), moved: new Map() }

@@ -66,7 +66,7 @@ async function answer(request: StageRequest): Promise<void> {
       const onPack = (pack: BuiltPack) => sendPack(pack, inFlight)
       const known = new ChunkIndex(
         session.tables.map((bytes) => new ChunkTable(bytes)),
-        new Set(session.deadPacks),
+        { dead: new Set(session.deadPacks) },
       )
       const engine = new StageEngine({ randomness: systemRandomness, onPack, known }, session)
       open = { session, engine, jobs: new Map() }

@@ -1,5 +1,6 @@
 import type { ByteString } from '../format/byte-string.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
+import { ChangeFeed, type NamedChanges } from '../scan/change-feed.ts'
 import { encodeDirectoryState } from '../scan/directory-state.ts'
 import type { SurveyedDirectory } from '../scan/survey.ts'
 import { type EncodedState, TreeState } from '../scan/tree-state.ts'
@@ -21,6 +22,7 @@ export class SubtreeJob {
   readonly #flat: boolean
   readonly #stager: TreeStager
   readonly #databases: DatabaseStager
+  readonly #feed: ChangeFeed | undefined
   #surveyed: SurveyedDirectory[] = []
 
   constructor(
@@ -28,13 +30,16 @@ export class SubtreeJob {
     remembered: {
       top: ByteString
       flat: boolean
+      named?: NamedChanges
       states: readonly EncodedState[]
       memories: readonly EncodedState[]
     },
   ) {
     const state = new TreeState()
     for (const encoded of remembered.states) state.setEncoded(encoded)
-    const { stager, databases } = engine.treeStager({ state, memories: new Map(remembered.memories) })
+    this.#feed = remembered.named && new ChangeFeed(remembered.named)
+    const memories = new Map(remembered.memories)
+    const { stager, databases } = engine.treeStager({ state, memories }, this.#feed)
     this.#engine = engine
     this.#top = remembered.top
     this.#flat = remembered.flat
@@ -46,7 +51,9 @@ export class SubtreeJob {
     this.#surveyed = this.#flat
       ? [this.#stager.surveyOne(this.#top, racyFromMs)]
       : this.#stager.surveyAll(this.#top, racyFromMs)
-    return { large: largeFilesOf(this.#surveyed).filter(({ path }) => !this.#engine.files.isDatabase(path)) }
+    const isRead = (path: ByteString) => this.#feed?.rangesOf(path) === undefined
+    const large = largeFilesOf(this.#surveyed).filter(({ path }) => isRead(path))
+    return { large: large.filter(({ path }) => !this.#engine.files.isDatabase(path)) }
   }
 
   async build(holdfs: Holdfs, prepared: readonly PreparedFile[]): Promise<BuildReply> {

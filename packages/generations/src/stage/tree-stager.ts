@@ -55,7 +55,8 @@ export class TreeStager {
   }
 
   surveyOne(path: ByteString, racyFromMs: number): SurveyedDirectory {
-    return surveyDirectory({ source: this.#deps.source, state: this.#deps.state, racyFromMs }, path)
+    const { source, state, feed } = this.#deps
+    return surveyDirectory({ source, state, racyFromMs, feed }, path)
   }
 
   /** Forgets every directory that was not surveyed and does not lie in one of the subtrees staged elsewhere. */
@@ -65,12 +66,11 @@ export class TreeStager {
       if (!met.has(path) && !isWithin(path, elsewhere)) this.#gone.add(path)
   }
 
-  /** Forgets one directory with all that was in it. */
-  forget(removed: ByteString): void {
-    const inside = `${removed}/`
-    for (const path of this.#deps.state.paths()) {
-      if ((path === removed || path.startsWith(inside)) && !this.#pending.has(path)) this.#gone.add(path)
-    }
+  /** Forgets directories with all that was in them, but for paths that were met. */
+  forget(removed: ReadonlySet<ByteString>, met: ReadonlyMap<ByteString, unknown>): void {
+    if (removed.size === 0) return
+    for (const path of this.#deps.state.paths())
+      if (!met.has(path) && isWithin(path, removed)) this.#gone.add(path)
   }
 
   /** Builds surveyed directories, given parents first. */
@@ -115,14 +115,18 @@ export class TreeStager {
     }
   }
 
-  /** Directories above the pending ones that are not pending themselves. */
+  /** Directories above the pending ones that were not built with them: the lowest such one, and all above it. */
   *#ancestorsOfPending(): Iterable<ByteString> {
     const seen = new Set<ByteString>()
     for (const path of this.#pending.keys()) {
-      for (let up = path; up !== '' && !seen.has(up); ) {
-        seen.add(up)
-        up = parentPath(up)
-        if (!this.#pending.has(up)) yield up
+      let isStale = false
+      for (let at = path; at !== ''; ) {
+        at = parentPath(at)
+        isStale ||= !this.#pending.has(at)
+        if (!isStale) continue
+        if (seen.has(at)) break
+        seen.add(at)
+        yield at
       }
     }
   }
@@ -208,7 +212,8 @@ export function wantedOf(surveyed: readonly SurveyedDirectory[]): Wanted[] {
   return wanted
 }
 
-function isWithin(path: ByteString, tops: ReadonlySet<ByteString>): boolean {
+/** True for one of `tops` and for everything below them. */
+export function isWithin(path: ByteString, tops: ReadonlySet<ByteString>): boolean {
   if (tops.size === 0) return false
   for (let up = path; up !== ''; up = parentPath(up)) if (tops.has(up)) return true
   return tops.has('')

@@ -1,5 +1,5 @@
 import type { ByteString } from '../format/byte-string.ts'
-import type { ByteSpan } from '../stage/segments.ts'
+import type { ChangedBytes } from '../scan/change-feed.ts'
 
 /** What differs between a capture and the last one that was committed. */
 export type Changes =
@@ -8,14 +8,17 @@ export type Changes =
 
 export interface ListedChanges {
   readonly kind: 'listed'
-  /** Directories in which a name came, went or changed. */
+  /** The generation that the list starts from: with another one as parent, nothing is known. */
+  readonly since: string
+  /** Directories in which a name came, went or changed, or whose own attributes did. */
   readonly directories: ReadonlySet<ByteString>
-  /** Directories that are surveyed with all that is in them. */
-  readonly replaced: ReadonlySet<ByteString>
-  /** Ranges that may differ in files that kept their identity; a changed file that is not named is read whole. */
-  readonly files: ReadonlyMap<ByteString, readonly ByteSpan[]>
-  /** Directories, by their old path, that exist no more. */
-  readonly removed: ReadonlySet<ByteString>
+  /**
+   * Files and links that differ, whatever their stat fields say, with the ranges that may differ from the file that was
+   * in the same place. A file that is not listed is what it was.
+   */
+  readonly files: ReadonlyMap<ByteString, ChangedBytes>
+  /** Directories that are not where they were: new path → old path. What is below is where it was in them. */
+  readonly moved: ReadonlyMap<ByteString, ByteString>
 }
 
 /** A directory that nobody changes while it is read, and what differs in it from the last commit. */
@@ -23,6 +26,8 @@ export interface Image {
   readonly path: string
   readonly changes: Changes
   readonly consistency: 'cut' | 'per-database'
+  /** When it was cut, by the wall clock, if its writers run on while it is read; absent: they stand still until then. */
+  readonly takenAtMs?: number
   /** Called once every byte has been read: the writers of the directory may go on. */
   readonly release?: () => Promise<void>
 }
@@ -30,16 +35,20 @@ export interface Image {
 /** A directory as it was at one instant, readable until it is disposed of. */
 export interface Capture extends AsyncDisposable {
   readonly image: Image
-  /** How long the writers stood still, as far as it is known when the capture exists; 0 for writers that never stop. */
+  /** How long the writers have stood still for it: final once the image is released, 0 for writers that never stop. */
   readonly frozenMs: number
-  /** The generation made of this capture holds: later captures are compared with this one. */
-  accept(generation: string): Promise<void>
+  /**
+   * The generation made of this capture, or found equal to it, holds: later captures are compared with this one.
+   * `keep`: it is a checkpoint, which newer generations do not push out of local storage.
+   */
+  accept(generation: string, options?: { readonly keep?: boolean }): Promise<void>
 }
 
-/** Stops and continues everything that writes a directory. */
+/** Names everything that writes a directory; `Freeze` stops and continues it. */
 export interface Freezer {
-  /** For the native helper: what to freeze. Both empty: nothing can be frozen. */
+  /** Directories of freezer cgroups that exist now, with all that is in them. */
   readonly cgroups: readonly ByteString[]
+  /** Processes outside of these that run now. Those stopped so far leave the list: it is read until it is empty. */
   readonly pids: () => readonly number[]
 }
 

@@ -1,0 +1,204 @@
+import type { Clock } from '@holdfast/base/clock'
+import { Failure, failureToWire, isFailure } from '@holdfast/base/failure'
+import type { CommitRequest } from '../commit/committer.ts'
+import { Wakeup } from './wakeup.ts'
+import { type Batch, type CommitAnswer, type CommitWish, WatchRequests } from './watch-requests.ts'
+import type { Look, WatchRounds } from './watch-rounds.ts'
+import type { MetFailure } from './watch-status.ts'
+
+/** Captures for requests begin at least this far apart: those who come meanwhile share the next. */
+const REQUESTS_APART_MS = 100
+/** Reading the directory may take one part in this many of the time. */
+const SCAN_SHARE = 10
+/** Reading changed files counts as scanning: one big change does not stop the watch for longer than this. */
+const SCAN_PAUSE_MS_MAX = 10_000
+/** After the nth failure in a row; the last one for all further ones. */
+const BACKOFF_MS = [100, 250, 500, 1000, 2000, 4000, 8000, 15_000] as const
+/** Whoever waits for a commit is not left waiting for all of that. */
+const BACKOFF_ASKED_MS_MAX = 500
+/** The commit at the end is tried for this long. */
+const FINAL_MS_MAX = 60_000
+const SAVE_STATE_MS = 30_000
+
+export interface WatchLoopDeps {
+  readonly clock: Clock
+  readonly rounds: WatchRounds
+  readonly everyMs: number
+  /** Saves what the next process needs to find changes quickly. */
+  readonly saveState: () => void
+}
+
+type Turn = 'requests' | 'periodic' | 'final'
+
+/** Decides when the next round is due, whom it answers, and what its failure means. */
+export class WatchLoop {
+  readonly #deps: WatchLoopDeps
+  readonly #requests = new WatchRequests()
+  readonly #wakeup: Wakeup
+  #periodicAt = Number.NEGATIVE_INFINITY
+  #requestsAt = Number.NEGATIVE_INFINITY
+  #failedAt = Number.NEGATIVE_INFINITY
+  #failures = 0
+  #lastFailure: MetFailure | null = null
+  #lastCommittedAt: number | null = null
+  #commitMs = 0
+  #finishBy: number | undefined
+  #ended: Failure | undefined
+  #isStateSaved = true
+  #savedAt: number
+
+  constructor(deps: WatchLoopDeps) {
+    this.#deps = deps
+    this.#wakeup = new Wakeup(deps.clock)
+    this.#savedAt = deps.clock.monotonicMs()
+  }
+
+  get lastFailure(): MetFailure | null {
+    return this.#lastFailure
+  }
+
+  get lastCommittedAt(): number | null {
+    return this.#lastCommittedAt
+  }
+
+  get isFinishing(): boolean {
+    return this.#finishBy !== undefined
+  }
+
+  /** Time from one look at the directory to the end of the next one's commit. */
+  get rpoMs(): number {
+    return this.#pauseMs() + this.#commitMs
+  }
+
+  /** Resolves when a commit whose capture began after this call is durable, or nothing had changed. */
+  request(wish: CommitWish): Promise<CommitAnswer> {
+    if (this.#ended) return Promise.reject(this.#ended)
+    const answer = this.#requests.add(wish)
+    this.#wakeup.ring()
+    return answer
+  }
+
+  /** Lets `run` commit once more and end. */
+  finish(): void {
+    this.#finishBy ??= this.#deps.clock.monotonicMs() + FINAL_MS_MAX
+    this.#wakeup.ring()
+  }
+
+  /** Runs until `finish`, resolving with null, or until a failure that does not pass. */
+  async run(): Promise<Failure | null> {
+    let outcome: Failure | null | undefined
+    while (outcome === undefined) {
+      const turn = await this.#nextTurn()
+      outcome = await this.#take(turn)
+    }
+    this.#ended = outcome ?? new Failure('not-found', 'the watch has ended')
+    this.#requests.rejectAll(this.#ended)
+    if (!this.#isStateSaved) this.#saveState()
+    return outcome
+  }
+
+  /** Sleeps until a turn is due. */
+  async #nextTurn(): Promise<Turn> {
+    for (;;) {
+      const now = this.#deps.clock.monotonicMs()
+      const [turn, dueAt] = this.#due()
+      const waitMs = Math.max(dueAt, this.#failedAt + this.#backoffMs(turn)) - now
+      if (!(waitMs > 0)) return turn
+      await this.#wakeup.sleep(waitMs)
+    }
+  }
+
+  #due(): [turn: Turn, dueAt: number] {
+    if (this.isFinishing && !this.#requests.hasCheckpoint) return ['final', 0]
+    if (this.isFinishing) return ['requests', 0]
+    return this.#requests.isEmpty ? ['periodic', this.#periodicAt] : ['requests', this.#requestsAt]
+  }
+
+  /** Undefined while the watch goes on, else how it ended. */
+  async #take(turn: Turn): Promise<Failure | null | undefined> {
+    const batch = this.#requests.take()
+    const beganAt = this.#deps.clock.monotonicMs()
+    if (turn === 'requests') this.#requestsAt = beganAt + REQUESTS_APART_MS
+    try {
+      const found = await this.#round(turn, batch)
+      this.#settle(found, beganAt)
+      return turn === 'final' ? null : undefined
+    } catch (caught) {
+      return this.#fail(turn, batch, failureOf(caught))
+    } finally {
+      this.#periodicAt = beganAt + this.#pauseMs()
+    }
+  }
+
+  async #round(turn: Turn, batch: Batch): Promise<Look> {
+    const { rounds } = this.#deps
+    if (turn === 'periodic' && batch.isEmpty) return rounds.look({ cause: 'periodic', message: '' })
+    const outcome = await rounds.commit(commitRequestOf(turn, batch))
+    batch.answer(outcome)
+    return outcome
+  }
+
+  #settle(found: Look, beganAt: number): void {
+    const { clock } = this.#deps
+    const now = clock.monotonicMs()
+    this.#failures = 0
+    this.#lastFailure = null
+    if (found.kind === 'committed') {
+      this.#lastCommittedAt = clock.wallMs()
+      this.#commitMs = now - beganAt
+      this.#isStateSaved = false
+    }
+    if (!this.#isStateSaved && now - this.#savedAt >= SAVE_STATE_MS) this.#saveState()
+  }
+
+  #fail(turn: Turn, batch: Batch, failure: Failure): Failure | undefined {
+    const { clock } = this.#deps
+    const now = clock.monotonicMs()
+    this.#lastFailure = { ...failureToWire(failure), metAt: clock.wallMs() }
+    batch.fail(failure)
+    const isLate = this.#finishBy !== undefined && now >= this.#finishBy
+    if (endsWatch(failure) || (turn === 'final' && (isLate || !failure.retryable))) return failure
+    this.#failedAt = now
+    this.#failures++
+    return undefined
+  }
+
+  #backoffMs(turn: Turn): number {
+    if (this.#failures === 0) return 0
+    const backoffMs = BACKOFF_MS[Math.min(this.#failures, BACKOFF_MS.length) - 1] ?? 0
+    return turn === 'periodic' ? backoffMs : Math.min(backoffMs, BACKOFF_ASKED_MS_MAX)
+  }
+
+  #pauseMs(): number {
+    const scanPauseMs = Math.min(SCAN_SHARE * this.#deps.rounds.scanMs, SCAN_PAUSE_MS_MAX)
+    return Math.max(this.#deps.everyMs, scanPauseMs)
+  }
+
+  #saveState(): void {
+    try {
+      this.#deps.saveState()
+      this.#isStateSaved = true
+    } catch {
+      // A cache that cannot be written costs the next process a full read; the next turn tries again.
+    }
+    this.#savedAt = this.#deps.clock.monotonicMs()
+  }
+}
+
+function commitRequestOf(turn: Turn, batch: Batch): CommitRequest {
+  const message = batch.checkpointMessage
+  if (message !== undefined) return { cause: 'checkpoint', message, always: true }
+  return { cause: turn === 'final' ? 'stop' : 'sync', message: '' }
+}
+
+/** Failures that no later round of this process can get over. */
+function endsWatch(failure: Failure): boolean {
+  return failure.kind === 'fenced' || failure.kind === 'broken' || failure.code === 'helper-failed'
+}
+
+function failureOf(caught: unknown): Failure {
+  const error: unknown = caught instanceof SuppressedError ? caught.error : caught
+  if (isFailure(error)) return error
+  const { code, message, details } = failureToWire(error)
+  return new Failure(code, message, details, error)
+}

@@ -1,0 +1,160 @@
+import type { Clock } from '@holdfast/base/clock'
+import { isFailure } from '@holdfast/base/failure'
+import type { CommitOutcome, CommitRequest } from '../commit/committer.ts'
+import type { Freezer, Image, Volume } from '../volume/volume.ts'
+
+/** What a round needs of the writer of a history. */
+export interface RoundWriter {
+  commit(image: Image, request: CommitRequest): Promise<CommitOutcome>
+  prepare(image: Image): Promise<'unchanged' | 'little' | 'stored'>
+}
+
+/** What a round needs to know of the processes that write the directory. */
+export interface RoundWorkload {
+  readonly freezer: Freezer | null
+  /** CPU time used so far; null where it is not known. */
+  cpuNs(): number | null
+}
+
+export interface RoundDeps {
+  readonly clock: Clock
+  readonly volume: Volume
+  readonly writer: RoundWriter
+  readonly workload: RoundWorkload
+}
+
+/** What a look at the directory found. */
+export type Look =
+  | CommitOutcome
+  /** Nothing is other than in the head. */
+  | { readonly kind: 'same' }
+  /** Nothing ran since the last round. */
+  | { readonly kind: 'still' }
+
+/** After a commit of this many bytes the next is prepared too: whoever writes much goes on to. */
+const MUCH_BYTES_MIN = 4 << 20
+/** Others than the workload may write the directory: it is read at least this often, also while nothing runs. */
+const READ_AGAIN_MS = 60_000
+const FROZEN_TIMES_MAX = 256
+
+/**
+ * The captures and commits of one watch, one after another. While the workload runs it is looked at without a freeze
+ * first, unless the last round found changes: most of what changes is then stored before the freeze, and a workload
+ * that runs but writes nothing is never frozen at all.
+ */
+export class WatchRounds {
+  readonly #deps: RoundDeps
+  #last: 'none' | 'changed' | 'unchanged' = 'none'
+  #lastBytes = 0
+  /** The CPU counter before the last round that ended well. */
+  #settledCpuNs: number | null = null
+  #readAt = Number.NEGATIVE_INFINITY
+  #settledAt: number
+  #scanMs = 0
+  readonly #frozenMs: number[] = []
+
+  constructor(deps: RoundDeps) {
+    this.#deps = deps
+    this.#settledAt = deps.clock.monotonicMs()
+  }
+
+  /** How long the last round read the directory. */
+  get scanMs(): number {
+    return this.#scanMs
+  }
+
+  /** The moment, on the monotonic clock, whose state the history is known to hold. */
+  get settledAt(): number {
+    return this.#settledAt
+  }
+
+  /** How long the writers stood still for each of the last captures, in milliseconds; the newest last. */
+  get frozenMs(): readonly number[] {
+    return this.#frozenMs
+  }
+
+  /** True if nothing of the workload has run since the last round that ended well. */
+  isStill(cpuNs: number | null = this.#deps.workload.cpuNs()): boolean {
+    return cpuNs !== null && cpuNs === this.#settledCpuNs
+  }
+
+  /** Commits what has changed, if anything has. Rejects as capture and commit do. */
+  async look(request: CommitRequest): Promise<Look> {
+    const start = this.#begin()
+    if (this.isStill(start.cpuNs) && start.at - this.#readAt < READ_AGAIN_MS) {
+      this.#settledAt = start.at
+      return { kind: 'still' }
+    }
+    const mayBeSame = this.#deps.workload.freezer !== null && this.#last !== 'changed'
+    const prepared = mayBeSame ? await this.#prepare() : undefined
+    if (prepared === 'unchanged') {
+      this.#settle(start, 'unchanged')
+      return { kind: 'same' }
+    }
+    return this.#commit(request, start, prepared)
+  }
+
+  /** Commits a cut that is taken after the call. Rejects as capture and commit do. */
+  commit(request: CommitRequest): Promise<CommitOutcome> {
+    return this.#commit(request, this.#begin(), undefined)
+  }
+
+  #begin(): Start {
+    return { at: this.#deps.clock.monotonicMs(), cpuNs: this.#deps.workload.cpuNs() }
+  }
+
+  /** Stores most of what has changed while the writers run. */
+  async #prepare(): Promise<'unchanged' | 'little' | 'stored'> {
+    const { clock, volume, writer } = this.#deps
+    const beganAt = clock.monotonicMs()
+    await using capture = await volume.capture(null)
+    try {
+      return await writer.prepare(capture.image)
+    } catch (error) {
+      if (isFailure(error, 'file-unstable')) return 'little'
+      throw error
+    } finally {
+      this.#scanMs = clock.monotonicMs() - beganAt
+    }
+  }
+
+  async #commit(
+    request: CommitRequest,
+    start: Start,
+    prepared: 'little' | 'stored' | undefined,
+  ): Promise<CommitOutcome> {
+    const { clock, volume, writer } = this.#deps
+    const { freezer } = this.#deps.workload
+    const expectsMuch = this.#last === 'none' || this.#lastBytes >= MUCH_BYTES_MIN
+    if (freezer && expectsMuch && prepared === undefined) await this.#prepare()
+    const beganAt = clock.monotonicMs()
+    await using capture = await volume.capture(freezer)
+    const release = async () => {
+      this.#scanMs = clock.monotonicMs() - beganAt
+      await capture.image.release?.()
+    }
+    const outcome = await writer.commit({ ...capture.image, release }, request)
+    await capture.accept(outcome.kind === 'committed' ? outcome.generation.id : outcome.head.id)
+    if (freezer) this.#recordFrozen(capture.frozenMs)
+    this.#lastBytes = outcome.kind === 'committed' ? outcome.generation.newBytes : 0
+    this.#settle(start, outcome.kind === 'committed' ? 'changed' : 'unchanged')
+    return outcome
+  }
+
+  #settle(start: Start, last: 'changed' | 'unchanged'): void {
+    this.#last = last
+    this.#settledCpuNs = start.cpuNs
+    this.#settledAt = start.at
+    this.#readAt = start.at
+  }
+
+  #recordFrozen(frozenMs: number): void {
+    this.#frozenMs.push(frozenMs)
+    if (this.#frozenMs.length > FROZEN_TIMES_MAX) this.#frozenMs.shift()
+  }
+}
+
+interface Start {
+  readonly at: number
+  readonly cpuNs: number | null
+}

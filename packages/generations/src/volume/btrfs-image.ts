@@ -1,0 +1,92 @@
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, statfsSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { Failure } from '@holdfast/base/failure'
+import { ImageLock } from './image-lock.ts'
+import { mountAt } from './mount-table.ts'
+import { type ProgramResult, programFailure, runOrFail, runProgram } from './program.ts'
+
+/** Smaller ones leave too little beside the metadata of a few snapshots. */
+const IMAGE_BYTES_MIN = 2 * 1024 ** 3
+/** Of the free space: the rest stays with the file system that holds the image. */
+const FREE_SHARE = 0.9
+const BLOCK_BYTES = 1 << 20
+const LOOP_MAJOR = '7'
+
+/** Our own btrfs in a sparse file, mounted: for homes that lie on another file system. */
+export interface BtrfsImage {
+  /** Where its top level is mounted. */
+  readonly top: string
+  readonly device: string
+}
+
+/**
+ * Mounts the image of a home, which is made the first time. Rejects with `unsupported-here` where btrfs, loop devices
+ * or the right to mount are missing, and with `volume-full` where too little space is free.
+ */
+export async function mountImage(home: string): Promise<BtrfsImage> {
+  const top = join(home, 'volumes')
+  const image = join(home, 'btrfs.img')
+  const mounted = mountAt(top)
+  if (mounted?.type === 'btrfs') return { top, device: mounted.source }
+  using _lock = ImageLock.take(join(home, 'btrfs.lock'))
+  if (mountAt(top)?.type !== 'btrfs') {
+    if (!existsSync(image)) await makeImage(home, image)
+    mkdirSync(top, { recursive: true, mode: 0o700 })
+    await mountLoop(image, top)
+  }
+  const found = mountAt(top)
+  if (found === undefined) throw new Failure('unsupported-here', `${image} was mounted and is not there`)
+  return { top, device: found.source }
+}
+
+async function makeImage(home: string, image: string): Promise<void> {
+  const { bavail, bsize } = statfsSync(home)
+  const bytes = Math.floor((bavail * bsize * FREE_SHARE) / BLOCK_BYTES) * BLOCK_BYTES
+  if (bytes < IMAGE_BYTES_MIN) {
+    const bytesNeeded = Math.ceil(IMAGE_BYTES_MIN / FREE_SHARE)
+    throw new Failure('volume-full', `${home} has too little space for a volume`, {
+      bytesFree: bavail * bsize,
+      bytesNeeded,
+    })
+  }
+  const draft = `${image}.new`
+  closeSync(openSync(draft, 'w', 0o600))
+  truncateSync(draft, bytes)
+  // One copy of the metadata: the generations in the store are what must survive, not this disk.
+  await runOrFail('mkfs.btrfs', ['--quiet', '--force', '--metadata', 'single', draft])
+  renameSync(draft, image)
+}
+
+async function mountLoop(image: string, top: string): Promise<void> {
+  const args = ['-t', 'btrfs', '-o', 'loop,noatime,subvolid=5', image, top]
+  let result = await runProgram('mount', args)
+  if (result.status !== 0 && (await makeLoopNode())) result = await runProgram('mount', args)
+  if (result.status !== 0) throw cannotMount(image, result)
+}
+
+/** Some containers have the loop driver and no device node for the next free one. True if one was made. */
+async function makeLoopNode(): Promise<boolean> {
+  const node = (await runProgram('losetup', ['--find'])).stdout.trim()
+  const number = /^\/dev\/loop(\d+)$/.exec(node)?.[1]
+  if (number === undefined || existsSync(node)) return false
+  return (await runProgram('mknod', [node, 'b', LOOP_MAJOR, number])).status === 0
+}
+
+/** Mounts one subvolume of the file system on `device`. Rejects with `unsupported-here`. */
+export async function mountSubvolume(device: string, subvolume: string, path: string): Promise<void> {
+  const result = await runProgram('mount', ['-t', 'btrfs', '-o', `noatime,subvol=${subvolume}`, device, path])
+  if (result.status !== 0) throw cannotMount(path, result)
+}
+
+/** False while something in it is in use; `lazy` takes it out of sight all the same. */
+export async function unmount(path: string, lazy: boolean): Promise<boolean> {
+  const result = await runProgram('umount', lazy ? ['--lazy', path] : [path])
+  if (result.status === 0) return true
+  if (/busy/.test(result.stderr)) return false
+  throw programFailure('umount', result)
+}
+
+function cannotMount(what: string, result: ProgramResult): Failure {
+  const said = result.stderr.trim() || `status ${result.status}`
+  return new Failure('unsupported-here', `cannot mount ${what}: ${said}`, { path: what })
+}

@@ -1,0 +1,319 @@
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, statfsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '@holdfast/base/clock'
+import { isFailure } from '@holdfast/base/failure'
+import type { Randomness } from '@holdfast/base/randomness'
+import { readSendChanges } from '../btrfs/send-changes.ts'
+import { fromText } from '../format/byte-string.ts'
+import { randomName } from '../format/names.ts'
+import type { Holdfs } from '../holdfs/holdfs.ts'
+import { BtrfsCapture } from './btrfs-capture.ts'
+import { listedChanges } from './btrfs-changes.ts'
+import {
+  attach,
+  type BtrfsPlace,
+  detach,
+  findPlace,
+  isAttached,
+  makeSubvolume,
+  type PlaceRequest,
+  subvolumePath,
+} from './btrfs-place.ts'
+import { FREEZE_MS_MAX, Freeze } from './freezer.ts'
+import { SNAPSHOT_NAME, SnapshotLog } from './snapshot-log.ts'
+import type { Capture, Changes, Freezer, Volume } from './volume.ts'
+
+export interface BtrfsVolumeDeps {
+  readonly holdfs: Holdfs
+  readonly clock: Clock
+  readonly randomness: Randomness
+}
+
+export interface BtrfsVolumeRequest extends PlaceRequest {
+  /** Where this workspace's local files are: `volume.json` among them. */
+  readonly state: string
+}
+
+/** What takes the place of the present tree. */
+export interface Replacement {
+  /** A local snapshot to copy; else `fill` puts a tree into an empty subvolume. */
+  readonly from: string | undefined
+  readonly fill: (path: string) => Promise<void>
+  /** Takes the present tree away from whoever uses it. */
+  readonly force: boolean
+  /** Makes the generation of the new tree, which no writer sees yet; resolves to its id. */
+  readonly commit: () => Promise<string>
+}
+
+/** Below this share of free space, local snapshots go: the writers need it more. */
+const FREE_SHARE_MIN = 0.1
+/** A snapshot that no generation claims after this time was left by a process that died. */
+const UNCLAIMED_MS_MAX = 24 * 3_600_000
+
+/** A directory that is a btrfs subvolume: its captures are read-only snapshots, which btrfs itself compares. */
+export class BtrfsVolume implements Volume {
+  readonly kind = 'btrfs'
+  readonly path: string
+  readonly #deps: BtrfsVolumeDeps
+  readonly #request: BtrfsVolumeRequest
+  readonly #log: SnapshotLog
+  #place: BtrfsPlace
+  /** False when the machine went down while writers could write: what they wrote last may be missing. */
+  readonly isTrusted: boolean
+
+  private constructor(
+    deps: BtrfsVolumeDeps,
+    request: BtrfsVolumeRequest,
+    opened: { place: BtrfsPlace; log: SnapshotLog; isTrusted: boolean },
+  ) {
+    this.path = request.path
+    this.#deps = deps
+    this.#request = request
+    this.#place = opened.place
+    this.#log = opened.log
+    this.isTrusted = opened.isTrusted
+  }
+
+  /**
+   * Makes the volume of a workspace whose directory is absent, empty, or a subvolume already; `from` is a local
+   * snapshot that it begins as a copy of. Rejects with `not-empty`, `unsupported-here`, `volume-full`, and with
+   * `source-failed` (details.errno EXDEV) when the snapshot lies on another file system.
+   */
+  static async create(
+    deps: BtrfsVolumeDeps,
+    request: BtrfsVolumeRequest,
+    from?: string,
+  ): Promise<BtrfsVolume> {
+    const place = await findPlace(request)
+    await makeSubvolume(deps.holdfs, place, from)
+    mkdirSync(place.snapshots, { recursive: true, mode: 0o700 })
+    return BtrfsVolume.#attached(deps, request, place)
+  }
+
+  /** Puts the volume where writers look for it, if it is not there. Rejects as `attach` and `mountImage` do. */
+  static async open(deps: BtrfsVolumeDeps, request: BtrfsVolumeRequest): Promise<BtrfsVolume> {
+    return BtrfsVolume.#attached(deps, request, await findPlace(request))
+  }
+
+  static async #attached(
+    deps: BtrfsVolumeDeps,
+    request: BtrfsVolumeRequest,
+    place: BtrfsPlace,
+  ): Promise<BtrfsVolume> {
+    const log = new SnapshotLog(request.state)
+    const { boot } = log
+    const bootId = readBootId()
+    const isTrusted = boot === null || boot.clean || boot.bootId === bootId
+    await attach(place)
+    if (boot?.bootId !== bootId || boot.clean) log.setBoot({ bootId, clean: false })
+    return new BtrfsVolume(deps, request, { place, log, isTrusted })
+  }
+
+  /** A capture without a freezer is a snapshot of running writers, and so no cut. */
+  async capture(freezer: Freezer | null): Promise<Capture> {
+    try {
+      return await this.#capture(freezer)
+    } catch (error) {
+      if (isFailure(error, 'volume-full')) await this.#dropLocal()
+      if (!isFailure(error, 'not-found')) throw error
+      await this.#reattach()
+      return this.#capture(freezer)
+    }
+  }
+
+  async #capture(freezer: Freezer | null): Promise<Capture> {
+    const takenAtMs = Math.floor(this.#deps.clock.wallMs())
+    const name = `${takenAtMs}-${randomName(this.#deps.randomness).slice(0, 8)}`
+    const frozenMs = await this.#snapshot(freezer, name)
+    const path = join(this.#place.snapshots, name)
+    const discard = () => this.#deleteSnapshot(name)
+    try {
+      const changes = await this.#changesIn(path)
+      const consistency = freezer === null ? 'per-database' : 'cut'
+      return new BtrfsCapture({
+        image: { path, changes, consistency, takenAtMs },
+        frozenMs,
+        discard,
+        accept: (generation, keep) => this.#accept({ name, takenAtMs, keep }, generation),
+      })
+    } catch (error) {
+      await discard()
+      throw error
+    }
+  }
+
+  /** Takes the snapshot; resolves to how long the writers stood still. */
+  async #snapshot(freezer: Freezer | null, name: string): Promise<number> {
+    const source = fromText(subvolumePath(this.#place))
+    const snapshot = { source, parent: fromText(this.#place.snapshots), name }
+    const request = { snapshot, syncfs: source, freezeTimeoutMs: FREEZE_MS_MAX }
+    if (freezer && freezer.pids().length === 0) {
+      const { frozenNs } = await this.#deps.holdfs.capture({ ...request, cgroups: freezer.cgroups })
+      return frozenNs / 1e6
+    }
+    await using freeze = freezer && (await Freeze.take(this.#deps, freezer))
+    await this.#deps.holdfs.capture(request)
+    await freeze?.release()
+    return freeze?.frozenMs ?? 0
+  }
+
+  /** Whatever btrfs cannot tell, a full survey finds. */
+  async #changesIn(after: string): Promise<Changes> {
+    const { newest } = this.#log
+    const since = newest?.generations.at(-1)
+    if (newest === undefined || since === undefined) return { kind: 'unknown' }
+    const before = join(this.#place.snapshots, newest.name)
+    try {
+      const stream = await this.#deps.holdfs.sendNoData(fromText(after), fromText(before))
+      const changes = readSendChanges(stream)
+      return changes.kind === 'unknown' ? changes : listedChanges(changes, { before, after, since })
+    } catch (error) {
+      if (isFailure(error)) return { kind: 'unknown' }
+      throw error
+    }
+  }
+
+  async #accept(
+    taken: { readonly name: string; readonly takenAtMs: number; readonly keep: boolean },
+    generation: string,
+  ): Promise<void> {
+    for (const name of this.#log.accept(taken, generation)) await this.#deleteSnapshot(name)
+    if (this.#isShort()) await this.#dropLocal()
+    await this.#deleteUnclaimed()
+  }
+
+  #isShort(): boolean {
+    const { bavail, blocks } = statfsSync(this.#place.snapshots)
+    return bavail < blocks * FREE_SHARE_MIN
+  }
+
+  async #dropLocal(): Promise<void> {
+    for (const name of this.#log.shrink()) await this.#deleteSnapshot(name)
+  }
+
+  async #deleteUnclaimed(): Promise<void> {
+    const claimed = new Set(this.#log.snapshots.map(({ name }) => name))
+    const before = this.#deps.clock.wallMs() - UNCLAIMED_MS_MAX
+    for (const name of readdirSync(this.#place.snapshots)) {
+      const takenAtMs = Number(SNAPSHOT_NAME.exec(name)?.[1] ?? Number.NaN)
+      if (takenAtMs < before && !claimed.has(name)) await this.#deleteSnapshot(name)
+    }
+  }
+
+  async #deleteSnapshot(name: string): Promise<void> {
+    await this.#delete(this.#place.snapshots, name)
+  }
+
+  /** What is gone already counts as deleted. */
+  async #delete(folder: string, name: string): Promise<void> {
+    try {
+      await this.#deps.holdfs.subvolumeDelete(fromText(folder), fromText(name))
+    } catch (error) {
+      if (!isFailure(error, 'not-found')) throw error
+    }
+  }
+
+  /** Somebody took the file system out of its place. */
+  async #reattach(): Promise<void> {
+    this.#place = await findPlace(this.#request)
+    await attach(this.#place)
+  }
+
+  /** The path of a local, read-only snapshot that equals a generation; undefined where there is none. */
+  async snapshotOf(generation: string): Promise<string | undefined> {
+    const snapshot = this.#log.of(generation)
+    const path = snapshot && join(this.#place.snapshots, snapshot.name)
+    if (snapshot === undefined || path === undefined) return undefined
+    if (await this.#isSubvolume(path)) return path
+    this.#log.forget(snapshot.name)
+    return undefined
+  }
+
+  async #isSubvolume(path: string): Promise<boolean> {
+    try {
+      return await this.#deps.holdfs.isSubvolumeRoot(fromText(path))
+    } catch (error) {
+      if (isFailure(error, 'not-found')) return false
+      throw error
+    }
+  }
+
+  /** Records that the present tree, which nobody writes yet, equals a generation. */
+  async adopt(generation: string): Promise<void> {
+    await using capture = await this.capture(null)
+    await capture.accept(generation)
+  }
+
+  /**
+   * Puts another tree in the place of the present one, which is deleted: whoever needs it has committed it before.
+   * Rejects with `lease-held` while a process uses the directory, unless `force`, and as `commit` does; then the
+   * present tree stays.
+   */
+  async replace(replacement: Replacement): Promise<void> {
+    const { folder, name } = this.#place
+    const next = `.${name}.next-${randomName(this.#deps.randomness).slice(0, 8)}`
+    const { from, fill, force, commit } = replacement
+    const parent = fromText(folder)
+    if (from === undefined) {
+      await this.#deps.holdfs.subvolumeCreate(parent, fromText(next))
+      await fill(join(folder, next))
+    } else {
+      const source = fromText(from)
+      await this.#deps.holdfs.subvolumeSnapshot({ source, parent, name: fromText(next), readOnly: false })
+    }
+    let generation: string
+    try {
+      await detach(this.#place, force)
+      generation = await commit()
+      await this.#deps.holdfs.exchange(parent, fromText(name), fromText(next))
+    } finally {
+      await attach(this.#place)
+      await this.#delete(folder, next)
+    }
+    if (from === undefined) await this.adopt(generation)
+    else await this.#claim(from, generation)
+    await this.#applyLimit()
+  }
+
+  /** A snapshot that equals one generation equals another one too. */
+  async #claim(snapshot: string, generation: string): Promise<void> {
+    const known = this.#log.snapshots.find(({ name }) => join(this.#place.snapshots, name) === snapshot)
+    if (known) await this.#accept(known, generation)
+  }
+
+  /** Bounds what the directory holds; null: not at all. Rejects as the native helper does. */
+  async limit(bytesMax: number | null): Promise<void> {
+    this.#log.setBytesMax(bytesMax)
+    await this.#applyLimit(true)
+  }
+
+  async #applyLimit(always = false): Promise<void> {
+    const { bytesMax } = this.#log
+    if (bytesMax === null && !always) return
+    const bytes = bytesMax === null ? 'none' : BigInt(bytesMax)
+    await this.#deps.holdfs.quotaLimit(fromText(subvolumePath(this.#place)), bytes)
+  }
+
+  /** Takes the volume out of its place, with all that was written to it on its disk. Rejects with `lease-held`. */
+  async park(): Promise<void> {
+    await this.#deps.holdfs.syncfs(fromText(this.#place.snapshots))
+    await detach(this.#place, false)
+    this.#log.setBoot({ bootId: readBootId(), clean: true })
+  }
+
+  /** Deletes the directory's content and all local snapshots. Rejects with `lease-held`. */
+  async destroy(): Promise<void> {
+    if (isAttached(this.#place)) await detach(this.#place, false)
+    for (const name of readdirSync(this.#place.snapshots)) await this.#deleteSnapshot(name)
+    rmdirSync(this.#place.snapshots)
+    await this.#delete(this.#place.folder, this.#place.name)
+    if (this.#place.device !== null) rmdirSync(this.#place.folder)
+  }
+
+  /** The directory stays where writers find it. */
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+function readBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+}
