@@ -202,7 +202,13 @@ function packPromises(open: OpenIndex): void {
   test('a new pack may be the live row of an identical attempt, but a name never comes back otherwise', () =>
     withWorkspace(open, async (index, lease) => {
       const pack = packNamed(lease, 'staged')
-      await index.replaceIndex(lease, { baseObjects: ['b'], newPacks: [pack], covered: [], gcSeen: 0 })
+      await index.replaceIndex(lease, {
+        replaces: [],
+        baseObjects: ['b'],
+        newPacks: [pack],
+        covered: [],
+        gcSeen: 0,
+      })
       const bringing = (changes: object) =>
         commitOn(lease, null, { recordPack: pack.name, newPacks: [{ ...pack, ...changes }] })
       await rejectsWith('already-exists', index.append(lease, bringing({ bytes: 5 })))

@@ -39,7 +39,13 @@ function findingPromises(open: OpenIndex): void {
       const generation = await index.generation(first.id)
       const packed = packNamed(lease, 'repacked')
       const covered = [first.recordPack, third.recordPack, packed.name]
-      await index.replaceIndex(lease, { baseObjects: ['z', 'a'], newPacks: [packed], covered, gcSeen: 0 })
+      await index.replaceIndex(lease, {
+        replaces: [],
+        baseObjects: ['z', 'a'],
+        newPacks: [packed],
+        covered,
+        gcSeen: 0,
+      })
       assert.deepEqual(await index.chunkIndex(WORKSPACE), {
         baseObjects: ['z', 'a'],
         deltaPacks: second.newPacks,
@@ -55,7 +61,13 @@ function findingPromises(open: OpenIndex): void {
     withWorkspace(open, async (index, lease) => {
       const [first, second] = await appendChain(index, lease, { count: 2 })
       assert.ok(first && second)
-      const replacement = { baseObjects: ['b'], newPacks: [], covered: [first.recordPack], gcSeen: 0 }
+      const replacement = {
+        replaces: [],
+        baseObjects: ['b'],
+        newPacks: [],
+        covered: [first.recordPack],
+        gcSeen: 0,
+      }
       await index.replaceIndex(lease, replacement)
       const [third] = await appendChain(index, lease, { count: 1, after: second })
       assert.deepEqual((await index.chunkIndex(WORKSPACE)).deltaPacks, [
@@ -73,6 +85,7 @@ function refusalPromises(open: OpenIndex): void {
       const clock = await index.condemnPacks(ORG, [], 1)
       await index.advanceBoundary(ORG, clock)
       const replacement = {
+        replaces: [],
         baseObjects: ['b'],
         newPacks: [packNamed(lease, 'repacked')],
         covered: [first.recordPack],
@@ -94,7 +107,13 @@ function refusalPromises(open: OpenIndex): void {
       const [pack] = first?.newPacks ?? []
       assert.ok(pack)
       const bringing = (newPack: typeof pack) =>
-        index.replaceIndex(lease, { baseObjects: ['b'], newPacks: [newPack], covered: [], gcSeen: 0 })
+        index.replaceIndex(lease, {
+          replaces: [],
+          baseObjects: ['b'],
+          newPacks: [newPack],
+          covered: [],
+          gcSeen: 0,
+        })
       await rejectsWith('invalid-argument', bringing({ ...pack, name: `${ORG}/ws-2/1/a` }))
       await rejectsWith('already-exists', bringing({ ...pack, bytes: pack.bytes + 1 }))
       await rejectsWith('invalid-argument', bringing({ ...pack, sha256: '' }))
@@ -104,31 +123,45 @@ function refusalPromises(open: OpenIndex): void {
 }
 
 function repetitionPromises(open: OpenIndex): void {
-  test('a replacement submitted again changes nothing, even after a newer one', () =>
+  test('a replacement submitted again changes nothing', () =>
     withWorkspace(open, async (index, lease) => {
-      const [first, second] = await appendChain(index, lease, { count: 2 })
-      assert.ok(first && second)
-      const older = {
+      const [first] = await appendChain(index, lease, { count: 2 })
+      assert.ok(first)
+      const replacement = {
+        replaces: [],
         baseObjects: ['b1'],
         newPacks: [packNamed(lease, 'r')],
         covered: [first.recordPack],
         gcSeen: 0,
       }
-      await index.replaceIndex(lease, older)
-      await index.replaceIndex(lease, older)
-      const newer = { baseObjects: ['b2'], newPacks: [], covered: [second.recordPack], gcSeen: 0 }
-      await index.replaceIndex(lease, newer)
+      await index.replaceIndex(lease, replacement)
       const before = await describeHistory(index, [ORG])
-      await index.replaceIndex(lease, older)
+      await index.replaceIndex(lease, replacement)
       assert.deepEqual(await describeHistory(index, [ORG]), before)
+      const clock = await index.condemnPacks(ORG, [], 1)
+      await index.advanceBoundary(ORG, clock)
+      await index.replaceIndex(lease, replacement)
     }))
 
-  test('under a new lease a replacement is a new one, even if an older holder submitted the same', () =>
+  test('a replacement computed from other base objects than the present ones changes nothing', () =>
     withWorkspace(open, async (index, lease) => {
-      const older = { baseObjects: ['b1'], newPacks: [], covered: [], gcSeen: 0 }
+      const [first, second] = await appendChain(index, lease, { count: 2 })
+      assert.ok(first && second)
+      const covered = (pack: string) => ({ newPacks: [], covered: [pack], gcSeen: 0 })
+      const older = { replaces: [], baseObjects: ['b1'], ...covered(first.recordPack) }
       await index.replaceIndex(lease, older)
-      await index.replaceIndex(lease, { ...older, baseObjects: ['b2'] })
-      await index.replaceIndex(await index.acquire(WORKSPACE), older)
-      assert.deepEqual((await index.chunkIndex(WORKSPACE)).baseObjects, ['b1'])
+      const rival = { replaces: [], baseObjects: ['b3'], ...covered(second.recordPack) }
+      const before = await describeHistory(index, [ORG])
+      await rejectsWith('head-moved', index.replaceIndex(lease, rival))
+      await rejectsWith('head-moved', index.replaceIndex(lease, { ...rival, replaces: ['b1', 'b1'] }))
+      assert.deepEqual(await describeHistory(index, [ORG]), before)
+      await index.replaceIndex(lease, {
+        replaces: ['b1'],
+        baseObjects: ['b1', 'b2'],
+        ...covered(second.recordPack),
+      })
+      const after = await describeHistory(index, [ORG])
+      await rejectsWith('head-moved', index.replaceIndex(lease, older))
+      assert.deepEqual(await describeHistory(index, [ORG]), after)
     }))
 }

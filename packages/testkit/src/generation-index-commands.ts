@@ -140,14 +140,16 @@ const resubmit = fc.tuple(pick, fc.option(pick)).map(
     }),
 )
 
-const replace = fc.tuple(pick, picks, fc.nat(3), fc.nat(2)).map(
-  ([leasePick, covered, base, lag]) =>
-    new IndexCommand(`replace ${JSON.stringify({ leasePick, covered, base, lag })}`, async (model) => {
+const replace = fc.tuple(pick, picks, fc.nat(3), fc.nat(2), fc.nat(3)).map(
+  ([leasePick, covered, base, lag, stale]) =>
+    new IndexCommand(`replace ${JSON.stringify({ leasePick, covered, base, lag, stale })}`, async (model) => {
       const lease = picked(model.leases, leasePick)
       if (lease === undefined) return (index) => index.chunkIndex('ws-none')
       const pack = packNamed(lease, `repacked ${base}`)
       model.packs.push(pack.name)
+      const { baseObjects } = await model.index.chunkIndex(lease.workspace)
       const replacement = {
+        replaces: stale === 0 ? [`base-${base}`, 'base'] : baseObjects,
         baseObjects: [`base-${base}`, 'base'],
         newPacks: base === 0 ? [] : [pack],
         covered: pickedNames(model.packs, covered),

@@ -42,7 +42,7 @@ function lifetimePromises(open: OpenIndex): void {
         index.markVerified(commit.id, 1),
         index.dropGenerations([commit.id]),
         index.chunkIndex(WORKSPACE),
-        index.replaceIndex(lease, { baseObjects: [], newPacks: [], covered: [], gcSeen: 0 }),
+        index.replaceIndex(lease, { replaces: [], baseObjects: [], newPacks: [], covered: [], gcSeen: 0 }),
         index.gcClock(ORG),
         index.packs(ORG, 'live'),
         index.condemnPacks(ORG, [], 1),

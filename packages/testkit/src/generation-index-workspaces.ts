@@ -80,6 +80,7 @@ function forkPromises(open: OpenIndex): void {
       const [first, second] = await appendChain(index, lease, { count: 2 })
       assert.ok(first && second)
       const merged = {
+        replaces: [],
         baseObjects: ['base-1', 'base-2'],
         newPacks: [],
         covered: [first.recordPack],

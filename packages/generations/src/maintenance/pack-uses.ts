@@ -1,0 +1,42 @@
+import { ChunkIndex } from '../format/chunk-index.ts'
+import type { PackUse } from './compaction-plan.ts'
+import { placeOf, visitNeeded, type WorkspaceMark } from './mark-workspace.ts'
+
+interface Counted {
+  readonly bytes: number
+  chunkBytes: number
+  liveBytes: number
+}
+
+/** The live packs that a workspace's tables name, and what its retained generations need of each. */
+export function packUses(mark: WorkspaceMark, lease: { readonly org: string; readonly workspace: string }) {
+  const { tables, condemned, gone } = mark.current
+  const packs = new Map<string, Counted>()
+  for (const table of tables.values()) {
+    for (const { name, bytes } of table.packs) {
+      const leaves = condemned.has(name) || gone.has(name)
+      if (!leaves && !packs.has(name)) packs.set(name, { bytes, chunkBytes: 0, liveBytes: 0 })
+    }
+    for (let index = 0; index < table.chunkCount; index++) {
+      const place = table.place(index)
+      const pack = packs.get(table.packOf(table.frame(place.frame)).name)
+      if (pack) pack.chunkBytes += place.bytes
+    }
+  }
+  for (const { id } of mark.reached) {
+    const found = placeOf(mark, id)
+    const pack = packs.get(ChunkIndex.packName(found))
+    if (pack) pack.liveBytes += found.place.bytes
+  }
+  const needed = new Set<string>()
+  visitNeeded(mark, (pack) => needed.add(pack))
+  const own = `${lease.org}/${lease.workspace}/`
+  return [...packs].map(
+    ([name, counted]): PackUse => ({
+      name,
+      ...counted,
+      isNeeded: needed.has(name),
+      isOwn: name.startsWith(own),
+    }),
+  )
+}
