@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { judgeMachine, verdictOf } from './findings.ts'
+import type { MachineFacts } from './machine-facts.ts'
+import { fixesOf } from './mend-machine.ts'
+
+const GOOD: MachineFacts = {
+  nodeVersion: '24.21.0',
+  sqliteVersion: '3.53.4',
+  isRoot: true,
+  hasApt: true,
+  nativeTrouble: null,
+  hasCompiler: true,
+  userNamespaces: true,
+  freezer: { version: 1, path: '/sys/fs/cgroup/freezer' },
+  loopDevices: true,
+  btrfs: { inKernel: true, hasProgs: true, hasSimpleQuotas: true },
+  systemSqlite: [{ program: 'sqlite3', version: '3.51.3' }],
+  disk: { path: '/', freeBytes: 50e9, totalBytes: 100e9 },
+  frozenCgroups: [],
+}
+
+/** Each fact that is bad, the line that says so, and what it costs. */
+const BAD: readonly [Partial<MachineFacts>, name: string, state: 'lacking' | 'missing'][] = [
+  [{ nodeVersion: '22.1.0' }, 'Node', 'missing'],
+  [{ sqliteVersion: '3.51.2' }, 'SQLite of Node', 'missing'],
+  [{ nativeTrouble: 'not built' }, 'native companion', 'missing'],
+  [{ nativeTrouble: 'not built', hasCompiler: false }, 'native companion', 'missing'],
+  [{ isRoot: false }, 'root', 'lacking'],
+  [{ freezer: null }, 'cgroup freezer', 'lacking'],
+  [{ frozenCgroups: ['/sys/fs/cgroup/freezer/holdfast/x'] }, 'stale freezes', 'lacking'],
+  [{ loopDevices: false }, 'loop devices', 'lacking'],
+  [{ btrfs: { ...GOOD.btrfs, inKernel: false } }, 'btrfs', 'lacking'],
+  [{ btrfs: { ...GOOD.btrfs, hasProgs: false } }, 'btrfs', 'lacking'],
+  [{ btrfs: { ...GOOD.btrfs, hasSimpleQuotas: false } }, 'simple quotas', 'lacking'],
+  [{ userNamespaces: false }, 'user namespaces', 'lacking'],
+  [{ systemSqlite: [{ program: 'python3', version: '3.40.1' }] }, 'SQLite of python3', 'lacking'],
+  [{ disk: { path: '/', freeBytes: 1e9, totalBytes: 100e9 } }, 'disk of the home', 'lacking'],
+  [{ disk: { path: '/', freeBytes: 9e9, totalBytes: 100e9 } }, 'disk of the home', 'lacking'],
+]
+
+test('a machine that has everything gets no advice', () => {
+  const findings = judgeMachine(GOOD)
+  assert.ok(findings.every(({ state, mend }) => state === 'ok' && mend === undefined))
+  assert.deepEqual(verdictOf(GOOD, findings), { volume: 'btrfs', consistency: 'cut', works: true })
+  assert.deepEqual(fixesOf(findings), [])
+})
+
+test('each thing that is not there is named, with one command that mends it', () => {
+  for (const [bad, name, state] of BAD) {
+    const findings = judgeMachine({ ...GOOD, ...bad })
+    const wrong = findings.filter((finding) => finding.state !== 'ok')
+    assert.deepEqual(
+      wrong.map((finding) => [finding.name, finding.state]),
+      [[name, state]],
+    )
+    assert.ok(wrong[0]?.mend?.line)
+    assert.equal(verdictOf({ ...GOOD, ...bad }, findings).works, state !== 'missing')
+  }
+})
+
+test('btrfs volumes need root, kernel, tools and loop devices', () => {
+  for (const bad of [
+    { isRoot: false },
+    { loopDevices: false },
+    { btrfs: { ...GOOD.btrfs, hasProgs: false } },
+    { btrfs: { ...GOOD.btrfs, inKernel: false } },
+  ]) {
+    const facts = { ...GOOD, ...bad }
+    assert.equal(verdictOf(facts, judgeMachine(facts)).volume, 'live')
+  }
+})
+
+test('versions are compared as numbers', () => {
+  for (const [sqliteVersion, state] of [
+    ['3.100.0', 'ok'],
+    ['3.9.9', 'missing'],
+    ['4.0.0', 'ok'],
+    ['3.51', 'missing'],
+  ] as const) {
+    const finding = judgeMachine({ ...GOOD, sqliteVersion }).find(({ name }) => name === 'SQLite of Node')
+    assert.equal(finding?.state, state, sqliteVersion)
+  }
+})
+
+test('only root is offered an installation, and a compiler comes before what it compiles', () => {
+  const bare: MachineFacts = {
+    ...GOOD,
+    nativeTrouble: 'not built',
+    hasCompiler: false,
+    btrfs: { ...GOOD.btrfs, hasProgs: false },
+    frozenCgroups: ['/x'],
+  }
+  assert.deepEqual(fixesOf(judgeMachine(bare)), [
+    { kind: 'packages', names: ['gcc', 'libc6-dev', 'btrfs-progs'] },
+    { kind: 'build-native' },
+    { kind: 'thaw', cgroups: ['/x'] },
+  ])
+  const asUser = judgeMachine({ ...bare, isRoot: false, frozenCgroups: [] })
+  assert.deepEqual(fixesOf(asUser), [])
+  assert.ok(asUser.some(({ mend }) => mend?.line.startsWith('sudo apt-get install')))
+})

@@ -1,0 +1,119 @@
+import type { Clock } from '@holdfast/base/clock'
+import { errnoOf } from '@holdfast/base/errno'
+import { Failure } from '@holdfast/base/failure'
+import type { Randomness } from '@holdfast/base/randomness'
+import { type DirectoryDeps, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
+import { Home } from '@holdfast/generations/directory/home'
+import type { SignalSource } from '@holdfast/generations/directory/watch-signals'
+import { Holdfs } from '@holdfast/generations/holdfs/holdfs'
+import { SqliteGenerationIndex } from '@holdfast/generations/index/sqlite-generation-index'
+import { StagePool } from '@holdfast/generations/stage/stage-pool'
+import { openObjectStore } from '@holdfast/generations/store/open-object-store'
+import type { Config, Environment } from './config.ts'
+import type { Output } from './output/output.ts'
+import { CountedObjectStore, StoreTraffic } from './store-traffic.ts'
+
+/** What the process stands on. */
+export interface Ground {
+  readonly config: Config
+  readonly environment: Environment
+  readonly output: Output
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly isRoot: boolean
+  readonly onTerminal: boolean
+  readonly signals: SignalSource
+}
+
+/**
+ * The composition root: which store, index, clock and threads a command works with. What a command does not ask for is
+ * never opened; what was opened is closed in reverse.
+ */
+export class Context implements AsyncDisposable {
+  readonly config: Config
+  readonly environment: Environment
+  readonly output: Output
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly isRoot: boolean
+  readonly onTerminal: boolean
+  readonly signals: SignalSource
+  readonly traffic = new StoreTraffic()
+  readonly #opened = new AsyncDisposableStack()
+  #home: Home | undefined
+
+  constructor(ground: Ground) {
+    this.config = ground.config
+    this.environment = ground.environment
+    this.output = ground.output
+    this.clock = ground.clock
+    this.randomness = ground.randomness
+    this.isRoot = ground.isRoot
+    this.onTerminal = ground.onTerminal
+    this.signals = ground.signals
+  }
+
+  /** The registry of this user's directories, made at its first use. Rejects with `no-permission`. */
+  get home(): Home {
+    this.#home ??= openHome(this.config.home.value)
+    return this.#home
+  }
+
+  /** What operations on directories need; `reading` starts no native companion. */
+  async deps(use: 'reading' | 'writing'): Promise<DirectoryDeps> {
+    const threads = this.config.threads.value
+    const started =
+      use === 'writing' ? this.#opened.use(await Holdfs.start({ clock: this.clock })) : undefined
+    const s3Credentials = this.config.s3Credentials.reveal()
+    return {
+      home: this.home,
+      clock: this.clock,
+      randomness: this.randomness,
+      get holdfs(): Holdfs {
+        if (started) return started
+        throw new Failure('internal', 'a command that only reads asked for the native companion')
+      },
+      pool: this.#opened.use(new StagePool(threads)),
+      threads,
+      isRoot: this.isRoot,
+      openStore: async (address) => {
+        const { clock, randomness } = this
+        const store = await openObjectStore(address, {
+          clock,
+          randomness,
+          ...(s3Credentials ? { s3Credentials } : {}),
+        })
+        return new CountedObjectStore(store, this.traffic)
+      },
+      openIndex: (path) => SqliteGenerationIndex.open({ path }),
+    }
+  }
+
+  /** The directory at a path, which may be gone. Rejects with `not-found`. */
+  async directory(path: string, use: 'reading' | 'writing'): Promise<DurableDirectory> {
+    return this.#opened.use(await DurableDirectory.open(await this.deps(use), path))
+  }
+
+  /** Closed together with the rest. */
+  use<T extends AsyncDisposable | Disposable>(resource: T): T {
+    return this.#opened.use(resource)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened.disposeAsync()
+  }
+}
+
+function openHome(path: string): Home {
+  try {
+    return new Home(path)
+  } catch (error) {
+    const errno = errnoOf(error) ?? 'unknown'
+    throw new Failure(
+      'no-permission',
+      `cannot make ${path} (${errno}): set HOLDFAST_HOME to a directory of your own`,
+      { path, errno },
+      error,
+    )
+  }
+}

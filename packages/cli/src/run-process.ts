@@ -1,0 +1,22 @@
+import { systemClock } from '@holdfast/base/clock'
+import { systemRandomness } from '@holdfast/base/randomness'
+import { processEnvironment } from './config.ts'
+import { EXIT } from './exit-codes.ts'
+import { runCli } from './run-cli.ts'
+
+/** Runs the command line of this process and ends it. */
+export async function runProcess(): Promise<never> {
+  const exitCode = await runCli(process.argv.slice(2), {
+    environment: processEnvironment(),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    clock: systemClock,
+    randomness: systemRandomness,
+    isRoot: process.geteuid?.() === 0,
+    onTerminal: process.stdin.isTTY === true,
+    signals: process,
+    end: () => process.exit(EXIT.ok),
+  })
+  // Writes to pipes, files and terminals are synchronous on Linux: nothing is cut off, nothing abandoned is waited for.
+  process.exit(exitCode)
+}

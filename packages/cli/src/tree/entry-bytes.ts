@@ -1,0 +1,70 @@
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Content } from '@holdfast/generations/format/content'
+import { contentBytes } from '@holdfast/generations/format/content'
+import type { DatabaseEntry, Entry } from '@holdfast/generations/format/entry'
+import type { ChunkReader } from '@holdfast/generations/read/chunk-reader'
+import { restoreDatabase } from '@holdfast/generations/restore/restore-database'
+import { SourceDirectory } from '@holdfast/generations/scan/source-directory'
+
+/** A hole is handed out in pieces of at most this size. */
+const HOLE_PIECE_BYTES = 1 << 20
+
+/** How many bytes a person sees in an entry; 0 for a directory. */
+export function entryBytes(entry: Entry): number {
+  switch (entry.kind) {
+    case 'file':
+      return contentBytes(entry.content)
+    case 'database':
+      return entry.pageBytes * entry.pageCount
+    case 'symlink':
+      return entry.target.length
+    case 'directory':
+      return 0
+  }
+}
+
+/** The bytes of a content in order, each chunk proven against its id. Rejects as `ChunkReader.read` does. */
+export async function* readContentParts(chunks: ChunkReader, content: Content): AsyncGenerator<Uint8Array> {
+  for (const part of await chunks.flatten(content)) {
+    if (part.kind === 'chunk') yield await chunks.read(part.id)
+    for (let left = part.kind === 'hole' ? part.bytes : 0; left > 0; left -= HOLE_PIECE_BYTES)
+      yield Buffer.alloc(Math.min(left, HOLE_PIECE_BYTES))
+  }
+}
+
+/**
+ * Makes the database of an entry as `name` in `directory`, proven against its checksum. Rejects with
+ * `database-corrupt` or as reading chunks does.
+ */
+export async function writeDatabase(
+  chunks: ChunkReader,
+  entry: DatabaseEntry,
+  target: { readonly directory: string; readonly name: string },
+): Promise<string> {
+  const path = join(target.directory, target.name)
+  await writeContent(chunks, entry.base, path)
+  using directory = new SourceDirectory(target.directory)
+  await restoreDatabase(chunks, directory, { path: target.name, entry })
+  return path
+}
+
+/** Makes a new file with a content; holes stay holes. */
+export async function writeContent(chunks: ChunkReader, content: Content, path: string): Promise<void> {
+  const fd = openSync(path, 'wx', 0o600)
+  try {
+    let position = 0
+    for (const part of await chunks.flatten(content)) {
+      if (part.kind === 'chunk') writeAll(fd, await chunks.read(part.id), position)
+      position += part.bytes
+    }
+    ftruncateSync(fd, position)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array, position: number): void {
+  for (let written = 0; written < bytes.length; )
+    written += writeSync(fd, bytes, written, bytes.length - written, position + written)
+}
