@@ -7,7 +7,7 @@ import { chunkIdFromHex } from '@holdfast/generations/format/chunk-id'
 import { Holdfs } from '@holdfast/generations/holdfs/holdfs'
 import { SqliteGenerationIndex } from '@holdfast/generations/index/sqlite-generation-index'
 import { ChunkReader } from '@holdfast/generations/read/chunk-reader'
-import { loadChunkIndex } from '@holdfast/generations/read/load-chunk-index'
+import { loadCurrentChunks, readableChunks } from '@holdfast/generations/read/load-chunk-index'
 import { RestoreThreads } from '@holdfast/generations/restore/restore-threads'
 import { restoreTree } from '@holdfast/generations/restore/restore-tree'
 import { StagePool } from '@holdfast/generations/stage/stage-pool'
@@ -73,11 +73,9 @@ export class Engine implements AsyncDisposable {
     mkdirSync(path, { recursive: true })
     const { head } = this.#committer
     if (head === null) throw new Error('nothing was committed')
-    const chunkIndex = await loadChunkIndex(
-      { store: this.store, coding: CODING },
-      await this.#index.chunkIndex(WORKSPACE),
-    )
-    const chunks = new ChunkReader({ store: this.store, coding: CODING, index: chunkIndex })
+    const sources = { store: this.store, coding: CODING, index: this.#index }
+    const current = await loadCurrentChunks(sources, { org: ORG, workspace: WORKSPACE })
+    const chunks = new ChunkReader({ ...sources, index: readableChunks(current) })
     const threads = new RestoreThreads(THREADS, null)
     const deps = { store: this.store, coding: CODING, chunks, holdfs: this.#holdfs, threads }
     await restoreTree(

@@ -74,30 +74,35 @@ export async function outputOf(file: string, ...args: string[]): Promise<string 
 }
 
 /** CPU seconds of one running process with its threads and the children that it has waited for. */
-export function processSeconds(pid: number): number {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = text
-      .slice(text.lastIndexOf(')') + 2)
-      .split(' ')
-      .map(Number)
-    const [user = 0, system = 0, childUser = 0, childSystem = 0] = fields.slice(11, 15)
-    return (user + system + childUser + childSystem) / TICKS_PER_SECOND
-  } catch {
-    return 0
-  }
+export function cpuSecondsOf(pid: number): number {
+  const [user = 0, system = 0] = cpuTicks(pid)
+  return (user + system) / TICKS_PER_SECOND + waitedSeconds(pid)
+}
+
+/** CPU seconds of a running process and all processes below it. */
+export function cpuSecondsOfTree(pid: number): number {
+  return childPids(pid).reduce((sum, child) => sum + cpuSecondsOfTree(child), cpuSecondsOf(pid))
 }
 
 /** CPU seconds of the processes below `pid`: the running ones and those that have ended. */
 function childrenSeconds(pid: number): number {
-  const running = childPids(pid).reduce((sum, child) => sum + processSeconds(child) + descendants(child), 0)
-  const { user, system } = process.cpuUsage()
-  const waitedFor = processSeconds(pid) - (user + system) / 1e6
-  return running + Math.max(0, waitedFor)
+  return childPids(pid).reduce((sum, child) => sum + cpuSecondsOfTree(child), waitedSeconds(pid))
 }
 
-function descendants(pid: number): number {
-  return childPids(pid).reduce((sum, child) => sum + processSeconds(child) + descendants(child), 0)
+function waitedSeconds(pid: number): number {
+  const [, , user = 0, system = 0] = cpuTicks(pid)
+  return (user + system) / TICKS_PER_SECOND
+}
+
+/** user, system, and both again of the children waited for: fields 14 to 17 of proc(5)'s stat; none for no process. */
+function cpuTicks(pid: number): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const behindName = text.slice(text.lastIndexOf(')') + 2)
+    return behindName.split(' ').slice(11, 15).map(Number)
+  } catch {
+    return []
+  }
 }
 
 function childPids(pid: number): number[] {

@@ -55,10 +55,8 @@ function rounded(value: number): number {
   return Number(value.toPrecision(4))
 }
 
-/** How many times better or worse than the best peer: below 1 is better where lower is better. */
-export function ratioToBestPeer(row: Row): { readonly name: string; readonly ratio: number } | undefined {
-  const ratios = Object.entries(row.peers)
-    .filter(([, value]) => value > 0)
-    .map(([name, value]) => ({ name, ratio: row.value / value }))
-  return ratios.sort((a, b) => (row.better === 'lower' ? b.ratio - a.ratio : a.ratio - b.ratio))[0]
+/** Our figure as a multiple of a peer's; undefined where it has none. */
+export function ratioToPeer(row: Row, peer: string): number | undefined {
+  const value = row.peers[peer]
+  return value === undefined || value <= 0 ? undefined : row.value / value
 }

@@ -6,7 +6,7 @@ import { systemClock } from '@holdfast/base/clock'
 import { BARS } from './bars.ts'
 import type { Suite } from './bench-run.ts'
 import { type MachineFacts, machineFacts } from './machine.ts'
-import { type Figure, type Row, ratioToBestPeer, rowOf } from './rows.ts'
+import { type Figure, type Row, ratioToPeer, rowOf } from './rows.ts'
 import { ScratchDisk } from './scratch-disk.ts'
 import { sqlite } from './suites/sqlite.ts'
 import { storage } from './suites/storage.ts'
@@ -96,11 +96,10 @@ function printJson(row: Row): void {
 
 function printLine(row: Row): void {
   const bar = row.bar === null ? '' : `${row.ok ? 'ok  ' : 'MISS'} bar ${row.bar}`
-  const best = ratioToBestPeer(row)
-  const peer = best ? `${best.ratio.toFixed(2)} × ${best.name}` : ''
+  const peers = Object.keys(row.peers).map((name) => `${ratioToPeer(row, name)?.toFixed(2) ?? '-'} × ${name}`)
   const value = `${row.value} ${row.unit}`
   process.stdout.write(
-    `${row.case.padEnd(16)} ${row.metric.padEnd(18)} ${value.padStart(18)}  ${bar.padEnd(14)} ${peer}\n`,
+    `${row.case.padEnd(16)} ${row.metric.padEnd(18)} ${value.padStart(18)}  ${bar.padEnd(14)} ${peers.join(', ')}\n`,
   )
 }
 

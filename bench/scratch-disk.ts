@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { run } from './measure.ts'
+import { systemClock } from '@holdfast/base/clock'
+import { outputOf, run } from './measure.ts'
 
 const FOLDER = join(import.meta.dirname, '..', 'build', 'bench')
 const DISK_BYTES = 64 * 2 ** 30
@@ -24,6 +25,7 @@ export class ScratchDisk implements AsyncDisposable {
 
   static async create(): Promise<ScratchDisk> {
     mkdirSync(FOLDER, { recursive: true })
+    await removeAbandoned()
     const path = join(FOLDER, `run-${process.pid}`)
     mkdirSync(path)
     if (process.getuid?.() !== 0) return new ScratchDisk(path, undefined)
@@ -51,10 +53,35 @@ export class ScratchDisk implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#image !== undefined) {
-      await run({ file: 'umount', args: [this.path] })
-      rmSync(this.#image)
-    }
-    if (existsSync(this.path)) rmSync(this.path, { recursive: true })
+    if (this.#image !== undefined) await unmount(this.path)
+    removeRun(this.path)
   }
+}
+
+function removeRun(path: string): void {
+  rmSync(`${path}.ext4`, { force: true })
+  rmSync(path, { recursive: true, force: true })
+}
+
+/** Removes what a run left that was killed. */
+async function removeAbandoned(): Promise<void> {
+  for (const name of readdirSync(FOLDER)) {
+    const process = /^run-(\d+)$/.exec(name)?.[1]
+    if (process === undefined || existsSync(`/proc/${process}`)) continue
+    const path = join(FOLDER, name)
+    if ((await outputOf('mountpoint', '-q', path)) !== undefined) await unmount(path)
+    removeRun(path)
+  }
+}
+
+const UNMOUNT_ATTEMPTS = 20
+const UNMOUNT_PAUSE_MS = 500
+
+/** Other programs of the machine may look into the folder for a while; in the end it goes away when they are done. */
+async function unmount(path: string): Promise<void> {
+  for (let attempt = 1; attempt < UNMOUNT_ATTEMPTS; attempt++) {
+    if ((await outputOf('umount', path)) !== undefined) return
+    await systemClock.sleep(UNMOUNT_PAUSE_MS)
+  }
+  await run({ file: 'umount', args: ['--lazy', path] })
 }

@@ -150,7 +150,7 @@ async function openEngine(folder: string): Promise<Contender> {
 /** Our own command as a whole process, when it is built. */
 async function commandLineContender(bench: BenchRun): Promise<NamedContender[]> {
   if ((await commandLine.version()) !== undefined) return [asContender(commandLine)]
-  bench.say('bin/hold does not run: no rows of whole processes')
+  bench.say('bin/hold does not commit: no rows of whole processes')
   return []
 }
 

@@ -3,7 +3,7 @@ import { seededNumbers } from '@holdfast/testkit/seeded-numbers'
 import { seededNoise, seededText } from './seeded-bytes.ts'
 
 /** W2: one file of 1 GiB, half of it compressible in runs of 64 KiB. */
-export const LARGE_FILE = 'large.img'
+const LARGE_FILE = 'large.img'
 const RUN_BYTES = 64 * 1024
 const EDIT = 'edited in place'
 

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { appendFileSync, existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../measure.ts'
 
@@ -39,7 +39,10 @@ export async function makeRootLike(folder: string, bytes: number): Promise<void>
 /** Changes the package.json of ten packages. */
 export function changeTenPackages(folder: string, round: number): void {
   const app = join(folder, 'app/node_modules')
-  const packages = entriesOf(app).filter((path) => existsSync(join(path, 'package.json')))
+  // Not through a link: what lies behind one is not ours to change.
+  const packages = entriesOf(app).filter(
+    (path) => lstatSync(path).isDirectory() && existsSync(join(path, 'package.json')),
+  )
   for (const path of packages.slice(0, 10))
     appendFileSync(join(path, 'package.json'), `${' '.repeat(round)}\n`)
 }
