@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, linkSync, mkdirSync, openSync, symlinkSync } from 'node:fs'
+import { closeSync, ftruncateSync, linkSync, mkdirSync, openSync, statSync, symlinkSync } from 'node:fs'
 import { Failure } from '@holdfast/base/failure'
 import { type ByteString, baseName, fromText, toFsPath, toText } from '../format/byte-string.ts'
 import type { ChunkId } from '../format/chunk-id.ts'
@@ -142,6 +142,8 @@ function makeLinks(target: SourceDirectory, plan: RestorePlan): void {
 async function applyAttributes(deps: RestoreDeps, target: SourceDirectory, plan: RestorePlan): Promise<void> {
   let batches: AttributeBatch[] = []
   let count = 0
+  // What the staging directory got from its maker, everything made in it got too.
+  const made = statSync(target.resolve(''))
   const send = async () => {
     const [failed] = await deps.holdfs.applyAttributes(batches)
     if (failed) {
@@ -157,7 +159,7 @@ async function applyAttributes(deps: RestoreDeps, target: SourceDirectory, plan:
   for (const [directory, entries] of plan.attributes) {
     batches.push({
       directory: target.resolveBytes(directory),
-      entries: entries.map((entry) => attributeEntry(entry, deps.setOwners)),
+      entries: entries.map((entry) => attributeEntry(entry, deps.setOwners ? made : undefined)),
     })
     count += entries.length
     if (count >= ATTRIBUTES_PER_REQUEST) await send()
@@ -165,11 +167,15 @@ async function applyAttributes(deps: RestoreDeps, target: SourceDirectory, plan:
   if (count > 0) await send()
 }
 
-function attributeEntry(entry: Entry, setOwners: boolean): AttributeEntry {
+/** `made`: the owner that the entry has already; undefined where owners cannot be set. */
+function attributeEntry(
+  entry: Entry,
+  made: { readonly uid: number; readonly gid: number } | undefined,
+): AttributeEntry {
   const { mode, uid, gid, mtimeNs, xattrs } = entry.attributes
   return {
     name: entry.name === '' ? '.' : baseName(entry.name),
-    ...(setOwners ? { owner: { uid, gid } } : {}),
+    ...(made && (made.uid !== uid || made.gid !== gid) ? { owner: { uid, gid } } : {}),
     ...(entry.kind === 'symlink' ? {} : { mode }),
     mtimeNs,
     xattrs,
