@@ -163,7 +163,7 @@ export class ChunkTable {
     const target = firstWord(id)
     let guess = Math.min(high, Math.floor((target / 0x1_0000_0000) * this.chunkCount))
     for (let probes = 1; low <= high; probes++) {
-      const order = this.#compare(guess, id)
+      const order = this.#firstWordAt(guess) - target || this.#compare(guess, id)
       if (order === 0) return this.place(guess)
       if (order < 0) low = guess + 1
       else high = guess - 1
@@ -174,11 +174,15 @@ export class ChunkTable {
 
   #interpolate(low: number, high: number, target: number): number {
     if (high - low < 8) return (low + high) >>> 1
-    const from = this.#bytes.readUInt32BE(this.#idsAt + low * CHUNK_ID_BYTES)
-    const to = this.#bytes.readUInt32BE(this.#idsAt + high * CHUNK_ID_BYTES)
+    const from = this.#firstWordAt(low)
+    const to = this.#firstWordAt(high)
     if (to <= from) return (low + high) >>> 1
     const share = Math.min(1, Math.max(0, (target - from) / (to - from)))
     return low + Math.floor(share * (high - low))
+  }
+
+  #firstWordAt(index: number): number {
+    return this.#bytes.readUInt32BE(this.#idsAt + index * CHUNK_ID_BYTES)
   }
 
   #compare(index: number, id: ChunkId): number {

@@ -44,7 +44,7 @@ export interface RestorePlan {
   readonly symlinks: readonly Placed<SymlinkEntry>[]
   /** Further names of files that exist under another. */
   readonly links: readonly { readonly path: ByteString; readonly target: ByteString }[]
-  /** Every entry by directory, deepest directory first. */
+  /** Every entry by directory, each directory after all that is in it. */
   readonly attributes: readonly (readonly [directory: ByteString, entries: readonly Entry[]])[]
   readonly files: number
   readonly bytes: number
@@ -101,7 +101,7 @@ class RestorePlanner {
       databases: this.#databases,
       symlinks: this.#symlinks,
       links: this.#links,
-      attributes: [...this.#attributes].sort(([a], [b]) => depth(b) - depth(a)),
+      attributes: [...this.#attributes].sort(([a], [b]) => (a < b ? 1 : -1)),
       files: this.#files,
       bytes: this.#bytes,
     }
@@ -149,8 +149,4 @@ class RestorePlanner {
     frames.set(frame.ordinal, planned)
     planned.pieces.push({ ...piece, offset: place.offset, bytes: place.bytes })
   }
-}
-
-function depth(path: ByteString): number {
-  return path === '' ? 0 : path.split('/').length
 }

@@ -53,6 +53,11 @@ export class RestoreThreads {
   }
 }
 
+/** The buffer, to be moved instead of copied, when it holds these bytes and nothing else. */
+function ownBuffer({ buffer, byteLength }: Uint8Array): ArrayBuffer[] {
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : []
+}
+
 class RestoreThread {
   readonly #worker: Worker
   #waiting: { resolve: () => void; reject: (error: Failure) => void } | undefined
@@ -75,7 +80,7 @@ class RestoreThread {
     if (this.#dead) return Promise.reject(this.#dead)
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject }
-      this.#worker.postMessage(work)
+      this.#worker.postMessage(work, ownBuffer(work.bytes))
     })
   }
 

@@ -13,7 +13,7 @@
  *   24  checksum of the database before, 8 bytes
  *   32  checksum of the database after, 8 bytes
  *   40  page numbers u32 × n, strictly ascending, each 1..page count after, never the lock page
- *   ..  page hashes, 8 bytes × n: first bytes of the page's SHA-256
+ *   ..  page hashes, 8 bytes × n (page-hash.ts)
  *   ..  first 8 bytes of the SHA-256 of all bytes before
  *   ..  pages, page size × n
  *

@@ -6,7 +6,7 @@ import type { Content, Part } from '../format/content.ts'
 import type { SourceDirectory } from '../scan/source-directory.ts'
 import { sourceFailure } from '../scan/survey.ts'
 import type { ChunkSink } from './chunk-sink.ts'
-import { looksDense } from './density.ts'
+import { DensityProbe } from './density.ts'
 import {
   type ByteSpan,
   covers,
@@ -54,6 +54,7 @@ export interface StagedFile {
 export class FileStager {
   readonly #source: SourceDirectory
   readonly #sink: ChunkSink
+  readonly #density = new DensityProbe()
   #small = Buffer.allocUnsafeSlow(SMALL_BYTES_FIRST)
   readonly #prepared = new Map<ByteString, PreparedFile>()
   #large: Buffer | undefined
@@ -170,7 +171,13 @@ export class FileStager {
     const buffer = this.#small.subarray(0, bytes)
     if (!this.#fill(fd, path, buffer, 0)) return undefined
     if (wary && buffer.subarray(0, DATABASE_MAGIC.length).equals(DATABASE_MAGIC)) return 'database'
-    return [{ kind: 'chunk', bytes, id: this.#sink.put(buffer, looksDense(buffer) ? 'dense' : 'text') }]
+    return [
+      {
+        kind: 'chunk',
+        bytes,
+        id: this.#sink.put(buffer, this.#density.looksDense(buffer) ? 'dense' : 'text'),
+      },
+    ]
   }
 
   #readSegments(fd: number, request: FileRequest, bytes: number): Content | undefined {
@@ -204,7 +211,7 @@ export class FileStager {
       parts.push({
         kind: 'chunk',
         bytes: end - start,
-        id: this.#sink.put(chunk, looksDense(chunk) ? 'dense' : 'text'),
+        id: this.#sink.put(chunk, this.#density.looksDense(chunk) ? 'dense' : 'text'),
       })
       start = end
     }

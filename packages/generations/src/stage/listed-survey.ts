@@ -4,7 +4,7 @@ import type { ChangeFeed } from '../scan/change-feed.ts'
 import { entryOf, STAT_FIELDS } from '../scan/directory-state.ts'
 import type { SurveyedDirectory } from '../scan/survey.ts'
 import type { TreeState } from '../scan/tree-state.ts'
-import { isWithin, type TreeStager } from './tree-stager.ts'
+import { type TreeStager, within } from './tree-stager.ts'
 
 export interface ListedSurveyDeps {
   readonly stager: TreeStager
@@ -70,8 +70,9 @@ class ListedSurvey {
       }
     }
     for (const directory of this.#surveyed.values()) name(directory.path, unchangedNames(directory, inodes))
+    const isVanished = within(vanished)
     for (const path of this.#deps.state.paths()) {
-      if (!this.#surveyed.has(path) && !isWithin(path, vanished)) name(path, this.#knownNames(path, inodes))
+      if (!this.#surveyed.has(path) && !isVanished(path)) name(path, this.#knownNames(path, inodes))
     }
     for (const path of again) this.#survey(path)
   }

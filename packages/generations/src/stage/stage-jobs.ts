@@ -1,7 +1,6 @@
 import { Failure } from '@holdfast/base/failure'
 import { type ByteString, parentPath } from '../format/byte-string.ts'
-import type { Content } from '../format/content.ts'
-import { contentBytes } from '../format/content.ts'
+import { contentBytes, type Part } from '../format/content.ts'
 import type { BuiltPack } from '../format/pack-builder.ts'
 import type { NamedChanges } from '../scan/change-feed.ts'
 import type { EncodedState, TreeState } from '../scan/tree-state.ts'
@@ -43,33 +42,43 @@ interface JobInput {
   readonly memories: DatabaseMemories
 }
 
-/** Runs jobs on the staging threads: survey all, share the segments of large files, build all. */
+/**
+ * Runs jobs on the staging threads. A job is surveyed and built by the thread that is free for it; one with large files
+ * is built when all threads together have read these.
+ */
 export async function runJobs(deps: JobDeps, input: JobInput, jobs: readonly StageJob[]): Promise<JobsDone> {
   const threads = deps.pool.threads()
   await allSettled(threads.map((thread) => thread.open(input.session, deps.onPack)))
   const remembered = rememberedByJob(input, jobs)
-  const surveyed = await shareOut(threads, jobs, async (thread, job) => {
-    const reply = (await thread.request({
-      kind: 'survey',
-      ...job,
-      ...(remembered.get(job) ?? { states: [], memories: [] }),
-    })) as SurveyReply
-    return { job, thread, large: reply.large }
+  const staged = await shareOut(threads, jobs, async (thread, job) => {
+    const known = remembered.get(job) ?? { states: [], memories: [] }
+    const { large } = (await thread.request({ kind: 'survey', ...job, ...known })) as SurveyReply
+    return { job, thread, large, build: large.length === 0 ? await buildJob(thread, job, []) : undefined }
   })
+  const waiting = staged.filter(({ build }) => build === undefined)
   const prepared = await readLargeFiles(
     threads,
-    surveyed.flatMap(({ large }) => large),
+    waiting.flatMap(({ large }) => large),
   )
-  const builds = await allSettled(
-    surveyed.map(
-      async ({ job, thread }) =>
-        (await thread.request({ kind: 'build', top: job.top, prepared })) as BuildReply,
-    ),
+  const late = await allSettled(
+    waiting.map(({ thread, job, large }) => {
+      const own = large.flatMap(({ path }) => prepared.get(path) ?? [])
+      return buildJob(thread, job, own)
+    }),
   )
+  const builds = [...staged.flatMap(({ build }) => build ?? []), ...late]
   const closed = await allSettled(
     threads.map(async (thread) => (await thread.request({ kind: 'close' })) as CloseReply),
   )
   return { builds, usedPacks: new Set(closed.flatMap(({ usedPacks }) => usedPacks)) }
+}
+
+async function buildJob(
+  thread: StageThread,
+  job: StageJob,
+  prepared: readonly PreparedFile[],
+): Promise<BuildReply> {
+  return (await thread.request({ kind: 'build', top: job.top, prepared })) as BuildReply
 }
 
 /** Gives each thread the next item as soon as it is free, until one fails. */
@@ -110,7 +119,8 @@ function rememberedByJob(
   const remembered = new Map(
     jobs.map((job): [StageJob, RememberedOfJob] => [job, { states: [], memories: [] }]),
   )
-  const jobOf = (directory: ByteString) => flat.get(directory) ?? nearest(deep, directory)
+  const jobAbove = nearest(deep)
+  const jobOf = (directory: ByteString) => flat.get(directory) ?? jobAbove(directory)
   for (const encoded of state.encoded()) remembered.get(jobOf(encoded[0]) ?? NO_JOB)?.states.push(encoded)
   for (const [path, held] of memories) {
     const bytes = held instanceof Uint8Array ? held : encodeDatabaseMemory(held)
@@ -121,11 +131,19 @@ function rememberedByJob(
 
 const NO_JOB: StageJob = { top: '', flat: true }
 
-/** The job whose subtree holds a directory. */
-function nearest(deep: ReadonlyMap<ByteString, StageJob>, directory: ByteString): StageJob | undefined {
-  for (let up = directory; ; up = parentPath(up)) {
-    const job = deep.get(up)
-    if (job !== undefined || up === '') return job
+/** Tells the job whose subtree holds a directory. */
+function nearest(deep: ReadonlyMap<ByteString, StageJob>): (directory: ByteString) => StageJob | undefined {
+  const known = new Map<ByteString, StageJob | undefined>([['', undefined], ...deep])
+  return (directory) => {
+    const climbed: ByteString[] = []
+    let at = directory
+    while (!known.has(at)) {
+      climbed.push(at)
+      at = parentPath(at)
+    }
+    const job = known.get(at)
+    for (const below of climbed) known.set(below, job)
+    return job
   }
 }
 
@@ -133,28 +151,25 @@ function nearest(deep: ReadonlyMap<ByteString, StageJob>, directory: ByteString)
 async function readLargeFiles(
   threads: readonly StageThread[],
   files: readonly LargeFile[],
-): Promise<PreparedFile[]> {
+): Promise<Map<ByteString, PreparedFile>> {
   const tasks = files.flatMap((file) =>
     segmentsOf([{ start: 0, end: file.bytes }]).map((span) => ({ file, span })),
   )
+  const parts = new Map(files.map((file): [LargeFile, Part[]] => [file, []]))
   const read = await shareOut(
     threads,
     tasks,
     async (thread, { file, span }: { file: LargeFile; span: ByteSpan }) => {
       const reply = (await thread.request({ kind: 'segment', path: file.path, span })) as SegmentReply
-      return { path: file.path, parts: reply.parts }
+      return { file, parts: reply.parts ?? [] }
     },
   )
-  const parts = new Map<ByteString, Content>()
-  for (const segment of read) {
-    if (segment.parts) parts.set(segment.path, [...(parts.get(segment.path) ?? []), ...segment.parts])
+  for (const segment of read) parts.get(segment.file)?.push(...segment.parts)
+  const prepared = new Map<ByteString, PreparedFile>()
+  for (const [file, content] of parts) {
+    if (contentBytes(content) === file.bytes) prepared.set(file.path, { ...file, content })
   }
-  return files.flatMap((file) => {
-    const content = parts.get(file.path)
-    if (content === undefined) return []
-    if (contentBytes(content) !== file.bytes) return []
-    return [{ ...file, content }]
-  })
+  return prepared
 }
 
 /**

@@ -62,15 +62,17 @@ export class TreeStager {
   /** Forgets every directory that was not surveyed and does not lie in one of the subtrees staged elsewhere. */
   forgetUnmet(surveyed: readonly SurveyedDirectory[], elsewhere: ReadonlySet<ByteString> = new Set()): void {
     const met = new Set(surveyed.map(({ path }) => path))
+    const isElsewhere = within(elsewhere)
     for (const path of this.#deps.state.paths())
-      if (!met.has(path) && !isWithin(path, elsewhere)) this.#gone.add(path)
+      if (!met.has(path) && !isElsewhere(path)) this.#gone.add(path)
   }
 
   /** Forgets directories with all that was in them, but for paths that were met. */
   forget(removed: ReadonlySet<ByteString>, met: ReadonlyMap<ByteString, unknown>): void {
     if (removed.size === 0) return
+    const isRemoved = within(removed)
     for (const path of this.#deps.state.paths())
-      if (!met.has(path) && isWithin(path, removed)) this.#gone.add(path)
+      if (!met.has(path) && isRemoved(path)) this.#gone.add(path)
   }
 
   /** Builds surveyed directories, given parents first. */
@@ -105,7 +107,7 @@ export class TreeStager {
   linkUp(): void {
     const unlinked = [...this.#pending].filter(([, state]) => state.node === UNLINKED).map(([path]) => path)
     const paths = new Set([...unlinked, ...this.#ancestorsOfPending()])
-    for (const path of [...paths].sort((a, b) => depth(b) - depth(a))) {
+    for (const path of [...paths].sort().reverse()) {
       const fresh = this.#current(path).node === UNLINKED
       const nodeOf = (name: ByteString) => {
         const child = joinPath(path, name)
@@ -119,11 +121,9 @@ export class TreeStager {
   *#ancestorsOfPending(): Iterable<ByteString> {
     const seen = new Set<ByteString>()
     for (const path of this.#pending.keys()) {
-      let isStale = false
+      if (path === '' || this.#pending.has(parentPath(path))) continue
       for (let at = path; at !== ''; ) {
         at = parentPath(at)
-        isStale ||= !this.#pending.has(at)
-        if (!isStale) continue
         if (seen.has(at)) break
         seen.add(at)
         yield at
@@ -212,15 +212,19 @@ export function wantedOf(surveyed: readonly SurveyedDirectory[]): Wanted[] {
   return wanted
 }
 
-/** True for one of `tops` and for everything below them. */
-export function isWithin(path: ByteString, tops: ReadonlySet<ByteString>): boolean {
-  if (tops.size === 0) return false
-  for (let up = path; up !== ''; up = parentPath(up)) if (tops.has(up)) return true
-  return tops.has('')
-}
-
-function depth(path: ByteString): number {
-  let slashes = path === '' ? -1 : 0
-  for (const char of path) if (char === '/') slashes++
-  return slashes
+/** Tells which paths are one of `tops` or below one; what it finds for a directory holds for all that is asked later. */
+export function within(tops: ReadonlySet<ByteString>): (path: ByteString) => boolean {
+  if (tops.size === 0) return () => false
+  const known = new Map<ByteString, boolean>([['', tops.has('')]])
+  return (path) => {
+    const climbed: ByteString[] = []
+    let at = path
+    while (!known.has(at) && !tops.has(at)) {
+      climbed.push(at)
+      at = parentPath(at)
+    }
+    const isInside = known.get(at) ?? true
+    for (const below of climbed) known.set(below, isInside)
+    return isInside
+  }
 }
