@@ -75,8 +75,8 @@ export class CommittedCaptures {
   }
 
   /** Commits a snapshot, also one like that before. */
-  async commit(snapshot: string, instant: Partial<Image> = {}): Promise<CommittedGeneration> {
-    const image: Image = { path: snapshot, changes: { kind: 'unknown' }, consistency: 'cut', ...instant }
+  async commit(snapshot: Pick<Image, 'path' | 'takenAtMs'>): Promise<CommittedGeneration> {
+    const image: Image = { ...snapshot, changes: { kind: 'unknown' }, consistency: 'cut' }
     const request = { cause: 'periodic', message: '', always: true } as const
     const outcome: CommitOutcome = await this.#workspace.committer.commit(image, request)
     assert(outcome.kind === 'committed')

@@ -23,7 +23,10 @@ export function auditLedger(directory: string): { readonly rows: number; readonl
   const first = numbers[0] ?? 1
   const expected = Array.from({ length: files - first + 1 }, (_, index) => first + index)
   assert.deepEqual(numbers, expected, 'no file between is missing')
-  assert(first <= Math.max(1, files - FILES_KEPT + 1) && first >= files - FILES_KEPT, `file ${first} is the oldest`)
+  assert(
+    first <= Math.max(1, files - FILES_KEPT + 1) && first >= files - FILES_KEPT,
+    `file ${first} is the oldest`,
+  )
   for (const n of numbers) {
     const found = readFileSync(join(directory, FILES, `${n % PARTS}`, `${n}`))
     assert(found.equals(contentOf(n)), `file ${n} has other content: ${found.length} bytes`)

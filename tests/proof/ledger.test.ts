@@ -56,9 +56,12 @@ test('every restore of rows and files that are written in turn holds the file of
     const launcher = await buildFsyncSuppressor(ground.scratch)
     for (const writes of WRITERS) {
       const { journalMode, synchronous, fsync } = writes
-      await t.test(`${journalMode.toUpperCase()}, synchronous ${synchronous}, fsync ${fsync}`, async (subtest) => {
-        subtest.diagnostic(await proveRestores({ ground, engine, launcher }, writes))
-      })
+      await t.test(
+        `${journalMode.toUpperCase()}, synchronous ${synchronous}, fsync ${fsync}`,
+        async (subtest) => {
+          subtest.diagnostic(await proveRestores({ ground, engine, launcher }, writes))
+        },
+      )
     }
   })
 })

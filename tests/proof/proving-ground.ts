@@ -3,6 +3,7 @@ import { mkdtempSync, rmdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { systemClock } from '@holdfast/base/clock'
 import { Holdfs } from '@holdfast/generations/holdfs/holdfs'
 import { withBtrfsImage } from '@holdfast/testkit/btrfs-image'
 import type { RunningWriter } from './running-writer.ts'
@@ -55,6 +56,12 @@ export class ProvingGround {
   }
 }
 
+export interface Snapshot {
+  readonly path: string
+  /** A moment before everything that happened after it was taken. */
+  readonly takenAtMs: number
+}
+
 /** A subvolume of the proving ground, and the snapshots that are taken of it. */
 export class CapturedVolume {
   readonly path: string
@@ -69,7 +76,7 @@ export class CapturedVolume {
   }
 
   /** Freeze, syncfs, snapshot, thaw; runs `use` with the snapshot. */
-  async captured<T>(writer: RunningWriter, use: (path: string) => Promise<T> | T): Promise<T> {
+  async captured<T>(writer: RunningWriter, use: (snapshot: Snapshot) => Promise<T> | T): Promise<T> {
     const { holdfs } = this.#ground
     return this.#taken(use, (snapshot) =>
       holdfs.capture({
@@ -82,21 +89,22 @@ export class CapturedVolume {
   }
 
   /** A snapshot of a writer that nobody stops: not a cut. */
-  async unfrozen<T>(use: (path: string) => Promise<T> | T): Promise<T> {
+  async unfrozen<T>(use: (snapshot: Snapshot) => Promise<T> | T): Promise<T> {
     const { holdfs } = this.#ground
     return this.#taken(use, (snapshot) => holdfs.subvolumeSnapshot({ ...snapshot, readOnly: true }))
   }
 
   async #taken<T>(
-    use: (path: string) => Promise<T> | T,
+    use: (snapshot: Snapshot) => Promise<T> | T,
     take: (snapshot: { source: string; parent: string; name: string }) => Promise<unknown>,
   ): Promise<T> {
     const { holdfs, mountDir } = this.#ground
     this.#captures += 1
     const name = `${this.#name}-${this.#captures}`
+    const takenAtMs = systemClock.wallMs()
     await take({ source: this.path, parent: mountDir, name })
     try {
-      return await use(join(mountDir, name))
+      return await use({ path: join(mountDir, name), takenAtMs })
     } finally {
       await holdfs.subvolumeDelete(mountDir, name)
     }

@@ -43,7 +43,13 @@ async function proveCaptures(rig: Rig, { journalMode, fsync, mmapBytes }: Combin
   return ground.withVolume(async (volume) => {
     await using writer = await RunningWriter.start({
       program: 'bank-writer.py',
-      arguments: [BANK, journalMode, fsync.synchronous, `${mmapBytes}`, fsync.suppressed ? 'suppressed' : 'native'],
+      arguments: [
+        BANK,
+        journalMode,
+        fsync.synchronous,
+        `${mmapBytes}`,
+        fsync.suppressed ? 'suppressed' : 'native',
+      ],
       directory: volume.path,
       scratch: ground.scratch,
       launcher: fsync.suppressed ? rig.launcher : null,
@@ -56,9 +62,12 @@ async function proveCaptures(rig: Rig, { journalMode, fsync, mmapBytes }: Combin
       const before = writer.acknowledged()
       await volume.captured(writer, async (snapshot) => {
         const after = writer.acknowledged()
-        const { faults, found, transactions } = auditBank(snapshot, ground.scratch)
+        const { faults, found, transactions } = auditBank(snapshot.path, ground.scratch)
         assert.deepEqual(faults, [], `capture ${capture}`)
-        assert(transactions >= before, `capture ${capture} lacks transaction ${before}, which was acknowledged`)
+        assert(
+          transactions >= before,
+          `capture ${capture} lacks transaction ${before}, which was acknowledged`,
+        )
         assert(transactions <= after + 1, `capture ${capture} holds transaction ${transactions} of ${after}`)
         assert(transactions >= last, `capture ${capture} fell back from ${last} to ${transactions}`)
         last = transactions
@@ -67,7 +76,7 @@ async function proveCaptures(rig: Rig, { journalMode, fsync, mmapBytes }: Combin
         const generation = await history.commit(snapshot)
         assert.equal(generation.databases, 1)
         if (capture % RESTORE_EVERY !== 0) return
-        await history.whileRestored(generation, (path) => assertSameBank(path, snapshot, ground.scratch))
+        await history.whileRestored(generation, (path) => assertSameBank(path, snapshot.path, ground.scratch))
       })
     }
     assert(last >= TRANSACTIONS_MIN, `the writer did only ${last} transactions`)

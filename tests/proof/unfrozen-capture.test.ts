@@ -22,7 +22,7 @@ test('a capture of a writer that is not frozen and whose fsync is suppressed is 
       const caught: string[] = []
       let captures = 0
       for (; captures < CAPTURES_MAX && caught.length < CAUGHT_ENOUGH; captures++) {
-        const { faults } = await volume.unfrozen((snapshot) => auditBank(snapshot, ground.scratch))
+        const { faults } = await volume.unfrozen(({ path }) => auditBank(path, ground.scratch))
         caught.push(...faults.slice(0, 1))
       }
       t.diagnostic(`${caught.length} of ${captures} captures were caught: ${JSON.stringify(caught)}`)

@@ -47,3 +47,21 @@ export async function withCrashableExt4<T>(
     await rm(home, { recursive: true, force: true })
   }
 }
+
+/** Runs `use` with the mount point of a fresh ext4 of `bytes`, made with further arguments of mkfs. Needs root. */
+export async function withFormattedImage<T>(
+  bytes: number,
+  mkfsArguments: readonly string[],
+  use: (mountDir: string) => Promise<T>,
+): Promise<T> {
+  const home = await mkdtemp(join(tmpdir(), 'holdfast-ext4-'))
+  const image = join(home, 'image')
+  try {
+    await writeFile(image, '')
+    await truncate(image, bytes)
+    await run('mkfs.ext4', ['-q', '-F', ...mkfsArguments, image])
+    return await withMountedImage(image, use)
+  } finally {
+    await rm(home, { recursive: true, force: true })
+  }
+}

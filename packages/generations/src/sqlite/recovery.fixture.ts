@@ -47,11 +47,11 @@ export class Scratch implements Disposable {
   }
 }
 
-/** A reader of a file that re-uses one buffer, as production readers do. */
+/** A reader of a file that re-uses one Buffer, as production readers do: `slice` of what it returns copies nothing. */
 export class FileReader implements ByteReader, Disposable {
   readonly bytes: number
   readonly #descriptor: number
-  #buffer = new Uint8Array(65_536)
+  #buffer = Buffer.alloc(65_536)
 
   constructor(path: string) {
     this.#descriptor = openSync(path, 'r')
@@ -59,7 +59,7 @@ export class FileReader implements ByteReader, Disposable {
   }
 
   read(offset: number, length: number): Uint8Array {
-    if (length > this.#buffer.byteLength) this.#buffer = new Uint8Array(length)
+    if (length > this.#buffer.byteLength) this.#buffer = Buffer.alloc(length)
     const count = readSync(this.#descriptor, this.#buffer, 0, length, offset)
     return this.#buffer.subarray(0, count)
   }

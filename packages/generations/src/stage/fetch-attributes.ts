@@ -18,9 +18,11 @@ export async function fetchAttributes(
   const requests: Promise<void>[] = []
   for (const [directory, names] of byDirectory(wanted)) {
     for (let start = 0; start < names.length; start += NAMES_PER_REQUEST) {
-      requests.push(
-        fetchXattrs({ holdfs, source, fetched }, directory, names.slice(start, start + NAMES_PER_REQUEST)),
-      )
+      const part = names.slice(start, start + NAMES_PER_REQUEST)
+      const request = fetchXattrs({ holdfs, source, fetched }, directory, part)
+      request.catch(() => {})
+      if (source.isAnchored(directory)) await request
+      else requests.push(request)
     }
   }
   await Promise.all(requests)
