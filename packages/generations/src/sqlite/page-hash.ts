@@ -7,26 +7,15 @@ export interface PageHash {
 }
 
 /**
- * The hash of a page: four lanes of XXH32 rounds (https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md)
- * over the little-endian words, folded twice. It tells pages of one database apart and proves that base and deltas fit
- * together; what comes from the store is proven by SHA-256 before. 2.4 GB/s where SHA-256 by page reaches 0.3 without
- * instructions of its own.
+ * The hash of a page. `high` are four lanes of XXH32 rounds
+ * (https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md) over the little-endian words, `low` four lanes of
+ * another kind: a change that stays within one lane still has to collide in two unrelated functions. The hash tells
+ * pages of one database apart and proves that base and deltas fit together; what comes from the store is proven by
+ * SHA-256 before. A quarter of the time of SHA-256 by page without instructions of its own.
  */
 export function pageHash(bytes: Uint8Array): PageHash {
   const words = wordsOf(bytes)
-  let a = PRIME_1
-  let b = PRIME_2
-  let c = PRIME_3
-  let d = PRIME_4
-  for (let at = 0; at < words.length; at += 4) {
-    a = round(a, words[at] ?? 0)
-    b = round(b, words[at + 1] ?? 0)
-    c = round(c, words[at + 2] ?? 0)
-    d = round(d, words[at + 3] ?? 0)
-  }
-  const high = finalize32(fold(fold(fold(finalize32(a), b), c), d))
-  const low = finalize32(fold(fold(fold(finalize32(d ^ high), c), b), a))
-  return { high, low }
+  return { high: lanesOfSums(words), low: lanesOfXors(words) }
 }
 
 const PRIME_1 = 0x9e37_79b1
@@ -34,9 +23,43 @@ const PRIME_2 = 0x85eb_ca77
 const PRIME_3 = 0xc2b2_ae3d
 const PRIME_4 = 0x27d4_eb2f
 
-function round(lane: number, word: number): number {
+function lanesOfSums(words: Int32Array): number {
+  let a = PRIME_1
+  let b = PRIME_2
+  let c = PRIME_3
+  let d = PRIME_4
+  for (let at = 0; at < words.length; at += 4) {
+    a = sumRound(a, words[at] ?? 0)
+    b = sumRound(b, words[at + 1] ?? 0)
+    c = sumRound(c, words[at + 2] ?? 0)
+    d = sumRound(d, words[at + 3] ?? 0)
+  }
+  return finalize32(fold(fold(fold(finalize32(a), b), c), d))
+}
+
+function lanesOfXors(words: Int32Array): number {
+  let a = PRIME_4
+  let b = PRIME_3
+  let c = PRIME_2
+  let d = PRIME_1
+  for (let at = 0; at < words.length; at += 4) {
+    a = xorRound(a, words[at] ?? 0)
+    b = xorRound(b, words[at + 1] ?? 0)
+    c = xorRound(c, words[at + 2] ?? 0)
+    d = xorRound(d, words[at + 3] ?? 0)
+  }
+  return finalize32(fold(fold(fold(finalize32(d), c), b), a))
+}
+
+function sumRound(lane: number, word: number): number {
   const mixed = (lane + Math.imul(word, PRIME_2)) | 0
   return Math.imul((mixed << 13) | (mixed >>> 19), PRIME_1)
+}
+
+/** The shift between two multiplications keeps high bits of a word from leaving unmixed. */
+function xorRound(lane: number, word: number): number {
+  const mixed = Math.imul(lane ^ word, PRIME_3)
+  return Math.imul(mixed ^ (mixed >>> 15), PRIME_4)
 }
 
 function fold(hash: number, lane: number): number {
