@@ -32,7 +32,7 @@ import { KnownChunks } from './known-chunks.ts'
 import { PackUploads } from './pack-uploads.ts'
 
 /** Two writes within one tick of the kernel's coarse clock (4 ms at 250 Hz) leave the same mtime; doubled twice. */
-const RACY_MS = 16
+export const RACY_MS = 16
 /** Less than this is read again under the freeze: that takes some milliseconds. */
 const PREPARED_BYTES_MIN = 1 << 20
 /** An append whose answer was lost is submitted again after each of these waits. */

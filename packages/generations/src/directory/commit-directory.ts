@@ -4,6 +4,7 @@ import { callWatcher } from './control-client.ts'
 import { type DirectoryDeps, type DirectoryWriter, DurableDirectory } from './durable-directory.ts'
 import { openVolume } from './open-volume.ts'
 import { answerOf, type CommitAnswer, type CommitWish } from './watch-requests.ts'
+import { acceptOutcome } from './watch-rounds.ts'
 
 export interface CommitDirectoryRequest {
   readonly path: string
@@ -88,7 +89,7 @@ async function commitOnce(
   const attempt = async (): Promise<CommitOutcome> => {
     await using capture = await volume.capture(null)
     const outcome = await writer.commit(capture.image, request)
-    await capture.accept(outcome.kind === 'committed' ? outcome.generation.id : outcome.head.id)
+    await acceptOutcome(capture, outcome)
     return outcome
   }
   for (const waitMs of UNSTABLE_RETRY_MS) {

@@ -4,23 +4,27 @@ import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import { newIdentifier } from '@holdfast/base/identifier'
 import type { Randomness } from '@holdfast/base/randomness'
+import { commitRoot } from '../commit/commit-root.ts'
 import { type CommitOutcome, type CommitRequest, Committer } from '../commit/committer.ts'
 import { chunkIdFromHex } from '../format/chunk-id.ts'
 import type { FrameCoding } from '../format/frame.ts'
 import { createFrameSeal, SEAL_KEY_BYTES } from '../format/frame-seal.ts'
 import { randomName } from '../format/names.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
-import type { GenerationIndex, GenerationRow } from '../index/generation-index.ts'
+import type { GenerationIndex, GenerationRow, HeldLease } from '../index/generation-index.ts'
 import { ChunkReader } from '../read/chunk-reader.ts'
 import { loadCurrentChunks, readableChunks } from '../read/load-chunk-index.ts'
 import { RestoreThreads } from '../restore/restore-threads.ts'
 import { type RestoredTree, type RestoreProgress, restoreTree } from '../restore/restore-tree.ts'
 import type { StagePool } from '../stage/stage-pool.ts'
 import type { ObjectStore } from '../store/object-store.ts'
+import type { VolumeOrigin } from '../volume/btrfs-volume.ts'
 import type { Image } from '../volume/volume.ts'
+import { makeBtrfsVolume } from './btrfs-directory.ts'
 import type { DirectoryConfig, Home, OrgConfig } from './home.ts'
 import { syncDirectory } from './json-file.ts'
-import { loadRemembered, saveRemembered } from './remembered-files.ts'
+import { rememberedOf } from './local-generations.ts'
+import { saveRemembered } from './remembered-files.ts'
 import { WriterLock } from './writer-lock.ts'
 
 /** What every operation on directories needs; the composition root makes it once. */
@@ -41,6 +45,16 @@ export interface InitRequest {
   readonly path: string
   readonly store: string
   readonly keyFile: string | null
+  /** `live` when absent. */
+  readonly volume?: DirectoryConfig['volume']
+}
+
+/** What a fork begins with. */
+export interface ForkOrigin {
+  readonly generation: string
+  /** A local snapshot of the generation for a btrfs volume; else `fill` restores the generation at a path. */
+  readonly snapshot: VolumeOrigin | undefined
+  readonly fill: (path: string) => Promise<void>
 }
 
 /** A directory with a history: what the commands of `hold dir` work on. */
@@ -65,7 +79,10 @@ export class DurableDirectory implements AsyncDisposable {
     this.coding = { seal: opened.sealKey && createFrameSeal(opened.sealKey) }
   }
 
-  /** Begins a history for a directory, which is made if need be. Rejects with `already-exists`. */
+  /**
+   * Begins a history for a directory, which is made if need be. Rejects with `already-exists`, and for a btrfs volume as
+   * `makeBtrfsVolume` does.
+   */
   static async init(deps: DirectoryDeps, request: InitRequest): Promise<DurableDirectory> {
     mkdirSync(request.path, { recursive: true })
     const path = realpathSync(request.path)
@@ -80,11 +97,28 @@ export class DurableDirectory implements AsyncDisposable {
       workspace: newIdentifier('ws', deps.randomness),
       org: org.org,
       path,
-      volume: 'live',
+      volume: request.volume ?? 'live',
     }
-    const directory = await DurableDirectory.#openWith(deps, config, org)
-    await directory.index.createWorkspace({ id: config.workspace, org: config.org })
+    return await DurableDirectory.register(deps, config)
+  }
+
+  /** Records a new directory with its volume, and a workspace for it: empty, or a fork. Rejects as `init` does. */
+  static async register(
+    deps: DirectoryDeps,
+    config: DirectoryConfig,
+    fork?: ForkOrigin,
+  ): Promise<DurableDirectory> {
+    await using stack = new AsyncDisposableStack()
+    const directory = stack.use(await DurableDirectory.#openWith(deps, config, deps.home.org(config.org)))
+    if (config.volume === 'btrfs') {
+      const volume = await makeBtrfsVolume(deps, config, fork?.snapshot)
+      stack.defer(() => volume.destroy())
+      if (fork && !fork.snapshot) await volume.fill(fork.generation, fork.fill)
+    } else await fork?.fill(config.path)
+    const workspace = { id: config.workspace, org: config.org }
+    await directory.index.createWorkspace(fork ? { ...workspace, forkedFrom: fork.generation } : workspace)
     deps.home.saveDirectory(config)
+    stack.move()
     return directory
   }
 
@@ -116,11 +150,30 @@ export class DurableDirectory implements AsyncDisposable {
     try {
       const lease = await this.index.acquire(this.config.workspace)
       const deps = { ...this.deps, store: this.store, index: this.index, sealKey: this.sealKey }
-      return new DirectoryWriter(this, lock, await Committer.open(deps, lease, loadRemembered(this.folder)))
+      const committer = await Committer.open(deps, lease, await rememberedOf(this))
+      return new DirectoryWriter(this, lock, { lease, committer })
     } catch (error) {
       lock[Symbol.dispose]()
       throw error
     }
+  }
+
+  /**
+   * Makes the tree of a generation that exists the newest one, as `commitRoot` does, without looking at the directory.
+   * Rejects with `lease-held` too.
+   */
+  async adopt(generation: string, request: CommitRequest): Promise<GenerationRow> {
+    using _lock = WriterLock.take(this.folder)
+    const lease = await this.index.acquire(this.config.workspace)
+    return await this.commitRoot(lease, generation, request)
+  }
+
+  /** As `commitRoot`, with this directory's store and index. */
+  commitRoot(lease: HeldLease, generation: string, request: CommitRequest): Promise<GenerationRow> {
+    const { deps, store, index, coding } = this
+    const { clock, randomness } = deps
+    const chunks = () => this.chunkReader()
+    return commitRoot({ store, index, coding, clock, randomness, chunks }, lease, { generation, request })
   }
 
   /** Reads chunks of any retained generation. */
@@ -161,6 +214,8 @@ export class DurableDirectory implements AsyncDisposable {
     readonly generation: GenerationRow
     readonly path: string
     readonly onProgress?: (progress: RestoreProgress) => void
+    /** Called with where it lies before it appears, when nobody can have written it. */
+    readonly beforeVisible?: (path: string) => Promise<void>
   }): Promise<RestoredTree> {
     const path = resolve(request.path)
     refuseOccupied(path)
@@ -169,7 +224,20 @@ export class DurableDirectory implements AsyncDisposable {
       `.${basename(path)}.restoring-${randomName(this.deps.randomness).slice(0, 8)}`,
     )
     mkdirSync(staging, { recursive: true, mode: 0o700 })
-    const restored = await restoreTree(
+    const restored = await this.restoreInto({ ...request, path: staging })
+    await request.beforeVisible?.(staging)
+    renameSync(staging, path)
+    syncDirectory(dirname(path))
+    return restored
+  }
+
+  /** Restores a generation into an empty directory, which is complete and durable when this resolves, not before. */
+  async restoreInto(request: {
+    readonly generation: GenerationRow
+    readonly path: string
+    readonly onProgress?: (progress: RestoreProgress) => void
+  }): Promise<RestoredTree> {
+    return await restoreTree(
       {
         store: this.store,
         coding: this.coding,
@@ -178,11 +246,8 @@ export class DurableDirectory implements AsyncDisposable {
         threads: new RestoreThreads(this.deps.threads, this.sealKey),
         setOwners: this.deps.isRoot,
       },
-      { ...request, root: chunkIdFromHex(request.generation.root), path: staging },
+      { ...request, root: chunkIdFromHex(request.generation.root) },
     )
-    renameSync(staging, path)
-    syncDirectory(dirname(path))
-    return restored
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -195,17 +260,31 @@ export class DurableDirectory implements AsyncDisposable {
 export class DirectoryWriter implements Disposable {
   readonly #directory: DurableDirectory
   readonly #lock: WriterLock
+  readonly #lease: HeldLease
   readonly #committer: Committer
 
-  constructor(directory: DurableDirectory, lock: WriterLock, committer: Committer) {
+  constructor(
+    directory: DurableDirectory,
+    lock: WriterLock,
+    opened: { readonly lease: HeldLease; readonly committer: Committer },
+  ) {
     this.#directory = directory
     this.#lock = lock
-    this.#committer = committer
+    this.#lease = opened.lease
+    this.#committer = opened.committer
   }
 
   /** Commits an image of the directory; rejects as `Committer.commit` does. */
   commit(image: Image, request: CommitRequest): Promise<CommitOutcome> {
     return this.#committer.commit(image, request)
+  }
+
+  /**
+   * Makes the tree of a generation that exists the newest one, as `commitRoot` does; it is for the caller to bring the
+   * directory there, and for a next writer to commit it again.
+   */
+  adopt(generation: string, request: CommitRequest): Promise<GenerationRow> {
+    return this.#directory.commitRoot(this.#lease, generation, request)
   }
 
   /** Stores what changed while the writers run, as `Committer.prepare` does. */
@@ -238,7 +317,7 @@ function isNamed(row: GenerationRow, reference: string, isHead: boolean): boolea
 }
 
 /** The org of a store in this home, made at the first directory that uses the store. */
-async function findOrMakeOrg(deps: DirectoryDeps, request: InitRequest): Promise<OrgConfig> {
+export async function findOrMakeOrg(deps: DirectoryDeps, request: InitRequest): Promise<OrgConfig> {
   const keyFile = request.keyFile === null ? null : realPath(request.keyFile)
   const known = deps.home.orgs().find((org) => org.store === request.store)
   if (known && known.keyFile === keyFile) return known
@@ -253,7 +332,8 @@ async function findOrMakeOrg(deps: DirectoryDeps, request: InitRequest): Promise
   return config
 }
 
-function readKeyFile(path: string): Uint8Array {
+/** The key in a file of 64 hex digits. Rejects with `wrong-key`. */
+export function readKeyFile(path: string): Uint8Array {
   if (!existsSync(path)) throw new Failure('wrong-key', `the key file ${path} is gone`, { path })
   const text = readFileSync(path, 'utf8').trim()
   if (!/^[0-9a-f]{64}$/i.test(text)) {
@@ -263,7 +343,7 @@ function readKeyFile(path: string): Uint8Array {
 }
 
 /** The path without links, as far as it exists: a removed directory is still found by its name. */
-function realPath(path: string): string {
+export function realPath(path: string): string {
   const absolute = resolve(path)
   if (existsSync(absolute)) return realpathSync(absolute)
   const parent = dirname(absolute)

@@ -1,9 +1,16 @@
+import { BtrfsVolume } from '../volume/btrfs-volume.ts'
 import { LiveVolume } from '../volume/live-volume.ts'
 import type { Volume } from '../volume/volume.ts'
 import type { DurableDirectory } from './durable-directory.ts'
 
-/** The volume that a directory was begun with. Rejects with `unsupported-here` where this machine has no such one. */
+/** The volume that a directory was begun with. Rejects as `BtrfsVolume.open` does. */
 export async function openVolume(directory: DurableDirectory): Promise<Volume> {
-  const { deps, config } = directory
-  return new LiveVolume(deps, config.path)
+  const { deps, config, folder } = directory
+  const { workspace, path, volume } = config
+  switch (volume) {
+    case 'live':
+      return new LiveVolume(deps, path)
+    case 'btrfs':
+      return BtrfsVolume.open(deps, { home: deps.home.path, workspace, path, state: folder })
+  }
 }

@@ -11,7 +11,7 @@ import { WatchRounds } from './watch-rounds.ts'
 import { percentile, type WatchStatus } from './watch-status.ts'
 import { Workload, type WorkloadRequest } from './workload.ts'
 
-export const EVERY_MS_DEFAULT = 1000
+const EVERY_MS_DEFAULT = 1000
 const EVERY_MS_MIN = 10
 const EVERY_MS_MAX = 24 * 3600 * 1000
 const MESSAGE_CHARS_MAX = 4096

@@ -1,7 +1,7 @@
 import type { Clock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
 import type { CommitOutcome, CommitRequest } from '../commit/committer.ts'
-import type { Freezer, Image, Volume } from '../volume/volume.ts'
+import type { Capture, Freezer, Image, ListedChanges, Volume } from '../volume/volume.ts'
 
 /** What a round needs of the writer of a history. */
 export interface RoundWriter {
@@ -58,7 +58,7 @@ export class WatchRounds {
     this.#settledAt = deps.clock.monotonicMs()
   }
 
-  /** How long the last round read the directory. */
+  /** How long the last round read the directory, all of it; 0 where the volume knew what had changed. */
   get scanMs(): number {
     return this.#scanMs
   }
@@ -103,18 +103,21 @@ export class WatchRounds {
     return { at: this.#deps.clock.monotonicMs(), cpuNs: this.#deps.workload.cpuNs() }
   }
 
-  /** Stores most of what has changed while the writers run. */
+  /** Looks while the writers run; where the next capture would read under its freeze, it stores most of what changed. */
   async #prepare(): Promise<'unchanged' | 'little' | 'stored'> {
     const { clock, volume, writer } = this.#deps
     const beganAt = clock.monotonicMs()
     await using capture = await volume.capture(null)
+    const { changes } = capture.image
+    const isListed = changes.kind === 'listed'
+    if (isListed && !isEmpty(changes)) return 'little'
     try {
       return await writer.prepare(capture.image)
     } catch (error) {
       if (isFailure(error, 'file-unstable')) return 'little'
       throw error
     } finally {
-      this.#scanMs = clock.monotonicMs() - beganAt
+      this.#scanMs = isListed ? 0 : clock.monotonicMs() - beganAt
     }
   }
 
@@ -123,22 +126,26 @@ export class WatchRounds {
     start: Start,
     prepared: 'little' | 'stored' | undefined,
   ): Promise<CommitOutcome> {
-    const { clock, volume, writer } = this.#deps
     const { freezer } = this.#deps.workload
     const expectsMuch = this.#last === 'none' || this.#lastBytes >= MUCH_BYTES_MIN
     if (freezer && expectsMuch && prepared === undefined) await this.#prepare()
-    const beganAt = clock.monotonicMs()
-    await using capture = await volume.capture(freezer)
-    const release = async () => {
-      this.#scanMs = clock.monotonicMs() - beganAt
-      await capture.image.release?.()
-    }
-    const outcome = await writer.commit({ ...capture.image, release }, request)
-    await capture.accept(outcome.kind === 'committed' ? outcome.generation.id : outcome.head.id)
+    await using capture = await this.#deps.volume.capture(freezer)
+    const outcome = await this.#deps.writer.commit(this.#imageOf(capture), request)
+    await acceptOutcome(capture, outcome)
     if (freezer) this.#recordFrozen(capture.frozenMs)
     this.#lastBytes = outcome.kind === 'committed' ? outcome.generation.newBytes : 0
     this.#settle(start, outcome.kind === 'committed' ? 'changed' : 'unchanged')
     return outcome
+  }
+
+  #imageOf({ image }: Capture): Image {
+    const { clock } = this.#deps
+    const beganAt = clock.monotonicMs()
+    const release = async () => {
+      this.#scanMs = image.changes.kind === 'listed' ? 0 : clock.monotonicMs() - beganAt
+      await image.release?.()
+    }
+    return { ...image, release }
   }
 
   #settle(start: Start, last: 'changed' | 'unchanged'): void {
@@ -157,4 +164,14 @@ export class WatchRounds {
 interface Start {
   readonly at: number
   readonly cpuNs: number | null
+}
+
+function isEmpty({ directories, files, moved }: ListedChanges): boolean {
+  return directories.size + files.size + moved.size === 0
+}
+
+/** Tells the volume which generation holds a capture. */
+export async function acceptOutcome(capture: Capture, outcome: CommitOutcome): Promise<void> {
+  const { id, cause } = outcome.kind === 'committed' ? outcome.generation : outcome.head
+  await capture.accept(id, { keep: cause === 'checkpoint' })
 }

@@ -30,7 +30,7 @@ export interface WatchStatus {
   /** How long the writers stood still for the last capture, and for 95 % of the last 256. */
   readonly frozenMs: number
   readonly frozenMsP95: number
-  /** How long the last round read the directory. */
+  /** How long the last round read the directory, all of it; 0 where the volume knew what had changed. */
   readonly scanMs: number
   /** Of the round that failed last; null once one has ended well. */
   readonly lastFailure: MetFailure | null

@@ -32,7 +32,7 @@ export async function openDeps(
     home: new Home(home),
     holdfs,
     pool,
-    threads: 2,
+    threads: 1,
     isRoot: true,
     stores,
     openStore: async (address) => {

@@ -47,16 +47,18 @@ export class ChunkGraph {
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
         if (seen.has(next)) continue
         seen.add(next)
-        const children = await this.#childrenOf(chunks, this.#at(next))
+        const member = this.#at(next)
+        const children = member.children ?? (await this.#readChildren(chunks, member))
         for (let index = children.length - 1; index >= 0; index--) waiting.push(children[index] ?? 0)
       }
     }
     return new ReachedChunks(this, seen)
   }
 
-  async #childrenOf(chunks: ChunkReader, member: Member): Promise<Uint32Array> {
-    member.children ??= Uint32Array.from(await childrenOf(chunks, member), (child) => this.#number(child))
-    return member.children
+  async #readChildren(chunks: ChunkReader, member: Member): Promise<Uint32Array> {
+    const children = Uint32Array.from(await childrenOf(chunks, member), (child) => this.#number(child))
+    member.children = children
+    return children
   }
 
   #number(chunk: GraphChunk): number {

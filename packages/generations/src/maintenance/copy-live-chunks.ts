@@ -1,6 +1,6 @@
 import { type ChunkId, chunkIdFromHex, chunkIdOf, chunkIdToHex } from '../format/chunk-id.ts'
 import { ChunkIndex } from '../format/chunk-index.ts'
-import { newPackName } from '../format/names.ts'
+import { newPackName, packKey } from '../format/names.ts'
 import type { HeldLease, PackRow } from '../index/generation-index.ts'
 import type { ChunkRole } from './chunk-graph.ts'
 import { ChunkWriter, type WrittenPack } from './chunk-writer.ts'
@@ -45,7 +45,11 @@ export async function copyLiveChunks(
     chunks.push(copied)
   }
   const records = await readSources(deps, copying, byPack)
-  const writer = new ChunkWriter({ ...deps, nextName: () => newPackName(lease, deps.randomness) })
+  const writer = new ChunkWriter({
+    coding: deps.coding,
+    nextName: () => newPackName(lease, deps.randomness),
+    put: (pack) => deps.store.put(packKey(pack.name), pack.parts),
+  })
   for (const { bytes, isDense, ...chunk } of moving) writer.add(chunk, bytes, isDense)
   for (const record of records) writer.add({ id: chunkIdOf(record), role: 'record' }, record, false)
   return writer.finish()

@@ -80,10 +80,9 @@ class FooterCheck {
   async verdict(pack: PackRow): Promise<Verdict> {
     try {
       const { table, record } = await readPackEnd(this.#deps, pack)
-      if (record && !(await this.#isSpare(chunkIdOf(record)))) return 'doubtful'
-      for (let index = 0; index < table.chunkCount; index++)
-        if (!(await this.#isSpare(table.id(index)))) return 'doubtful'
-      return 'delete'
+      const ids = Array.from({ length: table.chunkCount }, (_, index) => table.id(index))
+      if (record) ids.push(chunkIdOf(record))
+      return (await this.#areSpare(ids)) ? 'delete' : 'doubtful'
     } catch (error) {
       if (isFailure(error, 'object-missing')) return 'delete' // an earlier run deleted it
       if (isFailure(error) && !error.retryable) return 'doubtful'
@@ -92,10 +91,15 @@ class FooterCheck {
   }
 
   /** True unless the deletion would take the last copy of something needed. */
-  async #isSpare(id: ChunkId): Promise<boolean> {
-    const place = this.#marked.places.get(id)
-    if (place === undefined) return !this.#marked.retained.has(chunkIdToHex(id))
-    return !this.#going.has(place) && (await this.#isPresent(place))
+  async #areSpare(ids: readonly ChunkId[]): Promise<boolean> {
+    const others = new Set<string>()
+    for (const id of ids) {
+      const place = this.#marked.places.get(id)
+      if (place !== undefined) others.add(place)
+      else if (this.#marked.retained.has(chunkIdToHex(id))) return false
+    }
+    for (const pack of others) if (this.#going.has(pack) || !(await this.#isPresent(pack))) return false
+    return true
   }
 
   async #isPresent(pack: string): Promise<boolean> {

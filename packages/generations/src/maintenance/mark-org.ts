@@ -1,7 +1,8 @@
 import type { ChunkId } from '../format/chunk-id.ts'
+import { ChunkIndex } from '../format/chunk-index.ts'
 import type { ChunkGraph } from './chunk-graph.ts'
 import type { StoreDeps } from './maintenance-deps.ts'
-import { markWorkspace, visitNeeded } from './mark-workspace.ts'
+import { markWorkspace, packsOfRecords, visitNeeded } from './mark-workspace.ts'
 
 /** What the retained generations of an org need. */
 export interface OrgMark {
@@ -21,9 +22,11 @@ export async function markOrg(deps: StoreDeps, org: string, graph: ChunkGraph): 
   for (const { id } of await deps.index.workspaces(org)) {
     const mark = await markWorkspace(deps, { org, workspace: id }, graph)
     for (const row of mark.retained) retained.add(row.id)
-    visitNeeded(mark, (pack, chunk) => {
+    for (const pack of packsOfRecords(mark)) needed.add(pack)
+    visitNeeded(mark, (found, id) => {
+      const pack = ChunkIndex.packName(found)
       needed.add(pack)
-      if (chunk !== undefined) places.set(chunk, pack)
+      places.set(id, pack)
     })
   }
   return { needed, places, retained }

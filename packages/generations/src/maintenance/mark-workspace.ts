@@ -1,6 +1,6 @@
 import { Failure } from '@holdfast/base/failure'
 import { type ChunkId, chunkIdFromHex, chunkIdToHex } from '../format/chunk-id.ts'
-import { ChunkIndex, type FoundChunk } from '../format/chunk-index.ts'
+import type { ChunkIndex, FoundChunk } from '../format/chunk-index.ts'
 import type { GenerationIndex, GenerationRow } from '../index/generation-index.ts'
 import { ChunkReader } from '../read/chunk-reader.ts'
 import {
@@ -88,13 +88,14 @@ export function placeOf(mark: WorkspaceMark, id: ChunkId): FoundChunk {
   throw new Failure('chunk-missing', `no pack holds chunk ${chunkIdToHex(id)}`, { chunk: chunkIdToHex(id) })
 }
 
-/** Calls `visit` with each chunk that the workspace needs and the pack in which it is found, records included. */
-export function visitNeeded(
-  mark: WorkspaceMark,
-  visit: (pack: string, id: ChunkId | undefined) => void,
-): void {
-  for (const { id } of mark.reached) visit(ChunkIndex.packName(placeOf(mark, id)), id)
-  for (const row of mark.retained) {
-    if (mark.chunks.index.find(chunkIdFromHex(row.id)) === undefined) visit(row.recordPack, undefined)
-  }
+/** Calls `visit` with each chunk that the workspace needs, and where it is found. Rejects with `chunk-missing`. */
+export function visitNeeded(mark: WorkspaceMark, visit: (found: FoundChunk, id: ChunkId) => void): void {
+  for (const { id } of mark.reached) visit(placeOf(mark, id), id)
+}
+
+/** Packs that hold the record of a retained generation where its commit put it. */
+export function packsOfRecords({ retained, chunks }: WorkspaceMark): readonly string[] {
+  return retained
+    .filter((row) => chunks.index.find(chunkIdFromHex(row.id)) === undefined)
+    .map((row) => row.recordPack)
 }

@@ -1,6 +1,6 @@
 import { ChunkIndex } from '../format/chunk-index.ts'
 import type { PackUse } from './compaction-plan.ts'
-import { placeOf, visitNeeded, type WorkspaceMark } from './mark-workspace.ts'
+import { packsOfRecords, visitNeeded, type WorkspaceMark } from './mark-workspace.ts'
 
 interface Counted {
   readonly bytes: number
@@ -23,13 +23,13 @@ export function packUses(mark: WorkspaceMark, lease: { readonly org: string; rea
       if (pack) pack.chunkBytes += place.bytes
     }
   }
-  for (const { id } of mark.reached) {
-    const found = placeOf(mark, id)
-    const pack = packs.get(ChunkIndex.packName(found))
+  const needed = new Set(packsOfRecords(mark))
+  visitNeeded(mark, (found) => {
+    const name = ChunkIndex.packName(found)
+    needed.add(name)
+    const pack = packs.get(name)
     if (pack) pack.liveBytes += found.place.bytes
-  }
-  const needed = new Set<string>()
-  visitNeeded(mark, (pack) => needed.add(pack))
+  })
   const own = `${lease.org}/${lease.workspace}/`
   return [...packs].map(
     ([name, counted]): PackUse => ({

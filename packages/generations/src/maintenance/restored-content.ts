@@ -30,7 +30,11 @@ export async function withFile<T>(path: string | Buffer, read: (fd: number) => P
  * The content of a file as its bytes say, cut where the recorded content is cut: equal to it if and only if the bytes
  * are those that were committed. A part that ends early, and a hole with data, come out as something else.
  */
-export async function contentOf(chunks: ChunkReader, file: RestoredFile, recorded: Content): Promise<Content> {
+export async function contentOf(
+  chunks: ChunkReader,
+  file: RestoredFile,
+  recorded: Content,
+): Promise<Content> {
   const parts: Part[] = []
   let position = 0
   for (const part of recorded) {

@@ -62,7 +62,9 @@ class RestoredWalk {
 
   /** The node of a directory on disk; `recorded` is the node that was committed. */
   async directory(path: ByteString, recorded: ChunkId): Promise<ChunkId> {
-    const entries = new Map((await readDirectory(this.#deps.chunks, recorded)).map((entry) => [entry.name, entry]))
+    const entries = new Map(
+      (await readDirectory(this.#deps.chunks, recorded)).map((entry) => [entry.name, entry]),
+    )
     const names = readdirSync(this.#source.resolve(path), { encoding: 'latin1' }).sort()
     const fetched = await this.#fetch(path, names, entries)
     const found: Entry[] = []
@@ -116,7 +118,8 @@ class RestoredWalk {
   }
 
   async #directoryEntry(path: ByteString, recorded: Entry, attributes: Attributes): Promise<DirectoryEntry> {
-    const node = recorded.kind === 'directory' ? await this.directory(path, recorded.node) : ''.padEnd(32, '\0')
+    const node =
+      recorded.kind === 'directory' ? await this.directory(path, recorded.node) : ''.padEnd(32, '\0')
     return { kind: 'directory', name: recorded.name, attributes, node }
   }
 

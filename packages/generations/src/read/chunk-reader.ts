@@ -2,7 +2,7 @@ import { Failure } from '@holdfast/base/failure'
 import { type ChunkId, chunkIdOf, chunkIdToHex } from '../format/chunk-id.ts'
 import type { ChunkIndex, FoundChunk } from '../format/chunk-index.ts'
 import type { TableFrame } from '../format/chunk-table.ts'
-import { type Content, contentBytes } from '../format/content.ts'
+import { type Content, contentBytes, type Part } from '../format/content.ts'
 import { decodeContentList } from '../format/content-list.ts'
 import { decodeFrame, type FrameCoding } from '../format/frame.ts'
 import { packKey } from '../format/names.ts'
@@ -64,7 +64,10 @@ export class ChunkReader {
     const whole = Buffer.alloc(bytes)
     let position = 0
     for (const part of await this.flatten(content)) {
-      if (part.kind === 'chunk') whole.set(await this.read(part.id), position)
+      if (part.kind === 'chunk') {
+        checkLength(part, this.locate(part.id).place.bytes)
+        whole.set(await this.read(part.id), position)
+      }
       position += part.bytes
     }
     return whole
@@ -75,6 +78,7 @@ export class ChunkReader {
     const cached = this.#frames.get(key)
     if (cached !== undefined) return cached
     const loading = this.#load(pack, frame)
+    loading.catch(() => this.#frames.delete(key))
     this.#frames.set(key, loading)
     this.#cachedBytes += frame.rawBytes
     if (this.#cachedBytes > CACHE_BYTES_MAX) {
@@ -88,6 +92,15 @@ export class ChunkReader {
     const stored = await this.#store.get(packKey(pack), { offset: frame.offset, length: frame.storedBytes })
     return decodeFrame(this.#coding, pack, frame, stored)
   }
+}
+
+/** Rejects with `object-corrupt` unless a part of a file stands for as many bytes as its chunk has. */
+export function checkLength(part: Part, chunkBytes: number): void {
+  if (part.bytes === chunkBytes) return
+  throw new Failure('object-corrupt', `a part of ${part.bytes} bytes is a chunk of ${chunkBytes}`, {
+    bytes: part.bytes,
+    chunkBytes,
+  })
 }
 
 /** Rejects with `chunk-corrupt` unless the bytes hash to `id`. */

@@ -1,5 +1,6 @@
+import { Failure } from '@holdfast/base/failure'
 import { type ByteString, joinPath } from '../format/byte-string.ts'
-import type { ChunkId } from '../format/chunk-id.ts'
+import { type ChunkId, chunkIdToHex } from '../format/chunk-id.ts'
 import type { DirectoryEntry, Entry } from '../format/entry.ts'
 import { decodeNode, decodeRoot } from '../format/tree-node.ts'
 import type { ChunkReader } from './chunk-reader.ts'
@@ -15,14 +16,19 @@ export async function readRoot(chunks: ChunkReader, root: ChunkId): Promise<Dire
   return decodeRoot(await chunks.read(root))
 }
 
-/** The entries of a directory, in name order. */
+/** The entries of a directory, in name order. Rejects with `object-corrupt`, and as reading chunks does. */
 export async function readDirectory(chunks: ChunkReader, node: ChunkId): Promise<Entry[]> {
   const decoded = decodeNode(await chunks.read(node))
   if (decoded.kind === 'leaf') return [...decoded.entries]
   const entries: Entry[] = []
   for (const leaf of decoded.leaves) {
     const group = decodeNode(await chunks.read(leaf))
-    if (group.kind === 'leaf') for (const entry of group.entries) entries.push(entry)
+    const names = group.kind === 'leaf' ? group.entries : []
+    if (group.kind !== 'leaf' || (entries.at(-1)?.name ?? '') >= (names[0]?.name ?? ''))
+      throw new Failure('object-corrupt', 'the leaves of a directory are not in order', {
+        node: chunkIdToHex(node),
+      })
+    for (const entry of names) entries.push(entry)
   }
   return entries
 }

@@ -1,9 +1,9 @@
 import { type ByteString, parentPath } from '../format/byte-string.ts'
 import type { ChunkId } from '../format/chunk-id.ts'
 import type { TableFrame } from '../format/chunk-table.ts'
-import { type Content, contentBytes } from '../format/content.ts'
+import { type Content, contentBytes, type Part } from '../format/content.ts'
 import type { DatabaseEntry, Entry, FileEntry, SymlinkEntry } from '../format/entry.ts'
-import type { ChunkReader } from '../read/chunk-reader.ts'
+import { type ChunkReader, checkLength } from '../read/chunk-reader.ts'
 import { walkTree } from '../read/tree-reader.ts'
 
 /** A chunk's way from a frame into a file. */
@@ -23,6 +23,8 @@ export interface PlannedFrame {
   readonly frame: TableFrame
   readonly pieces: Piece[]
 }
+
+type ChunkPart = Extract<Part, { readonly kind: 'chunk' }>
 
 export interface Placed<E extends Entry> {
   readonly path: ByteString
@@ -50,7 +52,7 @@ export interface RestorePlan {
   readonly bytes: number
 }
 
-/** Plans the restore of a whole tree. Rejects with `chunk-missing` before anything is written. */
+/** Plans the restore of a whole tree. Rejects with `chunk-missing` or `object-corrupt` before anything is written. */
 export async function planRestore(chunks: ChunkReader, root: ChunkId): Promise<RestorePlan> {
   const planner = new RestorePlanner(chunks)
   for await (const { path, entry } of walkTree(chunks, root)) await planner.add(path, entry)
@@ -134,19 +136,20 @@ class RestorePlanner {
     if (!whole) this.#prepared.push({ path, bytes })
     let position = 0
     for (const part of whole ? content : await this.#chunks.flatten(content)) {
-      if (part.kind === 'chunk') this.#addPiece({ id: part.id, path, position, whole })
+      if (part.kind === 'chunk') this.#addPiece(part, { path, position, whole })
       position += part.bytes
     }
   }
 
-  #addPiece(piece: { id: ChunkId; path: ByteString; position: number; whole: boolean }): void {
-    const { table, place } = this.#chunks.locate(piece.id)
+  #addPiece(part: ChunkPart, at: { path: ByteString; position: number; whole: boolean }): void {
+    const { table, place } = this.#chunks.locate(part.id)
+    checkLength(part, place.bytes)
     const frame = table.frame(place.frame)
     const pack = table.packOf(frame).name
     const frames = this.#packs.get(pack) ?? new Map<number, PlannedFrame>()
     this.#packs.set(pack, frames)
     const planned = frames.get(frame.ordinal) ?? { frame, pieces: [] }
     frames.set(frame.ordinal, planned)
-    planned.pieces.push({ ...piece, offset: place.offset, bytes: place.bytes })
+    planned.pieces.push({ ...at, id: part.id, offset: place.offset, bytes: place.bytes })
   }
 }

@@ -162,7 +162,7 @@ async function applyAttributes(deps: RestoreDeps, target: SourceDirectory, plan:
       entries: entries.map((entry) => attributeEntry(entry, deps.setOwners ? made : undefined)),
     })
     count += entries.length
-    if (count >= ATTRIBUTES_PER_REQUEST) await send()
+    if (count >= ATTRIBUTES_PER_REQUEST || target.isAnchored(directory)) await send()
   }
   if (count > 0) await send()
 }

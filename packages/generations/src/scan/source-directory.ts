@@ -1,10 +1,10 @@
-import { closeSync, constants, openSync } from 'node:fs'
+import { closeSync, constants, lstatSync, openSync } from 'node:fs'
 import { type ByteString, fromText, isAscii, joinPath, toFsPath } from '../format/byte-string.ts'
 
 /** The kernel takes paths below 4,096 bytes; a longer one is reached from a directory opened on the way. */
 const PATH_BYTES_MAX = 3000
 const NAME_BYTES_MAX = 255
-/** Directories kept open for long paths, oldest closed first. */
+/** Directories kept open for long paths; the one that was not used for longest is closed first. */
 const ANCHORS_MAX = 16
 
 /**
@@ -15,8 +15,16 @@ export class SourceDirectory implements Disposable {
   readonly path: ByteString
   readonly #anchors = new Map<ByteString, number>()
 
+  #device: bigint | undefined
+
   constructor(path: string) {
     this.path = fromText(path)
+  }
+
+  /** The device number of its own file system; others may be mounted below it. */
+  get device(): bigint {
+    this.#device ??= lstatSync(toFsPath(this.path), { bigint: true }).dev
+    return this.#device
   }
 
   /** The path to hand to a file function. */
@@ -35,8 +43,12 @@ export class SourceDirectory implements Disposable {
 
   resolveBytes(relative: ByteString): ByteString {
     if (relative === '') return this.path
-    if (this.path.length + relative.length < PATH_BYTES_MAX) return `${this.path}/${relative}`
-    return this.#throughAnchor(relative)
+    return this.isAnchored(relative) ? this.#throughAnchor(relative) : `${this.path}/${relative}`
+  }
+
+  /** True for a path so long that what `resolve` gives for it holds only until a few others have been asked for. */
+  isAnchored(relative: ByteString): boolean {
+    return this.path.length + relative.length >= PATH_BYTES_MAX
   }
 
   #throughAnchor(relative: ByteString): ByteString {
@@ -53,8 +65,9 @@ export class SourceDirectory implements Disposable {
 
   #anchor(key: ByteString, path: ByteString): number {
     const known = this.#anchors.get(key)
-    if (known !== undefined) return known
-    const opened = openSync(toFsPath(path), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+    this.#anchors.delete(key)
+    const opened =
+      known ?? openSync(toFsPath(path), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
     this.#anchors.set(key, opened)
     for (const [oldest, fd] of this.#anchors) {
       if (this.#anchors.size <= ANCHORS_MAX) break

@@ -118,11 +118,14 @@ export interface SurveyOptions {
   readonly feed?: ChangeFeed | undefined
 }
 
+/** Four times what the kernel takes as one path. Paths are held whole: a chain of directories costs its square. */
+const PATH_BYTES_MAX = 16 * 1024
 /** Nothing that a directory may hold is larger. */
 const NAMES_MAX = 8_000_000
 
 /** Reads one directory and the stat fields of all its names. Rejects with `no-permission`, `unsupported-file`, `source-failed`. */
 export function surveyDirectory(options: SurveyOptions, path: ByteString): SurveyedDirectory {
+  if (path.length > PATH_BYTES_MAX) throw tooDeep(path)
   const { feed } = options
   const previousPath = feed?.previousPath(path) ?? path
   const previous = options.state.get(previousPath)
@@ -158,6 +161,13 @@ function isSameBehind(found: Stats, previous: Float64Array, index: number): bool
     found.mtimeMs === previous[at + 2] &&
     (Number.isNaN(ctimeMs) || found.ctimeMs === ctimeMs)
   )
+}
+
+function tooDeep(path: ByteString): Failure {
+  const shown = `${toText(path.slice(0, 100))}…`
+  return new Failure('unsupported-file', `directories lie deeper than ${PATH_BYTES_MAX} bytes of path in ${shown}`, {
+    path: shown,
+  })
 }
 
 function emptyColumns(count: number): SurveyColumns {
@@ -219,9 +229,14 @@ function statName(full: string | Buffer, path: ByteString, name: ByteString): St
   }
 }
 
+/** Some file systems count in whole seconds (ext4 with small inodes, HFS+) or two (FAT): a tick there is as long. */
+const COARSE_TICK_MS = 2000
+
 function recordStat(stats: Float64Array, index: number, found: Stats, racyFromMs: number): void {
   const at = index * STAT_FIELDS
-  const racy = found.mtimeMs >= racyFromMs || found.ctimeMs >= racyFromMs
+  const isCoarse = found.ctimeMs % 1000 === 0
+  const fromMs = isCoarse ? racyFromMs - COARSE_TICK_MS : racyFromMs
+  const racy = found.mtimeMs >= fromMs || found.ctimeMs >= fromMs
   stats[at] = found.ino
   stats[at + 1] = found.size
   stats[at + 2] = found.mtimeMs
@@ -245,12 +260,15 @@ function isSubvolumeStub(stats: Stats): boolean {
   return stats.ino === STUB_INODE && stats.nlink === 1 && stats.size === 0
 }
 
+/** What a name answers that has gone, or become something else, since it was listed. */
+const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO'])
+
 /** A file function's error about the source as a Failure that names the path. */
 export function sourceFailure(error: unknown, path: ByteString, step: string): Failure {
   const errno = errnoOf(error) ?? 'unknown'
   const details = { path: toText(path), step, errno }
   const said = `cannot ${step} ${toText(path) === '' ? 'the directory' : toText(path)}: ${errno}`
   if (errno === 'EACCES' || errno === 'EPERM') return new Failure('no-permission', said, details, error)
-  if (errno === 'ENOENT' || errno === 'ENOTDIR') return new Failure('file-unstable', said, details, error)
+  if (GONE.has(errno)) return new Failure('file-unstable', said, details, error)
   return new Failure('source-failed', said, details, error)
 }

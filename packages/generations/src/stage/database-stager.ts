@@ -56,7 +56,7 @@ export class DatabaseStager {
   stage(request: DatabaseRequest): StagedDatabase | undefined {
     const main = this.#files.open(request.path)
     try {
-      if (!request.previous && !hasDatabaseMagic(main)) return undefined
+      if (!request.previous && !hasDatabaseMagic(main, request.path)) return undefined
       const wal = request.hasWal ? this.#files.open(`${request.path}-wal`) : undefined
       try {
         return this.#stageSteadily(request, main, wal)

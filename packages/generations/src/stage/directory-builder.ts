@@ -20,6 +20,7 @@ import {
   packEntries,
   STAT_FIELDS,
 } from '../scan/directory-state.ts'
+import { inodeNumber } from '../scan/link-ids.ts'
 import type { SourceDirectory } from '../scan/source-directory.ts'
 import { type SurveyedDirectory, sourceFailure } from '../scan/survey.ts'
 import type { ChunkSink } from './chunk-sink.ts'
@@ -231,7 +232,8 @@ class DirectoryBuild {
   #fileEntry(name: ByteString, path: ByteString, staged: StagedFile): RawEntry {
     if (staged.appended) this.#notices.push({ path: toText(path), reason: 'appended-while-read' })
     const attributes = this.#attributes(path, staged.stats)
-    const link = staged.stats.nlink > 1n ? this.#deps.linkOf(Number(staged.stats.ino)) : 0
+    const inode = inodeNumber(staged.stats, this.#deps.source.device)
+    const link = staged.stats.nlink > 1n ? this.#deps.linkOf(inode) : 0
     return encodeEntry({ kind: 'file', name, attributes, link, content: staged.content })
   }
 

@@ -1,4 +1,4 @@
-import { Failure } from '@holdfast/base/failure'
+import { Failure, isFailure } from '@holdfast/base/failure'
 import { type ByteString, joinPath, toText } from '../format/byte-string.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
 import type { SourceDirectory } from '../scan/source-directory.ts'
@@ -53,7 +53,8 @@ async function fetchXattrs(
   directory: ByteString,
   names: readonly ByteString[],
 ): Promise<void> {
-  const found = await fetching.holdfs.readXattrs(fetching.source.resolveBytes(directory), names)
+  const asked = fetching.holdfs.readXattrs(fetching.source.resolveBytes(directory), names)
+  const found = await orUnstable(directory, asked)
   found.forEach((answer, index) => {
     const path = joinPath(directory, names[index] ?? '')
     if ('errno' in answer) throw attributesUnreadable(path, answer.errno)
@@ -62,9 +63,21 @@ async function fetchXattrs(
 }
 
 async function fetchSpans({ holdfs, source, fetched }: Fetching, path: ByteString): Promise<void> {
-  const { ranges } = await holdfs.dataRanges(source.resolveBytes(path))
+  const { ranges } = await orUnstable(path, holdfs.dataRanges(source.resolveBytes(path)))
   const spans = ranges.map(({ offset, length }) => ({ start: offset, end: offset + length }))
   fetched.set(path, { xattrs: fetched.get(path)?.xattrs ?? [], spans })
+}
+
+/** What a name answers that has gone, or become something else, since it was surveyed. */
+const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'EINVAL'])
+
+async function orUnstable<T>(path: ByteString, asked: Promise<T>): Promise<T> {
+  try {
+    return await asked
+  } catch (error) {
+    if (isFailure(error) && GONE.has(error.details.errno)) throw attributesUnreadable(path, 'ENOENT')
+    throw error
+  }
 }
 
 function attributesUnreadable(path: ByteString, errno: string): Failure {

@@ -71,7 +71,8 @@ export class FileStager {
   stage(request: FileRequest): StagedFile | 'database' {
     const fd = this.open(request.path)
     try {
-      if (request.surveyed.bytes >= WHOLE_FILE_BYTES_MAX && hasDatabaseMagic(fd)) return 'database'
+      const isReadInParts = request.surveyed.bytes >= WHOLE_FILE_BYTES_MAX || request.spans !== undefined
+      if (isReadInParts && hasDatabaseMagic(fd, request.path)) return 'database'
       return this.#stageOpen(fd, request, true)
     } finally {
       closeSync(fd)
@@ -108,7 +109,7 @@ export class FileStager {
   isDatabase(path: ByteString): boolean {
     const fd = this.open(path)
     try {
-      return hasDatabaseMagic(fd)
+      return hasDatabaseMagic(fd, path)
     } finally {
       closeSync(fd)
     }
@@ -265,8 +266,12 @@ function isUntouched(before: SurveyedFile, after: SurveyedFile): boolean {
 
 const DATABASE_MAGIC = Buffer.from('SQLite format 3\0', 'latin1')
 
-/** True if a file begins as a SQLite database does. */
-export function hasDatabaseMagic(fd: number): boolean {
+/** True if a file begins as a SQLite database does. Rejects as every read of the source. */
+export function hasDatabaseMagic(fd: number, path: ByteString): boolean {
   const first = Buffer.alloc(DATABASE_MAGIC.length)
-  return readSync(fd, first, 0, first.length, 0) === first.length && first.equals(DATABASE_MAGIC)
+  try {
+    return readSync(fd, first, 0, first.length, 0) === first.length && first.equals(DATABASE_MAGIC)
+  } catch (error) {
+    throw sourceFailure(error, path, 'read')
+  }
 }

@@ -34,10 +34,22 @@ export interface BtrfsVolumeRequest extends PlaceRequest {
   readonly state: string
 }
 
+export interface SnapshotPath {
+  readonly path: string
+  /** By the wall clock. */
+  readonly takenAtMs: number
+}
+
+/** A local snapshot that equals a generation: what a fork begins with. */
+export interface VolumeOrigin {
+  readonly path: string
+  readonly generation: string
+}
+
 /** What takes the place of the present tree. */
 export interface Replacement {
-  /** A local snapshot to copy; else `fill` puts a tree into an empty subvolume. */
-  readonly from: string | undefined
+  /** A local snapshot of this volume to copy; else `fill` puts a tree into an empty subvolume. */
+  readonly from: VolumeOrigin | undefined
   readonly fill: (path: string) => Promise<void>
   /** Takes the present tree away from whoever uses it. */
   readonly force: boolean
@@ -75,19 +87,21 @@ export class BtrfsVolume implements Volume {
   }
 
   /**
-   * Makes the volume of a workspace whose directory is absent, empty, or a subvolume already; `from` is a local
-   * snapshot that it begins as a copy of. Rejects with `not-empty`, `unsupported-here`, `volume-full`, and with
-   * `source-failed` (details.errno EXDEV) when the snapshot lies on another file system.
+   * Makes the volume of a workspace whose directory is absent, empty, or a subvolume already; or one that begins as a
+   * copy of `origin`. Rejects with `not-empty`, `unsupported-here`, `volume-full`, and with `source-failed`
+   * (details.errno EXDEV) when the origin lies on another file system.
    */
   static async create(
     deps: BtrfsVolumeDeps,
     request: BtrfsVolumeRequest,
-    from?: string,
+    origin?: VolumeOrigin,
   ): Promise<BtrfsVolume> {
     const place = await findPlace(request)
-    await makeSubvolume(deps.holdfs, place, from)
+    await makeSubvolume(deps.holdfs, place, origin?.path)
     mkdirSync(place.snapshots, { recursive: true, mode: 0o700 })
-    return BtrfsVolume.#attached(deps, request, place)
+    const volume = await BtrfsVolume.#attached(deps, request, place)
+    if (origin) await volume.#keep(origin.path, origin.generation)
+    return volume
   }
 
   /** Puts the volume where writers look for it, if it is not there. Rejects as `attach` and `mountImage` do. */
@@ -122,8 +136,7 @@ export class BtrfsVolume implements Volume {
   }
 
   async #capture(freezer: Freezer | null): Promise<Capture> {
-    const takenAtMs = Math.floor(this.#deps.clock.wallMs())
-    const name = `${takenAtMs}-${randomName(this.#deps.randomness).slice(0, 8)}`
+    const { name, takenAtMs } = this.#nextName()
     const frozenMs = await this.#snapshot(freezer, name)
     const path = join(this.#place.snapshots, name)
     const discard = () => this.#deleteSnapshot(name)
@@ -134,12 +147,24 @@ export class BtrfsVolume implements Volume {
         image: { path, changes, consistency, takenAtMs },
         frozenMs,
         discard,
-        accept: (generation, keep) => this.#accept({ name, takenAtMs, keep }, generation),
+        accept: (generation, keep) =>
+          isNothing(changes, generation) && !keep
+            ? discard()
+            : this.#accept({ name, takenAtMs, keep }, generation),
       })
     } catch (error) {
       await discard()
       throw error
     }
+  }
+
+  #nextName(): { readonly name: string; readonly takenAtMs: number } {
+    const takenAtMs = Math.floor(this.#deps.clock.wallMs())
+    return { name: `${takenAtMs}-${this.#random()}`, takenAtMs }
+  }
+
+  #random(): string {
+    return randomName(this.#deps.randomness).slice(0, 8)
   }
 
   /** Takes the snapshot; resolves to how long the writers stood still. */
@@ -219,12 +244,12 @@ export class BtrfsVolume implements Volume {
     await attach(this.#place)
   }
 
-  /** The path of a local, read-only snapshot that equals a generation; undefined where there is none. */
-  async snapshotOf(generation: string): Promise<string | undefined> {
+  /** A local, read-only snapshot that equals a generation; undefined where there is none. */
+  async snapshotOf(generation: string): Promise<SnapshotPath | undefined> {
     const snapshot = this.#log.of(generation)
-    const path = snapshot && join(this.#place.snapshots, snapshot.name)
-    if (snapshot === undefined || path === undefined) return undefined
-    if (await this.#isSubvolume(path)) return path
+    if (snapshot === undefined) return undefined
+    const path = join(this.#place.snapshots, snapshot.name)
+    if (await this.#isSubvolume(path)) return { path, takenAtMs: snapshot.takenAtMs }
     this.#log.forget(snapshot.name)
     return undefined
   }
@@ -238,10 +263,18 @@ export class BtrfsVolume implements Volume {
     }
   }
 
-  /** Records that the present tree, which nobody writes yet, equals a generation. */
-  async adopt(generation: string): Promise<void> {
-    await using capture = await this.capture(null)
-    await capture.accept(generation)
+  /** Keeps a read-only copy of a subvolume that equals a generation, and that nobody writes. */
+  async #keep(path: string, generation: string): Promise<void> {
+    const { name, takenAtMs } = this.#nextName()
+    const copy = { source: fromText(path), parent: fromText(this.#place.snapshots), name, readOnly: true }
+    await this.#deps.holdfs.subvolumeSnapshot(copy)
+    await this.#accept({ name, takenAtMs, keep: false }, generation)
+  }
+
+  /** Records that a generation equals another one, of which there may be a local snapshot. */
+  async alias(known: string, generation: string): Promise<void> {
+    const snapshot = this.#log.of(known)
+    if (snapshot) await this.#accept(snapshot, generation)
   }
 
   /**
@@ -249,36 +282,48 @@ export class BtrfsVolume implements Volume {
    * Rejects with `lease-held` while a process uses the directory, unless `force`, and as `commit` does; then the
    * present tree stays.
    */
-  async replace(replacement: Replacement): Promise<void> {
+  async replace({ from, fill, force, commit }: Replacement): Promise<void> {
     const { folder, name } = this.#place
-    const next = `.${name}.next-${randomName(this.#deps.randomness).slice(0, 8)}`
-    const { from, fill, force, commit } = replacement
     const parent = fromText(folder)
-    if (from === undefined) {
-      await this.#deps.holdfs.subvolumeCreate(parent, fromText(next))
-      await fill(join(folder, next))
-    } else {
-      const source = fromText(from)
-      await this.#deps.holdfs.subvolumeSnapshot({ source, parent, name: fromText(next), readOnly: false })
-    }
-    let generation: string
+    const next = `.${name}.next-${this.#random()}`
+    const kept = this.#nextName()
+    let generation: string | undefined
     try {
+      await this.#makeNext(next, from, fill)
+      if (from === undefined) await this.#snapshotNext(next, kept.name)
       await detach(this.#place, force)
       generation = await commit()
       await this.#deps.holdfs.exchange(parent, fromText(name), fromText(next))
     } finally {
       await attach(this.#place)
       await this.#delete(folder, next)
+      if (generation === undefined) await this.#deleteSnapshot(kept.name)
     }
-    if (from === undefined) await this.adopt(generation)
-    else await this.#claim(from, generation)
+    if (from === undefined) await this.#accept({ ...kept, keep: false }, generation)
+    else await this.alias(from.generation, generation)
     await this.#applyLimit()
   }
 
-  /** A snapshot that equals one generation equals another one too. */
-  async #claim(snapshot: string, generation: string): Promise<void> {
-    const known = this.#log.snapshots.find(({ name }) => join(this.#place.snapshots, name) === snapshot)
-    if (known) await this.#accept(known, generation)
+  /** Puts the tree of a generation in the place of an empty one. */
+  async fill(generation: string, fill: Replacement['fill']): Promise<void> {
+    await this.replace({ from: undefined, fill, force: false, commit: async () => generation })
+  }
+
+  async #makeNext(next: string, from: Replacement['from'], fill: Replacement['fill']): Promise<void> {
+    const parent = fromText(this.#place.folder)
+    if (from === undefined) {
+      await this.#deps.holdfs.subvolumeCreate(parent, fromText(next))
+      await fill(join(this.#place.folder, next))
+    } else {
+      const copy = { source: fromText(from.path), parent, name: fromText(next), readOnly: false }
+      await this.#deps.holdfs.subvolumeSnapshot(copy)
+    }
+  }
+
+  async #snapshotNext(next: string, name: string): Promise<void> {
+    const source = fromText(join(this.#place.folder, next))
+    const parent = fromText(this.#place.snapshots)
+    await this.#deps.holdfs.subvolumeSnapshot({ source, parent, name, readOnly: true })
   }
 
   /** Bounds what the directory holds; null: not at all. Rejects as the native helper does. */
@@ -312,6 +357,12 @@ export class BtrfsVolume implements Volume {
 
   /** The directory stays where writers find it. */
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** True if the last snapshot serves as well. */
+function isNothing(changes: Changes, generation: string): boolean {
+  if (changes.kind === 'unknown' || changes.since !== generation) return false
+  return changes.directories.size + changes.files.size + changes.moved.size === 0
 }
 
 function readBootId(): string {

@@ -18,8 +18,8 @@ import { readProcess } from './process-stat.ts'
 import { MARK_VARIABLE, ProcessTree } from './process-tree.ts'
 
 const GROWING = 'while :; do echo >> grown; done'
-/** Grows through processes that each live for a moment and start the next. */
-const FORKING = 'grow() { echo >> grown; (grow &) ; }; grow & grow & wait'
+/** Grows through processes that come and go, two families of them. */
+const FORKING = 'grow() { while :; do (echo >> grown; (echo >> grown) & ) ; done; }; grow & grow & wait'
 const STILL_MS = 100
 
 let home: string

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { errnoOf } from '@holdfast/base/errno'
 import { Failure } from '@holdfast/base/failure'
-import { listProcesses, type ProcessStat, readProcess } from './process-stat.ts'
+import { listProcesses, type ProcessStat } from './process-stat.ts'
 
 /** What a command and all that it starts carry in their environment under a watch without cgroups. */
 export const MARK_VARIABLE = 'HOLDFAST_WATCH'
@@ -44,39 +45,35 @@ export class ProcessTree {
   #look(): { found: ProcessStat[]; isWhole: boolean } {
     const listing = listProcesses()
     const processes = new Map(listing.processes.map((each) => [each.pid, each]))
-    const strangers = new Set<string>()
-    const found = listing.processes.filter((each) => this.#belongs(each, processes, strangers))
-    this.#strangers = strangers
+    const living = listing.processes.filter(({ state }) => state !== 'Z' && state !== 'X')
+    const look: Look = { processes, strangers: new Set(), isWhole: listing.isWhole }
+    const found = living.filter((each) => this.#belongs(each, look))
+    this.#strangers = look.strangers
     for (const each of found) this.#members.add(nameOf(each))
     this.#forgetEnded(processes)
-    const unread = listing.processes.some((each) => each.state !== 'Z' && readProcess(each.pid) === undefined)
-    const living = found.filter(({ state }) => state !== 'Z' && state !== 'X')
-    return { found: living, isWhole: listing.isWhole && !unread }
+    return { found, isWhole: look.isWhole }
   }
 
-  #belongs(
-    candidate: ProcessStat,
-    processes: ReadonlyMap<number, ProcessStat>,
-    strangers: Set<string>,
-  ): boolean {
-    const line: ProcessStat[] = []
-    for (let at: ProcessStat | undefined = candidate; at && line.length < ANCESTORS_MAX; ) {
+  #belongs(candidate: ProcessStat, look: Look): boolean {
+    let at: ProcessStat | undefined = candidate
+    for (let generation = 0; at && generation < ANCESTORS_MAX; generation++) {
       if (this.#members.has(nameOf(at))) return true
-      line.push(at)
-      at = processes.get(at.parent)
+      at = look.processes.get(at.parent)
     }
-    return this.#carriesMark(candidate, strangers)
+    return this.#carriesMark(candidate, look)
   }
 
-  #carriesMark(candidate: ProcessStat, strangers: Set<string>): boolean {
-    const name = nameOf(candidate)
-    if (!this.#strangers.has(name)) {
-      const environment = readEnvironment(candidate.pid)
-      if (environment.includes(`${MARK_VARIABLE}=${this.mark}\0`)) return true
-      // An empty environment may be that of a process in the middle of an exec: it is read again.
-      if (environment === '') return false
+  #carriesMark({ pid, parent, startTicks }: ProcessStat, look: Look): boolean {
+    const name = nameOf({ pid, startTicks })
+    const isKernels = pid === KTHREADD || parent === KTHREADD
+    if (!isKernels && !this.#strangers.has(name)) {
+      const environment = readEnvironment(pid)
+      if (environment?.includes(`${MARK_VARIABLE}=${this.mark}\0`)) return true
+      if (environment === undefined) look.isWhole = false
+      // An empty environment may be that of a process in the middle of an exec: it is read again next time.
+      if (!environment) return false
     }
-    strangers.add(name)
+    look.strangers.add(name)
     return false
   }
 
@@ -86,7 +83,15 @@ export class ProcessTree {
   }
 }
 
+interface Look {
+  readonly processes: ReadonlyMap<number, ProcessStat>
+  readonly strangers: Set<string>
+  isWhole: boolean
+}
+
 const ANCESTORS_MAX = 1000
+/** The parent of every thread of the kernel. */
+const KTHREADD = 2
 /** A look takes some milliseconds; elsewhere on a busy machine a process may end during each. */
 const LOOKS_MAX = 100
 
@@ -94,10 +99,11 @@ function nameOf({ pid, startTicks }: { pid: number; startTicks: number }): strin
   return `${pid}.${startTicks}`
 }
 
-function readEnvironment(pid: number): string {
+/** Undefined for a process that has ended, empty for one whose environment this user may not read. */
+function readEnvironment(pid: number): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'latin1')
-  } catch {
-    return ''
+  } catch (error) {
+    return errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH' ? undefined : ''
   }
 }

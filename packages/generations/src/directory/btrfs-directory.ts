@@ -1,0 +1,40 @@
+import type { Clock } from '@holdfast/base/clock'
+import { Failure } from '@holdfast/base/failure'
+import type { Randomness } from '@holdfast/base/randomness'
+import type { Holdfs } from '../holdfs/holdfs.ts'
+import { BtrfsVolume, type BtrfsVolumeRequest, type VolumeOrigin } from '../volume/btrfs-volume.ts'
+import type { DirectoryConfig, Home } from './home.ts'
+
+export interface BtrfsDirectoryDeps {
+  readonly home: Home
+  readonly holdfs: Holdfs
+  readonly clock: Clock
+  readonly randomness: Randomness
+}
+
+/**
+ * Makes the btrfs volume of a new directory, which may begin as a copy of a local snapshot. Rejects as
+ * `BtrfsVolume.create` does, and with `invalid-argument` for a directory inside another one that is kept: the outer one's
+ * captures would not hold what is in it.
+ */
+export async function makeBtrfsVolume(
+  deps: BtrfsDirectoryDeps,
+  config: DirectoryConfig,
+  origin?: VolumeOrigin,
+): Promise<BtrfsVolume> {
+  const outer = deps.home.directories().find((known) => config.path.startsWith(`${known.path}/`))
+  if (outer) {
+    const said = `${config.path} lies in ${outer.path}, which is kept already`
+    throw new Failure('invalid-argument', said, { path: config.path, outer: outer.path })
+  }
+  return BtrfsVolume.create(deps, requestFor(deps, config), origin)
+}
+
+/** The btrfs volume of a directory that has one, mounted if need be. Rejects as `BtrfsVolume.open` does. */
+export function openBtrfsVolume(deps: BtrfsDirectoryDeps, config: DirectoryConfig): Promise<BtrfsVolume> {
+  return BtrfsVolume.open(deps, requestFor(deps, config))
+}
+
+function requestFor({ home }: BtrfsDirectoryDeps, { workspace, path }: DirectoryConfig): BtrfsVolumeRequest {
+  return { home: home.path, workspace, path, state: home.directoryPath(workspace) }
+}

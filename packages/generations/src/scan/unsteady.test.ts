@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  cpSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { describe, test } from 'node:test'
+import { isFailure } from '@holdfast/base/failure'
+import { commitInProcess } from '@holdfast/testkit/commit-process'
+import { CommittedWorkspace, ORG } from '@holdfast/testkit/committed-workspace'
+import { noise } from '@holdfast/testkit/noise'
+import { SqliteGenerationIndex } from '../index/sqlite-generation-index.ts'
+
+const MIB = 1 << 20
+const NOBODY = 65_534
+
+/** A process that does one thing to a path again and again until the end of the scope. */
+class Disturbance implements AsyncDisposable {
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+  }
+
+  /** `step` is JavaScript with `fs`, `path` and a counter `n`. */
+  static async start(step: string, path: string): Promise<Disturbance> {
+    const loop = `const fs = require('node:fs'); const path = process.argv[1]; let n = 0
+      const steps = () => { for (const end = performance.now() + 50; performance.now() < end; n++) { ${step} } }
+      steps(); process.stdout.write('x'); setInterval(steps, 0)`
+    const child = spawn(process.execPath, ['-e', loop, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+    await once(child.stdout, 'data')
+    return new Disturbance(child)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await once(this.#child, 'exit')
+  }
+}
+
+describe('a file that changes while it is read', () => {
+  test('without end is refused as unstable, and committed once it rests', async () => {
+    await using workspace = await CommittedWorkspace.open()
+    const path = workspace.path('restless')
+    writeFileSync(path, noise(1, 6 * MIB))
+    {
+      await using _writer = await Disturbance.start(
+        `const fd = fs.openSync(path, 'r+'); fs.writeSync(fd, String(n), n % 4096); fs.closeSync(fd)`,
+        path,
+      )
+      await assert.rejects(workspace.commit(), (error) => isFailure(error, 'file-unstable'))
+    }
+    await workspace.assertRestores((await workspace.commitNew()).root)
+  })
+
+  test('by growing alone is committed as its beginning, with a notice', async () => {
+    await using workspace = await CommittedWorkspace.open()
+    const path = workspace.path('log')
+    const beginning = noise(2, 6 * MIB)
+    writeFileSync(path, beginning)
+    let root = ''
+    {
+      await using _writer = await Disturbance.start(`fs.appendFileSync(path, 'more\\n')`, path)
+      const generation = await workspace.commitNew()
+      assert.deepEqual(generation.notices, [{ path: 'log', reason: 'appended-while-read' }])
+      root = generation.root
+    }
+    const restored = join(await workspace.restore(root), 'log')
+    assert.ok(lstatSync(restored).size >= beginning.length)
+    execFileSync('cmp', ['-n', String(lstatSync(restored).size), restored, path])
+    const later = await workspace.commitNew()
+    assert.deepEqual(later.notices, [])
+    await workspace.assertRestores(later.root)
+  })
+
+  test('is found in the next commit, whenever the change came', async () => {
+    await using workspace = await CommittedWorkspace.open()
+    const path = workspace.path('file')
+    for (let round = 0; round < 5; round++) {
+      writeFileSync(path, noise(round, MIB))
+      await workspace.commitNew()
+      appendFileSync(path, 'x')
+      await workspace.commitNew()
+      truncateSync(path, 10)
+      await workspace.assertRestores((await workspace.commitNew()).root)
+    }
+  })
+})
+
+describe('a tree that changes while it is scanned', () => {
+  test('gives a generation or a named failure that says to try again, never a half-truth', async () => {
+    await using workspace = await CommittedWorkspace.open()
+    for (let directory = 0; directory < 40; directory++) {
+      mkdirSync(workspace.path(`d${directory}/e`), { recursive: true })
+      writeFileSync(workspace.path(`d${directory}/e/f`), 'x')
+    }
+    let committed = 0
+    {
+      await using _mover = await Disturbance.start(
+        `const d = path + '/d' + n % 40
+        if (n % 3 === 0) { fs.rmSync(d, { recursive: true, force: true }) }
+        else { fs.mkdirSync(d + '/e/g' + n % 7, { recursive: true }); fs.writeFileSync(d + '/e/f', String(n)) }`,
+        workspace.source,
+      )
+      for (let round = 0; round < 25; round++) {
+        try {
+          if ((await workspace.commit()).kind === 'committed') committed++
+        } catch (error) {
+          assert.ok(isFailure(error, 'file-unstable'), String(error))
+        }
+      }
+    }
+    await workspace.commit({ always: true })
+    await workspace.assertRestores(workspace.committer.head?.root ?? '')
+    assert.ok(committed >= 0)
+  })
+
+  test('whose root is gone is refused, not committed as empty', async () => {
+    await using workspace = await CommittedWorkspace.open()
+    writeFileSync(workspace.path('a'), 'a')
+    const { id } = await workspace.commitNew()
+    rmSync(workspace.source, { recursive: true })
+    await assert.rejects(workspace.commit(), (error) => isFailure(error, 'file-unstable'))
+    assert.equal((await workspace.deps.index.workspace('ws')).head, id)
+  })
+})
+
+describe('a file that may not be read', () => {
+  test('fails the commit of a plain user by name, and is committed once it may', async () => {
+    await using workspace = await CommittedWorkspace.open()
+    const ground = join(workspace.home, 'nobody')
+    const source = join(ground, 'source')
+    mkdirSync(join(source, 'd'), { recursive: true })
+    writeFileSync(join(source, 'd/secret'), 'secret')
+    const options = { source, store: join(ground, 'store'), index: join(ground, 'index'), workspace: 'ws' }
+    {
+      await using index = await SqliteGenerationIndex.open({ path: options.index })
+      await index.createWorkspace({ id: 'ws', org: ORG })
+    }
+    execFileSync('chown', ['-R', `${NOBODY}:${NOBODY}`, ground])
+    chmodSync(workspace.home, 0o755)
+    chownSync(join(source, 'd/secret'), 0, 0)
+    chmodSync(join(source, 'd/secret'), 0o600)
+    const user = { uid: NOBODY, gid: NOBODY }
+    const refused = await commitInProcess(options, user)
+    assert.equal(refused.kind === 'failed' && refused.code, 'no-permission')
+    assert.equal(refused.kind === 'failed' && refused.details.path, 'd/secret')
+    chmodSync(join(source, 'd/secret'), 0o644)
+    chmodSync(join(source, 'd'), 0)
+    const hidden = await commitInProcess(options, user)
+    assert.equal(hidden.kind === 'failed' && hidden.code, 'no-permission')
+    chmodSync(join(source, 'd'), 0o755)
+    assert.equal((await commitInProcess(options, user)).kind, 'committed')
+  })
+})
+
+describe('files of several file systems under one directory', () => {
+  test('that share an inode number are not taken for one file', async () => {
+    await using workspace = await CommittedWorkspace.open()
+    const mounts = ['one', 'two'].map((name) => workspace.path(name))
+    for (const path of mounts) {
+      mkdirSync(path)
+      execFileSync('mount', ['-t', 'tmpfs', 'none', path])
+    }
+    try {
+      for (const path of mounts) {
+        writeFileSync(join(path, 'a'), path)
+        linkSync(join(path, 'a'), join(path, 'b'))
+      }
+      const [one, two] = mounts.map((path) => lstatSync(join(path, 'a')).ino)
+      assert.equal(one, two, 'the premise of this test')
+      await workspace.assertRestores((await workspace.commitNew()).root)
+    } finally {
+      for (const path of mounts) execFileSync('umount', [path])
+    }
+  })
+})
+
+describe('a database', () => {
+  test('with holes in it is still found to be one, with its WAL', async () => {
+    await using workspace = await CommittedWorkspace.open()
+    const path = workspace.path('a.db')
+    const database = new DatabaseSync(path)
+    database.exec('PRAGMA journal_mode = wal; CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(100000))')
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    database.close()
+    execFileSync('cp', ['--sparse=always', path, workspace.path('sparse.db')])
+    rmSync(path)
+    using again = new DatabaseSync(workspace.path('sparse.db'))
+    again.exec("PRAGMA wal_autocheckpoint = 0; INSERT INTO t VALUES ('in the WAL')")
+    const { databases, files, root } = await workspace.commitNew()
+    assert.equal(`${files} file, ${databases} database`, '1 file, 1 database')
+    await workspace.assertRestores(root)
+    cpSync(workspace.path('sparse.db'), workspace.path('plain copy'))
+  })
+})
