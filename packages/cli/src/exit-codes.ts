@@ -15,7 +15,6 @@ export const EXIT = {
 export function exitCodeOf(failure: Failure): number {
   switch (failure.code) {
     case 'invalid-argument':
-    case 'invalid-id':
       return EXIT.usage
     case 'unsupported-here':
     case 'helper-failed':

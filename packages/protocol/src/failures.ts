@@ -22,7 +22,6 @@ export const FAILURES = {
     http: 400,
     hint: 'correct the named argument; --help shows its shape',
   },
-  'invalid-id': { kind: 'refused', http: 400, hint: 'use an id exactly as a listing prints it' },
   'not-found': { kind: 'refused', http: 404, hint: 'list what exists, then use one of those names' },
   'already-exists': {
     kind: 'refused',
