@@ -69,7 +69,7 @@ export function parseConfig(environment: Environment, ground: { readonly isRoot:
 }
 
 /** The environment of this process. */
-export function processEnvironment(): Environment {
+export function environmentOfProcess(): Environment {
   return process.env
 }
 

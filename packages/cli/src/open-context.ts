@@ -1,6 +1,6 @@
 import type { Clock } from '@holdfast/base/clock'
 import { errnoOf } from '@holdfast/base/errno'
-import { Failure } from '@holdfast/base/failure'
+import { Failure, isFailure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import { type DirectoryDeps, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import { Home } from '@holdfast/generations/directory/home'
@@ -11,6 +11,7 @@ import { StagePool } from '@holdfast/generations/stage/stage-pool'
 import { openObjectStore } from '@holdfast/generations/store/open-object-store'
 import type { Config, Environment } from './config.ts'
 import type { Output } from './output/output.ts'
+import type { ProgressState } from './output/progress.ts'
 import { CountedObjectStore, StoreTraffic } from './store-traffic.ts'
 
 /** What the process stands on. */
@@ -24,6 +25,9 @@ export interface Ground {
   readonly onTerminal: boolean
   readonly signals: SignalSource
 }
+
+/** `reading` starts no native companion; only `beginning` makes a history where there is none. */
+export type Use = 'reading' | 'writing' | 'beginning'
 
 /**
  * The composition root: which store, index, clock and threads a command works with. What a command does not ask for is
@@ -59,11 +63,11 @@ export class Context implements AsyncDisposable {
     return this.#home
   }
 
-  /** What operations on directories need; `reading` starts no native companion. */
-  async deps(use: 'reading' | 'writing'): Promise<DirectoryDeps> {
+  /** What operations on directories need. */
+  async deps(use: Use): Promise<DirectoryDeps> {
     const threads = this.config.threads.value
     const started =
-      use === 'writing' ? this.#opened.use(await Holdfs.start({ clock: this.clock })) : undefined
+      use !== 'reading' ? this.#opened.use(await Holdfs.start({ clock: this.clock })) : undefined
     const s3Credentials = this.config.s3Credentials.reveal()
     return {
       home: this.home,
@@ -85,13 +89,24 @@ export class Context implements AsyncDisposable {
         })
         return new CountedObjectStore(store, this.traffic)
       },
-      openIndex: (path) => SqliteGenerationIndex.open({ path }),
+      openIndex: (path) => openHistory(path, use === 'beginning'),
     }
   }
 
   /** The directory at a path, which may be gone. Rejects with `not-found`. */
-  async directory(path: string, use: 'reading' | 'writing'): Promise<DurableDirectory> {
+  async directory(path: string, use: Use): Promise<DurableDirectory> {
     return this.#opened.use(await DurableDirectory.open(await this.deps(use), path))
+  }
+
+  /** Shows people how far `work` is, and measures how long it takes. */
+  async timed<T>(
+    label: string,
+    source: () => ProgressState,
+    work: () => Promise<T>,
+  ): Promise<{ readonly result: T; readonly elapsedMs: number }> {
+    const startedMs = this.clock.monotonicMs()
+    const result = await this.output.during(label, source, work)
+    return { result, elapsedMs: this.clock.monotonicMs() - startedMs }
   }
 
   /** Closed together with the rest. */
@@ -115,5 +130,15 @@ function openHome(path: string): Home {
       { path, errno },
       error,
     )
+  }
+}
+
+/** Rejects with `history-corrupt` where the history must be there and is not. */
+async function openHistory(path: string, mayBegin: boolean): Promise<SqliteGenerationIndex> {
+  try {
+    return await SqliteGenerationIndex.open({ path, mustExist: !mayBegin })
+  } catch (error) {
+    if (!isFailure(error, 'not-found')) throw error
+    throw new Failure('history-corrupt', `the history ${path} is gone`, { path }, error)
   }
 }

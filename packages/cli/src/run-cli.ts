@@ -52,7 +52,7 @@ export async function runCli(words: readonly string[], ground: CliGround): Promi
 }
 
 /** The form of output that the words ask for, known before they are parsed so that a wrong word is told in it. */
-export function modeOf(words: readonly string[]): OutputMode {
+function modeOf(words: readonly string[]): OutputMode {
   const end = words.indexOf('--')
   const own = end < 0 ? words : words.slice(0, end)
   const json = own.some(

@@ -1,13 +1,13 @@
 import { systemClock } from '@holdfast/base/clock'
 import { systemRandomness } from '@holdfast/base/randomness'
-import { processEnvironment } from './config.ts'
+import { environmentOfProcess } from './config.ts'
 import { EXIT } from './exit-codes.ts'
 import { runCli } from './run-cli.ts'
 
 /** Runs the command line of this process and ends it. */
 export async function runProcess(): Promise<never> {
   const exitCode = await runCli(process.argv.slice(2), {
-    environment: processEnvironment(),
+    environment: environmentOfProcess(),
     stdout: process.stdout,
     stderr: process.stderr,
     clock: systemClock,

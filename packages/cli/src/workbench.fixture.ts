@@ -16,7 +16,7 @@ export interface Ran {
 }
 
 /** A stream that keeps what is written to it; with `columns` it passes for a terminal. */
-export class KeptStream extends Writable {
+class KeptStream extends Writable {
   readonly isTTY: boolean
   readonly columns: number
   readonly #parts: Buffer[] = []
@@ -58,9 +58,14 @@ export class Workbench implements Disposable {
     return this.holdWith({}, ...words)
   }
 
-  /** As `hold`, with more of an environment, or with a terminal of so many columns. */
+  /** As `hold`, with more of an environment, on a terminal of so many columns, or later. */
   async holdWith(
-    ground: { readonly environment?: Record<string, string>; readonly columns?: number },
+    ground: {
+      readonly environment?: Record<string, string>
+      readonly columns?: number
+      /** How much later than now it seems to be. */
+      readonly laterMs?: number
+    },
     ...words: readonly string[]
   ): Promise<Ran> {
     const [stdout, stderr] = [new KeptStream(ground.columns), new KeptStream(ground.columns)]
@@ -68,7 +73,7 @@ export class Workbench implements Disposable {
       environment: { PATH: process.env.PATH, HOLDFAST_HOME: this.home, ...ground.environment },
       stdout,
       stderr,
-      clock: systemClock,
+      clock: { ...systemClock, wallMs: () => systemClock.wallMs() + (ground.laterMs ?? 0) },
       randomness: systemRandomness,
       isRoot: process.geteuid?.() === 0,
       onTerminal: false,

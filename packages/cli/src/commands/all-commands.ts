@@ -4,13 +4,21 @@ import { configCommand } from './config.ts'
 import { catCommand } from './dir/cat.ts'
 import { commitCommand } from './dir/commit.ts'
 import { diffCommand } from './dir/diff.ts'
+import { drillCommand } from './dir/drill.ts'
+import { exportCommand } from './dir/export.ts'
+import { forkCommand } from './dir/fork.ts'
+import { gcCommand } from './dir/gc.ts'
 import { historyCommand } from './dir/history.ts'
+import { importCommand } from './dir/import.ts'
 import { initCommand } from './dir/init.ts'
 import { lsCommand } from './dir/ls.ts'
+import { rebuildCommand } from './dir/rebuild.ts'
 import { restoreCommand } from './dir/restore.ts'
+import { rollbackCommand } from './dir/rollback.ts'
 import { showCommand } from './dir/show.ts'
 import { statusCommand } from './dir/status.ts'
 import { syncCommand } from './dir/sync.ts'
+import { verifyCommand } from './dir/verify.ts'
 import { watchCommand } from './dir/watch.ts'
 import { doctorCommand } from './doctor.ts'
 import { versionCommand } from './version.ts'
@@ -28,6 +36,14 @@ export const COMMANDS: readonly CommandSpec[] = [
   catCommand,
   diffCommand,
   restoreCommand,
+  forkCommand,
+  rollbackCommand,
+  verifyCommand,
+  drillCommand,
+  gcCommand,
+  rebuildCommand,
+  exportCommand,
+  importCommand,
   doctorCommand,
   configCommand,
   completionCommand(() => COMMANDS),

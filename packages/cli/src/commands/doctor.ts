@@ -62,7 +62,7 @@ function describe(findings: readonly Finding[], verdict: Verdict, output: Output
       { title: '', cell: ({ state }) => WORDS[state] },
       { title: 'WHAT', cell: ({ name }) => name },
       { title: 'FOUND', cell: ({ found }) => found },
-      { title: 'GIVES', shrinks: true, cell: ({ gives }) => gives },
+      { title: 'WHAT FOR', shrinks: true, cell: ({ gives }) => gives },
     ],
     findings,
     output,

@@ -197,7 +197,7 @@ function judgeSystemSqlite({ program, version }: MachineFacts['systemSqlite'][nu
     name: `SQLite of ${program}`,
     state: isNew ? 'ok' : 'lacking',
     found: version,
-    gives: `before ${SQLITE_MIN} two connections can corrupt a WAL database by themselves`,
+    gives: `WAL databases that others write: before ${SQLITE_MIN} two connections can corrupt one`,
     ...(isNew ? {} : { mend: { line: `let your programs bring SQLite ${SQLITE_MIN} or later along` } }),
   }
 }

@@ -88,14 +88,15 @@ export class Output {
     if (this.mode === 'text') this.#stderr.write(`${line}\n`)
   }
 
-  /** Shows progress to people until it is disposed of. */
-  progress(label: string, source: () => ProgressState): Disposable {
-    if (this.mode !== 'text') return { [Symbol.dispose]: () => {} }
+  /** Shows people how far `work` is, as `source` tells it. */
+  async during<T>(label: string, source: () => ProgressState, work: () => Promise<T>): Promise<T> {
+    if (this.mode !== 'text') return await work()
     const sink = {
       write: (text: string) => void this.#stderr.write(text),
       columns: () => (this.#stderr.isTTY ? (this.#stderr.columns ?? COLUMNS_DEFAULT) : undefined),
     }
-    return new Progress(label, source, { sink, clock: this.#clock })
+    using _shown = new Progress(label, source, { sink, clock: this.#clock })
+    return await work()
   }
 
   showFailure(failure: Failure): void {

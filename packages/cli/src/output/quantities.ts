@@ -28,8 +28,8 @@ export function formatCount(count: number): string {
 }
 
 /** `1 file`, `2 files`. */
-export function counted(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : plural}`
 }
 
 /** `2026-11-21 03:35:12` in the local time zone. */

@@ -36,6 +36,24 @@ test('no line is wider than the terminal', () => {
     assert.ok(stringWidth(line) <= 40, line)
 })
 
+test('a narrow terminal loses the columns that matter least, rightmost first', () => {
+  const columns: Column<Row>[] = [
+    { title: 'NAME', cell: ({ name }) => name },
+    { title: 'LESS', cell: () => 'b'.repeat(10), drops: true },
+    { title: 'LEAST', cell: () => 'c'.repeat(10), drops: true },
+    { title: 'SIZE', cell: ({ size }) => size },
+  ]
+  const heads = [80, 24, 12, 7].map(
+    (width) => formatTable(columns, [{ name: 'a', size: '1 B' }], { width }).split('\n')[0],
+  )
+  assert.deepEqual(heads, [
+    'NAME  LESS        LEAST       SIZE',
+    'NAME  LESS        SIZE',
+    'NAME  SIZE',
+    'NAME  …',
+  ])
+})
+
 test('without a terminal nothing is cut', () => {
   const name = 'x'.repeat(300)
   assert.ok(formatTable(COLUMNS, [{ name, size: '1 B' }]).includes(name))

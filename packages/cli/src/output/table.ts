@@ -8,30 +8,44 @@ export interface Column<Row> {
   readonly align?: 'right'
   /** Cut off with an ellipsis where the terminal is too narrow. One column of a table may be. */
   readonly shrinks?: true
+  /** Left out, rightmost first, where the terminal is too narrow for it. */
+  readonly drops?: true
 }
 
 const GAP = '  '
 const SHRUNK_WIDTH_MIN = 8
 
+/** A column with its cells, as wide as the widest of them. */
+interface Measured<Row> {
+  readonly column: Column<Row>
+  readonly cells: readonly string[]
+  readonly width: number
+}
+
 /**
- * Rows under a head, in columns as wide as their content. With `width` (columns of the terminal) the shrinking column
- * is cut so that no line wraps. Cells are made printable.
+ * Rows under a head, in columns as wide as their content. With `width` (columns of the terminal) no line wraps: columns
+ * are left out or cut. Cells are made printable.
  */
 export function formatTable<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
   look: { readonly paint?: Paint; readonly width?: number | undefined } = {},
 ): string {
-  const cells = rows.map((row) => columns.map((column) => printable(column.cell(row))))
-  const widths = fittedWidths(columns, cells, look.width)
-  const line = (texts: readonly string[]) =>
-    texts
-      .map((text, index) => fit(text, widths[index] ?? 0, columns[index]?.align))
-      .join(GAP)
-      .trimEnd()
-  const paint = look.paint ?? plainPaint
-  const head = paint('bold', line(columns.map((column) => column.title)))
-  return [head, ...cells.map(line)].map((text) => `${text}\n`).join('')
+  const { paint = plainPaint, width = Number.POSITIVE_INFINITY } = look
+  const shown = fitColumns(
+    columns.map((column) => measure(column, rows)),
+    width,
+  )
+  const line = (textOf: (measured: Measured<Row>) => string) => {
+    const texts = shown.map((measured) => fit(textOf(measured), measured.width, measured.column.align))
+    return cutToWidth(texts.join(GAP).trimEnd(), width)
+  }
+  const head = paint(
+    'bold',
+    line(({ column }) => column.title),
+  )
+  const body = rows.map((_, index) => line(({ cells }) => cells[index] ?? ''))
+  return [head, ...body].map((text) => `${text}\n`).join('')
 }
 
 /** Names and what they are, one pair a line: `  store   /var/lib/…`. */
@@ -54,20 +68,27 @@ export function cutToWidth(text: string, width: number): string {
   return `${cut}…`
 }
 
-function fittedWidths<Row>(
-  columns: readonly Column<Row>[],
-  cells: readonly (readonly string[])[],
-  width: number | undefined,
-): number[] {
-  const widths = columns.map((column, index) =>
-    Math.max(stringWidth(column.title), ...cells.map((row) => stringWidth(row[index] ?? ''))),
+function measure<Row>(column: Column<Row>, rows: readonly Row[]): Measured<Row> {
+  const cells = rows.map((row) => printable(column.cell(row)))
+  let width = stringWidth(column.title)
+  for (const cell of cells) width = Math.max(width, stringWidth(cell))
+  return { column, cells, width }
+}
+
+/** Columns that fit into a line of `width`: some are left out, then one is cut. */
+function fitColumns<Row>(measured: readonly Measured<Row>[], width: number): readonly Measured<Row>[] {
+  const total = (each: readonly Measured<Row>[], widthOf: (one: Measured<Row>) => number) =>
+    each.reduce((sum, one) => sum + widthOf(one) + GAP.length, -GAP.length)
+  const least = (one: Measured<Row>) =>
+    one.column.shrinks ? Math.min(one.width, SHRUNK_WIDTH_MIN) : one.width
+  let shown = measured
+  for (const candidate of measured.filter(({ column }) => column.drops).reverse()) {
+    if (total(shown, least) > width) shown = shown.filter((one) => one !== candidate)
+  }
+  const excess = Math.max(0, total(shown, ({ width }) => width) - width)
+  return shown.map((one) =>
+    one.column.shrinks ? { ...one, width: Math.max(least(one), one.width - excess) } : one,
   )
-  const shrinking = columns.findIndex((column) => column.shrinks)
-  if (width === undefined || shrinking < 0) return widths
-  const total = widths.reduce((sum, each) => sum + each + GAP.length, -GAP.length)
-  const natural = widths[shrinking] ?? 0
-  widths[shrinking] = Math.min(natural, Math.max(SHRUNK_WIDTH_MIN, natural - Math.max(0, total - width)))
-  return widths
 }
 
 function fit(text: string, width: number, align?: 'right'): string {

@@ -50,7 +50,7 @@ export async function writeDatabase(
 }
 
 /** Makes a new file with a content; holes stay holes. */
-export async function writeContent(chunks: ChunkReader, content: Content, path: string): Promise<void> {
+async function writeContent(chunks: ChunkReader, content: Content, path: string): Promise<void> {
   const fd = openSync(path, 'wx', 0o600)
   try {
     let position = 0

@@ -36,10 +36,12 @@ export interface TimedCommit extends DirectoryCommit {
 
 /** Commits, showing what has been stored so far. */
 export async function commit(context: Context, path: string, wish: CommitWish): Promise<TimedCommit> {
-  const startedMs = context.clock.monotonicMs()
-  using _progress = context.output.progress('committing', () => ({ bytesDone: context.traffic.bytesPut }))
-  const made = await commitDirectory(await context.deps('writing'), { path, wish })
-  return { ...made, elapsedMs: context.clock.monotonicMs() - startedMs }
+  const deps = await context.deps('writing')
+  const state = () => ({ bytesDone: context.traffic.bytesPut })
+  const { result, elapsedMs } = await context.timed('committing', state, () =>
+    commitDirectory(deps, { path, wish }),
+  )
+  return { ...result, elapsedMs }
 }
 
 export async function showCommit(

@@ -8,12 +8,12 @@ type Listed = Omit<GenerationRow, 'workspace' | 'epoch' | 'verifiedAt' | 'retain
 export const GENERATION_COLUMNS: readonly Column<GenerationRow>[] = [
   { title: '#', align: 'right', cell: (row) => String(row.sequence) },
   { title: 'ID', cell: (row) => shortId(row.id) },
-  { title: 'WHEN', cell: (row) => formatInstant(row.createdAt) },
+  { title: 'WHEN', cell: (row) => (row.createdAt === 0 ? '-' : formatInstant(row.createdAt)) },
   { title: 'CAUSE', cell: (row) => row.cause },
   { title: 'FILES', align: 'right', cell: (row) => formatCount(row.files) },
   { title: 'SIZE', align: 'right', cell: (row) => formatBytes(row.bytes) },
-  { title: 'CONSISTENCY', cell: (row) => row.consistency },
-  { title: 'VERIFIED', cell: verifiedText },
+  { title: 'CONSISTENCY', drops: true, cell: (row) => row.consistency },
+  { title: 'VERIFIED', drops: true, cell: verifiedText },
   { title: 'MESSAGE', shrinks: true, cell: (row) => row.message },
 ]
 

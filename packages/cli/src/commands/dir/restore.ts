@@ -1,7 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Failure } from '@holdfast/base/failure'
+import type { DurableDirectory } from '@holdfast/generations/directory/durable-directory'
+import { openVolume } from '@holdfast/generations/directory/open-volume'
+import type { GenerationRow } from '@holdfast/generations/index/generation-index'
+import type { RestoredTree } from '@holdfast/generations/restore/restore-tree'
 import type { CommandSpec } from '../../command.ts'
+import type { Context } from '../../open-context.ts'
 import type { ProgressState } from '../../output/progress.ts'
 import { counted, formatBytes, formatDuration } from '../../output/quantities.ts'
 import { generationName } from './generation-forms.ts'
@@ -22,24 +27,20 @@ export const restoreCommand: CommandSpec = {
   async run(context, given) {
     const directory = await context.directory(given.argument('DIR'), 'writing')
     const generation = requireRetained(await directory.find(given.option('at')))
-    const path = resolve(given.option('to') ?? directory.config.path)
-    if (given.option('to') === undefined) requireVacant(path, generation.sequence)
+    const to = given.option('to')
     const startedMs = context.clock.monotonicMs()
-    let state: ProgressState = {}
-    using _progress = context.output.progress('restoring', () => state)
-    const restored = await directory.restore({
-      generation,
-      path,
-      onProgress: (progress) => {
-        state = progress
-      },
-    })
+    const path = to === undefined ? directory.config.path : resolve(to)
+    const restored =
+      to === undefined
+        ? await restoreInPlace(context, directory, {
+            generation,
+            path,
+            isHead: given.option('at') === undefined,
+          })
+        : await restoreTo(context, directory, { generation, path })
     const elapsedMs = context.clock.monotonicMs() - startedMs
-    _progress[Symbol.dispose]()
-    const size = `${counted(restored.files, 'file')}, ${formatBytes(restored.bytes)}, ${counted(restored.databases, 'database')}`
     await context.output.show({
-      text: () =>
-        `Restored ${generationName(generation)} to ${path}\n  ${size}, in ${formatDuration(elapsedMs)}\n`,
+      text: () => describe(generation, path, { restored, elapsedMs }),
       json: () => ({
         generation: generation.id,
         sequence: generation.sequence,
@@ -53,9 +54,71 @@ export const restoreCommand: CommandSpec = {
   },
 }
 
-/** Rejects with `not-empty`, naming the two ways that keep or replace what is there. */
-function requireVacant(path: string, sequence: number): void {
-  if (!existsSync(path) || readdirSync(path).length === 0) return
+interface RestoreRequest {
+  readonly generation: GenerationRow
+  readonly path: string
+}
+
+async function restoreTo(
+  context: Context,
+  directory: DurableDirectory,
+  request: RestoreRequest,
+): Promise<RestoredTree> {
+  return await withProgress(context, (onProgress) => directory.restore({ ...request, onProgress }))
+}
+
+/**
+ * Resolves with `mounted` for a btrfs volume that only was not mounted: all that was in it is back. Rejects with
+ * `not-empty`, naming the two ways that keep or replace what is there.
+ */
+async function restoreInPlace(
+  context: Context,
+  directory: DurableDirectory,
+  request: RestoreRequest & { readonly isHead: boolean },
+): Promise<RestoredTree | { readonly mounted: true }> {
+  const { path } = request
+  requireVacant(request)
+  if (directory.config.volume === 'live') return await restoreTo(context, directory, request)
+  await using _mounted = await openVolume(directory)
+  if (isVacant(path))
+    return await withProgress(context, (onProgress) => directory.restoreInto({ ...request, onProgress }))
+  if (!request.isHead) requireVacant(request)
+  return { mounted: true }
+}
+
+function describe(
+  generation: GenerationRow,
+  path: string,
+  done: { readonly restored: RestoredTree | { readonly mounted: true }; readonly elapsedMs: number },
+): string {
+  const { restored, elapsedMs } = done
+  if ('mounted' in restored) return `Mounted ${path}: all that was in it is back\n`
+  const { files, bytes, databases } = restored
+  const size = `${counted(files, 'file')}, ${formatBytes(bytes)}, ${counted(databases, 'database')}`
+  return `Restored ${generationName(generation)} to ${path}\n  ${size}, in ${formatDuration(elapsedMs)}\n`
+}
+
+async function withProgress(
+  context: Context,
+  restore: (onProgress: (progress: ProgressState) => void) => Promise<RestoredTree>,
+): Promise<RestoredTree> {
+  let state: ProgressState = {}
+  return await context.output.during(
+    'restoring',
+    () => state,
+    () =>
+      restore((progress) => {
+        state = progress
+      }),
+  )
+}
+
+function isVacant(path: string): boolean {
+  return !existsSync(path) || readdirSync(path).length === 0
+}
+
+function requireVacant({ path, generation: { sequence } }: RestoreRequest): void {
+  if (isVacant(path)) return
   throw new Failure(
     'not-empty',
     `${path} is not empty: --to PATH restores beside it, \`hold dir rollback ${path} ${sequence}\` replaces it`,

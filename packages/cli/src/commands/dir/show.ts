@@ -1,8 +1,8 @@
 import type { DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import { decodeGenerationRecord, type GenerationRecord } from '@holdfast/generations/format/generation-record'
-import { packKey } from '@holdfast/generations/format/names'
 import type { GenerationRow } from '@holdfast/generations/index/generation-index'
-import { readPackEnd } from '@holdfast/generations/read/pack-reader'
+import { openReadable } from '@holdfast/generations/maintenance/mark-workspace'
+import { readRecord } from '@holdfast/generations/maintenance/read-record'
 import type { CommandSpec } from '../../command.ts'
 import { counted, formatBytes, formatCount, formatInstant } from '../../output/quantities.ts'
 import { formatPairs } from '../../output/table.ts'
@@ -30,7 +30,7 @@ export const showCommand: CommandSpec = {
   async run(context, given) {
     const directory = await context.directory(given.argument('DIR'), 'reading')
     const row = await directory.find(given.optionalArgument('GEN'))
-    const record = row.retained ? await readRecord(directory, row) : undefined
+    const record = row.retained ? await recordOf(directory, row) : undefined
     await context.output.show({
       text: () => describe(row, record),
       json: () => ({
@@ -46,14 +46,10 @@ export const showCommand: CommandSpec = {
   },
 }
 
-/** The record as it lies in the store. Rejects with `object-missing`, or as reading a pack does. */
-async function readRecord(
-  directory: DurableDirectory,
-  row: GenerationRow,
-): Promise<GenerationRecord | undefined> {
-  const head = await directory.store.head(packKey(row.recordPack))
-  const { record } = await readPackEnd(directory, { name: row.recordPack, bytes: head?.bytes ?? 0 })
-  return record === null ? undefined : decodeGenerationRecord(record)
+/** Wherever it lies in the store now. Rejects with `object-missing`, or as reading a pack does. */
+async function recordOf(directory: DurableDirectory, row: GenerationRow): Promise<GenerationRecord> {
+  const chunks = await openReadable(directory, directory.config)
+  return decodeGenerationRecord(await readRecord(directory, chunks, row))
 }
 
 function describe(row: GenerationRow, record: GenerationRecord | undefined): string {
