@@ -8,6 +8,8 @@ export interface CommitChildOptions {
   readonly index: string
   /** A workspace that the index has. */
   readonly workspace: string
+  /** Restores what was committed into a new directory, too. */
+  readonly restoreTo?: string
   /** Ends the process with SIGKILL at its n-th put or append, before the call is made or after it has been answered. */
   readonly killAt?: { readonly call: number; readonly when: 'before' | 'after' }
 }

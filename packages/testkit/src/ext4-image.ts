@@ -48,11 +48,11 @@ export async function withCrashableExt4<T>(
   }
 }
 
-/** Runs `use` with the mount point of a fresh ext4 of `bytes`, made with further arguments of mkfs. Needs root. */
+/** Runs `use` with the mount point of a fresh ext4 of `bytes`, made with further arguments of mkfs, and its image file. */
 export async function withFormattedImage<T>(
   bytes: number,
   mkfsArguments: readonly string[],
-  use: (mountDir: string) => Promise<T>,
+  use: (mountDir: string, image: string) => Promise<T>,
 ): Promise<T> {
   const home = await mkdtemp(join(tmpdir(), 'holdfast-ext4-'))
   const image = join(home, 'image')
@@ -60,7 +60,7 @@ export async function withFormattedImage<T>(
     await writeFile(image, '')
     await truncate(image, bytes)
     await run('mkfs.ext4', ['-q', '-F', ...mkfsArguments, image])
-    return await withMountedImage(image, use)
+    return await withMountedImage(image, (mountDir) => use(mountDir, image))
   } finally {
     await rm(home, { recursive: true, force: true })
   }

@@ -60,6 +60,32 @@ async function restoreHead(holdfs: Holdfs, places: CommitChildOptions, path: str
   return head
 }
 
+interface Kill {
+  readonly call: number
+  readonly when: 'before' | 'after'
+}
+
+/** Kills a commit at one call, looks at what is there, and commits again. Resolves with the head after that. */
+async function killAndLook(
+  holdfs: Holdfs,
+  home: string,
+  kill: Kill & { old: string; isLast: boolean },
+): Promise<string> {
+  const places = placesIn(home)
+  const { call, when, old } = kill
+  const before = join(home, `before ${when} ${call}`)
+  const restored = join(home, `restored ${when} ${call}`)
+  cpSync(places.source, before, { recursive: true, preserveTimestamps: true })
+  write(places, call * 2 + (when === 'after' ? 1 : 0))
+  assert.equal((await commitInProcess({ ...places, killAt: { call, when } })).kind, 'killed')
+  const isNew = kill.isLast && when === 'after'
+  assert.equal((await restoreHead(holdfs, places, restored)) === old, !isNew)
+  execFileSync('diff', ['-r', restored, isNew ? places.source : before])
+  const next = await commitInProcess(places)
+  assert.equal(next.kind, isNew ? 'unchanged' : 'committed')
+  return next.kind === 'committed' || next.kind === 'unchanged' ? next.id : ''
+}
+
 describe('a commit that is killed with -9', () => {
   test('at any call of its store or index leaves the old head or the new one, and either is restored', async () => {
     const home = mkdtempSync(join(tmpdir(), 'holdfast-kill-'))
@@ -69,27 +95,12 @@ describe('a commit that is killed with -9', () => {
       await begin(places)
       write(places, 0)
       const first = await commitInProcess(places)
-      assert.equal(first.kind, 'committed')
-      const calls = first.kind === 'committed' ? first.calls : 0
+      const { calls, id } = first.kind === 'committed' ? first : assert.fail(first.kind)
       assert.ok(calls >= 2)
-      let old = first.kind === 'committed' ? first.id : ''
-      let round = 0
+      let old = id
       for (let call = 1; call <= calls; call++) {
-        for (const when of ['before', 'after'] as const) {
-          const before = join(home, `before-${round}`)
-          cpSync(places.source, before, { recursive: true, preserveTimestamps: true })
-          write(places, ++round)
-          const killed = await commitInProcess({ ...places, killAt: { call, when } })
-          assert.equal(killed.kind, 'killed')
-          const restored = join(home, `restored-${round}`)
-          const head = await restoreHead(holdfs, places, restored)
-          const isNew = call === calls && when === 'after'
-          assert.equal(head === old, !isNew)
-          execFileSync('diff', ['-r', restored, isNew ? places.source : before])
-          const next = await commitInProcess(places)
-          assert.equal(next.kind, isNew ? 'unchanged' : 'committed')
-          old = next.kind === 'committed' || next.kind === 'unchanged' ? next.id : ''
-        }
+        for (const when of ['before', 'after'] as const)
+          old = await killAndLook(holdfs, home, { call, when, old, isLast: call === calls })
       }
       const last = join(home, 'last')
       assert.equal(await restoreHead(holdfs, places, last), old)

@@ -1,7 +1,7 @@
 import type { Clock } from '@holdfast/base/clock'
 import { Failure, isFailure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
-import { type ByteString, parentPath } from '../format/byte-string.ts'
+import { baseName, type ByteString, parentPath } from '../format/byte-string.ts'
 import { chunkIdToHex } from '../format/chunk-id.ts'
 import type { FrameCoding } from '../format/frame.ts'
 import { createFrameSeal } from '../format/frame-seal.ts'
@@ -21,6 +21,7 @@ import type {
   HeldLease,
   PackRow,
 } from '../index/generation-index.ts'
+import { kindIn } from '../scan/directory-state.ts'
 import { TreeState } from '../scan/tree-state.ts'
 import type { DatabaseMemory } from '../stage/database-memory.ts'
 import type { StageSession } from '../stage/stage-messages.ts'
@@ -305,7 +306,10 @@ export class Committer {
   /** What was staged is what the next image is compared with. */
   #takeOver(staged: StagedTree): void {
     for (const path of this.#remembered.memories.keys()) {
-      if (staged.stager.gone.has(parentPath(path))) this.#remembered.memories.delete(path)
+      const directory = staged.stager.changed.get(parentPath(path))
+      const isGone = staged.stager.gone.has(parentPath(path))
+      if (isGone || (directory && kindIn(directory, baseName(path)) !== 'database'))
+        this.#remembered.memories.delete(path)
     }
     staged.stager.accept()
     for (const [path, memory] of staged.memories) this.#remembered.memories.set(path, memory)

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
@@ -209,7 +218,10 @@ export class DurableDirectory implements AsyncDisposable {
     })
   }
 
-  /** Restores a generation as a new directory; the path appears at once, complete and durable. */
+  /**
+   * Restores a generation as a new directory; the path appears at once, complete and durable. Rejects with `not-empty`
+   * or `already-exists` for a path that is taken, and as `restoreTree` does; then nothing is left behind.
+   */
   async restore(request: {
     readonly generation: GenerationRow
     readonly path: string
@@ -221,14 +233,19 @@ export class DurableDirectory implements AsyncDisposable {
     refuseOccupied(path)
     const staging = join(
       dirname(path),
-      `.${basename(path)}.restoring-${randomName(this.deps.randomness).slice(0, 8)}`,
+      `.${basename(path).slice(0, 40)}.restoring-${randomName(this.deps.randomness).slice(0, 8)}`,
     )
     mkdirSync(staging, { recursive: true, mode: 0o700 })
-    const restored = await this.restoreInto({ ...request, path: staging })
-    await request.beforeVisible?.(staging)
-    renameSync(staging, path)
-    syncDirectory(dirname(path))
-    return restored
+    try {
+      const restored = await this.restoreInto({ ...request, path: staging })
+      await request.beforeVisible?.(staging)
+      renameSync(staging, path)
+      syncDirectory(dirname(path))
+      return restored
+    } catch (error) {
+      rmSync(staging, { recursive: true, force: true })
+      throw error
+    }
   }
 
   /** Restores a generation into an empty directory, which is complete and durable when this resolves, not before. */
@@ -351,7 +368,10 @@ export function realPath(path: string): string {
 }
 
 function refuseOccupied(path: string): void {
-  if (existsSync(path) && readdirSync(path).length > 0) {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return
+  if (!found.isDirectory())
+    throw new Failure('already-exists', `${path} exists and is not a directory`, { path })
+  if (readdirSync(path).length > 0)
     throw new Failure('not-empty', `${path} exists and is not empty`, { path })
-  }
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '@holdfast/base/failure'
 import { readJsonFile, replaceFile } from './json-file.ts'
@@ -76,8 +76,13 @@ export class Home {
     return { format: 1, org, store, keyFile }
   }
 
+  /** A folder with neither a config nor an index is what a killed `init` left: no org. */
   orgs(): OrgConfig[] {
-    return readdirSync(join(this.path, 'orgs')).map((org) => this.org(org))
+    const begun = (org: string) =>
+      existsSync(join(this.orgPath(org), 'org.json')) || existsSync(this.indexPath(org))
+    return readdirSync(join(this.path, 'orgs'))
+      .filter(begun)
+      .map((org) => this.org(org))
   }
 
   directories(): DirectoryConfig[] {

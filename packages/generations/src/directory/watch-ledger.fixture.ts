@@ -46,7 +46,7 @@ export async function assertLedgerIsCut(journal: 'wal' | 'delete', freeze: Freez
 }
 
 /** The rows and the newest file of a restored ledger; every file must be whole. */
-function readLedger(path: string): { rows: number; files: number } {
+export function readLedger(path: string): { rows: number; files: number } {
   const numbers = readdirSync(path)
     .filter((name) => /^entry-\d+$/.test(name))
     .map((name) => {
@@ -65,7 +65,7 @@ function readLedger(path: string): { rows: number; files: number } {
 }
 
 /** False for a ledger that was captured before it was set up; read from a copy, so that nothing is recovered yet. */
-function hasTable(path: string): boolean {
+export function hasTable(path: string): boolean {
   for (const suffix of ['', '-wal', '-journal'])
     if (existsSync(join(path, `ledger.db${suffix}`)))
       copyFileSync(join(path, `ledger.db${suffix}`), join(path, `copy.db${suffix}`))

@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { Failure } from '@holdfast/base/failure'
+import { Failure, isFailure } from '@holdfast/base/failure'
+import { sqliteFailure } from '../index/sqlite-failure.ts'
 import { replaceFile } from './json-file.ts'
+
+const SQLITE_BUSY = 5
 
 /**
  * Keeps two processes of this machine from writing one directory's history. The lock is the kernel's, on a database
@@ -15,13 +18,15 @@ export class WriterLock implements Disposable {
     this.#database = database
   }
 
-  /** Rejects with `lease-held`, naming the process that writes. */
+  /** Rejects with `lease-held`, naming the process that writes, and as opening a database does. */
   static take(directory: string): WriterLock {
-    const database = new DatabaseSync(join(directory, 'writer.lock'))
+    const database = openLock(join(directory, 'writer.lock'))
     try {
       database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
     } catch (error) {
       database.close()
+      const failure = sqliteFailure(error, join(directory, 'writer.lock'))
+      if (!isFailure(failure) || failure.details.sqliteCode !== SQLITE_BUSY) throw failure
       const pid = holderOf(directory)
       throw new Failure('lease-held', `process ${pid} writes the history of this directory`, { pid }, error)
     }
@@ -31,6 +36,14 @@ export class WriterLock implements Disposable {
 
   [Symbol.dispose](): void {
     this.#database.close()
+  }
+}
+
+function openLock(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path)
+  } catch (error) {
+    throw sqliteFailure(error, path)
   }
 }
 

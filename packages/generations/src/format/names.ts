@@ -15,6 +15,11 @@ export function packKey(packName: string): string {
   return `packs/${packName}`
 }
 
+/** True for the key of a merged chunk table; pack names have no such beginning. */
+export function isIndexKey(name: string): boolean {
+  return name.startsWith('index/')
+}
+
 /** The key of a merged chunk table. */
 export function newIndexKey(lease: HeldLease, randomness: Randomness): string {
   return `index/${lease.org}/${lease.workspace}/${randomName(randomness)}`

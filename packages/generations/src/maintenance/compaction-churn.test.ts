@@ -21,8 +21,8 @@ import { thinHistory } from './thin-history.ts'
 import { hastyClock, ORG } from './world.fixture.ts'
 
 const COMMITS = process.env.HOLDFAST_LONG ? 10_000 : 2_000
-const DIRECTORIES = 30
-const NAMES = 15
+const DIRECTORIES = 25
+const NAMES = 12
 
 /** One commit a second under compaction, retention and garbage collection, as a host would run them. */
 class Churn {

@@ -1,6 +1,6 @@
 import { toText } from '../format/byte-string.ts'
 import { chunkIdFromHex } from '../format/chunk-id.ts'
-import { packKey } from '../format/names.ts'
+import { isIndexKey, packKey } from '../format/names.ts'
 import type { DamageMap } from './damage-map.ts'
 import { HurtTree } from './hurt-tree.ts'
 import type { StoreDeps } from './maintenance-deps.ts'
@@ -26,7 +26,7 @@ export async function findHurt(
     const chunks = await openReadable(
       deps,
       { org: scope.org, workspace },
-      { onUnreadable: (name) => unreadable.push(name.startsWith('index/') ? name : packKey(name)) },
+      { onUnreadable: (name) => unreadable.push(isIndexKey(name) ? name : packKey(name)) },
     )
     if (unreadable.length === 0) unreadable.push(missingFrom(workspace))
     const tree = new HurtTree({ chunks, damage: scope.damage, unreadable })

@@ -21,7 +21,7 @@ export interface PackVerdict {
 
 /**
  * Checks every byte of a pack: header, frames that fill the space up to the footer, their checksums, each chunk against
- * its id, footer, record and trailer against the pack's hash in the index.
+ * its id, footer, record and trailer against the pack's hash in the index. Throws `wrong-key` only.
  */
 export function verifyPack(coding: FrameCoding, row: PackRow, bytes: Uint8Array): PackVerdict {
   try {
@@ -42,9 +42,10 @@ export function verifyPack(coding: FrameCoding, row: PackRow, bytes: Uint8Array)
   }
 }
 
-/** The sentence of a failure that is about the bytes; anything else is thrown on. */
+/** The sentence of a failure that is about the bytes; anything else, such as `wrong-key`, is thrown on. */
 export function wordsOf(error: unknown): string {
-  if (error instanceof Failure && !error.retryable) return `${error.code}: ${error.message}`
+  if (error instanceof Failure && !error.retryable && error.code !== 'wrong-key')
+    return `${error.code}: ${error.message}`
   throw error
 }
 

@@ -45,7 +45,8 @@ export interface VerifyReport {
 /**
  * Reads every object of an org or a workspace from the store, whole, and checks every byte of it. Damage is collected,
  * not thrown: `hold dir drill` proves what is left, and `hold dir restore` brings back the newest generation that
- * is not in the report. Rejects with `store-unavailable` and the like, which say nothing about the bytes.
+ * is not in the report. Rejects with `wrong-key`, and with `store-unavailable` and the like, which say nothing about the
+ * bytes.
  */
 export async function verifyStore(deps: StoreDeps, request: VerifyRequest): Promise<VerifyReport> {
   const workspaces = await workspacesOf(deps, request)

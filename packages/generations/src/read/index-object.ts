@@ -17,6 +17,8 @@ import { checkKey } from './pack-reader.ts'
 const MAGIC = 'HFIX'
 const VERSION = 1
 const SLICE_BYTES = 8 << 20
+/** Where 48 million chunks are; bounds what slices that compress too well unpack to. */
+const TABLE_BYTES_MAX = 2 ** 31
 
 export function encodeIndexObject(coding: FrameCoding, key: string, table: Uint8Array): Uint8Array {
   const slices = Math.ceil(table.length / SLICE_BYTES)
@@ -57,10 +59,12 @@ export function decodeIndexObject(coding: FrameCoding, key: string, bytes: Uint8
   checkKey(coding, reader.bytes(8).toString('hex'), key)
   const slices = reader.u32()
   const parts: Uint8Array[] = []
+  let tableBytes = 0
   for (let ordinal = 0; ordinal < slices; ordinal++) {
     const storedBytes = reader.u32()
     const rawBytes = reader.u32()
-    if (rawBytes > FRAME_BYTES_MAX) reader.fail('a slice is too large')
+    tableBytes += rawBytes
+    if (rawBytes > FRAME_BYTES_MAX || tableBytes > TABLE_BYTES_MAX) reader.fail('its table is too large')
     const codec = reader.u32() === 1 ? 'zstd' : 'raw'
     const crc32 = reader.u32()
     parts.push(decodeFrame(coding, key, { ordinal, codec, rawBytes, crc32 }, reader.bytes(storedBytes)))

@@ -2,6 +2,7 @@ import { type Failure, isFailure } from '@holdfast/base/failure'
 import { ChunkIndex } from '../format/chunk-index.ts'
 import { ChunkTable, type TablePack } from '../format/chunk-table.ts'
 import type { FrameCoding } from '../format/frame.ts'
+import { isIndexKey } from '../format/names.ts'
 import type { ChunkIndexSource, GenerationIndex } from '../index/generation-index.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { readIndexObject } from './index-object.ts'
@@ -41,8 +42,8 @@ export interface LoadOptions {
 }
 
 /**
- * Reads a workspace's tables as its index names them now. Rejects with `object-missing` for a table that the index
- * still names, and as `readIndexObject` and `readPackEnd` do.
+ * Reads a workspace's tables as its index names them now; that of a condemned pack may be gone already. Rejects with
+ * `object-missing` for another table that the index still names, and as `readIndexObject` and `readPackEnd` do.
  */
 export async function loadCurrentChunks(
   deps: StoreDeps & { readonly index: GenerationIndex },
@@ -51,23 +52,25 @@ export async function loadCurrentChunks(
 ): Promise<CurrentChunks> {
   for (let attempt = 1; ; attempt++) {
     const source = await deps.index.chunkIndex(workspace.workspace)
-    const { known, onUnreadable } = options
-    try {
-      const tables = await loadChunkTables(deps, source, { known })
-      return { source, tables, ...(await standingOf(deps.index, workspace.org, tables)) }
-    } catch (error) {
-      const hasMoved = !isSameSource(source, await deps.index.chunkIndex(workspace.workspace))
-      if (attempt < LOAD_ATTEMPTS_MAX && isFailure(error, 'object-missing') && hasMoved) continue
-      if (onUnreadable === undefined || !isDamage(error)) throw error
-      const tables = await loadChunkTables(deps, source, { known, onUnreadable })
-      return { source, tables, ...(await standingOf(deps.index, workspace.org, tables)) }
+    const { tables, unreadable } = await loadChunkTables(deps, source, options.known ?? new Map())
+    if (unreadable.size > 0 && attempt < LOAD_ATTEMPTS_MAX) {
+      if (!isSameSource(source, await deps.index.chunkIndex(workspace.workspace))) continue
     }
+    const standing = await standingOf(deps.index, workspace.org, { tables, unreadable })
+    for (const [name, failure] of unreadable) {
+      if (standing.condemned.has(name) || standing.gone.has(name)) continue
+      if (options.onUnreadable === undefined) throw failure
+      options.onUnreadable(name, failure)
+    }
+    return { source, tables, ...standing }
   }
 }
 
 /** The chunks of a source as a generation record names it. Rejects as `readIndexObject` and `readPackEnd` do. */
 export async function loadChunkIndex(deps: StoreDeps, source: ChunkIndexSource): Promise<ChunkIndex> {
-  return new ChunkIndex((await loadChunkTables(deps, source, {})).values())
+  const { tables, unreadable } = await loadChunkTables(deps, source, new Map())
+  for (const failure of unreadable.values()) throw failure
+  return new ChunkIndex(tables.values())
 }
 
 /** Every chunk that a reader of the workspace may read: in condemned packs only where no other pack holds it. */
@@ -80,12 +83,19 @@ export function reliableChunks({ tables, condemned, gone }: CurrentChunks): Chun
   return new ChunkIndex(tables.values(), { dead: new Set([...condemned, ...gone]) })
 }
 
+interface LoadedTables {
+  readonly tables: NamedTables
+  /** Tables that are missing or damaged. */
+  readonly unreadable: ReadonlyMap<string, Failure>
+}
+
 async function standingOf(
   index: GenerationIndex,
   org: string,
-  tables: NamedTables,
+  { tables, unreadable }: LoadedTables,
 ): Promise<Pick<CurrentChunks, 'condemned' | 'gone'>> {
   const gone = new Set([...tables.values()].flatMap((table) => table.packs.map((pack) => pack.name)))
+  for (const name of unreadable.keys()) if (!isIndexKey(name)) gone.add(name)
   for (const { name } of await index.packs(org, 'live')) gone.delete(name)
   const condemned = (await index.packs(org, 'condemned'))
     .map((pack) => pack.name)
@@ -97,15 +107,16 @@ async function standingOf(
 async function loadChunkTables(
   deps: StoreDeps,
   source: ChunkIndexSource,
-  { known, onUnreadable }: { [Key in keyof LoadOptions]: LoadOptions[Key] | undefined },
-): Promise<NamedTables> {
+  known: NamedTables,
+): Promise<LoadedTables> {
   const tables = new Map<string, ChunkTable>()
+  const unreadable = new Map<string, Failure>()
   const load = async (name: string, read: () => Promise<ChunkTable>) => {
     try {
-      return known?.get(name) ?? (await read())
+      return known.get(name) ?? (await read())
     } catch (error) {
-      if (onUnreadable === undefined || !isDamage(error)) throw error
-      onUnreadable(name, error)
+      if (!isDamage(error)) throw error
+      unreadable.set(name, error)
       return undefined
     }
   }
@@ -121,7 +132,7 @@ async function loadChunkTables(
       if (table) tables.set(name, table)
     })
   }
-  return tables
+  return { tables, unreadable }
 }
 
 /** True for a failure that is about stored bytes: neither about the key, nor about the store's answer. */

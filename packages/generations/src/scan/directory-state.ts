@@ -2,6 +2,7 @@ import { ByteReader } from '../format/byte-reader.ts'
 import { type ByteString, fromText, toText } from '../format/byte-string.ts'
 import { ByteWriter } from '../format/byte-writer.ts'
 import { CHUNK_ID_BYTES, type ChunkId } from '../format/chunk-id.ts'
+import { type Entry, kindOfEntry } from '../format/entry.ts'
 import type { Notice, NoticeReason } from '../format/generation-record.ts'
 import type { RawEntry } from '../format/tree-node.ts'
 
@@ -40,6 +41,12 @@ export function entryOf(
   const start = state.offsets[index] ?? 0
   const end = state.offsets[index + 1] ?? 0
   return name === undefined || start >= end ? undefined : { name, bytes: state.entries.subarray(start, end) }
+}
+
+/** What a directory has under a name; undefined for nothing, and for what is part of another name. */
+export function kindIn(state: DirectoryState, name: ByteString): Entry['kind'] | undefined {
+  const raw = entryOf(state, state.names.indexOf(name))
+  return raw && kindOfEntry(raw)
 }
 
 /** Packs the entries of `names`; undefined ones are names without an entry. */

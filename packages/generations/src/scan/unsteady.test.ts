@@ -5,7 +5,6 @@ import {
   appendFileSync,
   chmodSync,
   chownSync,
-  cpSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -19,6 +18,7 @@ import { describe, test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
 import { commitInProcess } from '@holdfast/testkit/commit-process'
 import { CommittedWorkspace, ORG } from '@holdfast/testkit/committed-workspace'
+import { withFormattedImage } from '@holdfast/testkit/ext4-image'
 import { noise } from '@holdfast/testkit/noise'
 import { SqliteGenerationIndex } from '../index/sqlite-generation-index.ts'
 
@@ -54,6 +54,21 @@ describe('a file that changes while it is read', () => {
     await using workspace = await CommittedWorkspace.open()
     const path = workspace.path('restless')
     writeFileSync(path, noise(1, 6 * MIB))
+    {
+      await using _writer = await Disturbance.start(
+        `const fd = fs.openSync(path, 'r+'); fs.writeSync(fd, String(n), n % 4096); fs.closeSync(fd)`,
+        path,
+      )
+      await assert.rejects(workspace.commit(), (error) => isFailure(error, 'file-unstable'))
+    }
+    await workspace.assertRestores((await workspace.commitNew()).root)
+  })
+
+  test('is not read again without its holes: a sparse terabyte is refused at once', async () => {
+    await using workspace = await CommittedWorkspace.open()
+    const path = workspace.path('sparse')
+    writeFileSync(path, noise(1, 6 * MIB))
+    truncateSync(path, 2 ** 40)
     {
       await using _writer = await Disturbance.start(
         `const fd = fs.openSync(path, 'r+'); fs.writeSync(fd, String(n), n % 4096); fs.closeSync(fd)`,
@@ -105,7 +120,6 @@ describe('a tree that changes while it is scanned', () => {
       mkdirSync(workspace.path(`d${directory}/e`), { recursive: true })
       writeFileSync(workspace.path(`d${directory}/e/f`), 'x')
     }
-    let committed = 0
     {
       await using _mover = await Disturbance.start(
         `const d = path + '/d' + n % 40
@@ -115,7 +129,7 @@ describe('a tree that changes while it is scanned', () => {
       )
       for (let round = 0; round < 25; round++) {
         try {
-          if ((await workspace.commit()).kind === 'committed') committed++
+          await workspace.commit()
         } catch (error) {
           assert.ok(isFailure(error, 'file-unstable'), String(error))
         }
@@ -123,7 +137,21 @@ describe('a tree that changes while it is scanned', () => {
     }
     await workspace.commit({ always: true })
     await workspace.assertRestores(workspace.committer.head?.root ?? '')
-    assert.ok(committed >= 0)
+  })
+
+  test('by many threads says to try again when a directory appears that nobody was given', async () => {
+    await using workspace = await CommittedWorkspace.open()
+    for (let file = 0; file < 4100; file++) writeFileSync(workspace.path(`f${file}`), '')
+    mkdirSync(workspace.path('d'))
+    await using _maker = await Disturbance.start(
+      `fs.mkdirSync(path + '/n' + n % 500, { recursive: true })
+      fs.rmSync(path + '/n' + (n + 250) % 500, { recursive: true, force: true })`,
+      workspace.source,
+    )
+    for (let round = 0; round < 4; round++) {
+      const outcome = await workspace.commit().catch((error: unknown) => error)
+      if (outcome instanceof Error) assert.ok(isFailure(outcome, 'file-unstable'), String(outcome))
+    }
   })
 
   test('whose root is gone is refused, not committed as empty', async () => {
@@ -137,6 +165,25 @@ describe('a tree that changes while it is scanned', () => {
 })
 
 describe('a file that may not be read', () => {
+  test('because its disk fails is named, and nothing is committed', async () => {
+    await using workspace = await CommittedWorkspace.open()
+    await withFormattedImage(32 << 20, ['-O', '^has_journal'], async (mountDir, image) => {
+      mkdirSync(workspace.path('disk'))
+      writeFileSync(join(mountDir, 'file'), noise(1, 8 * MIB))
+      execFileSync('sync', ['-f', mountDir])
+      execFileSync('dd', [`if=${mountDir}/file`, 'iflag=nocache', 'count=0', 'status=none'])
+      execFileSync('mount', ['--bind', mountDir, workspace.path('disk')])
+      try {
+        truncateSync(image, 1 * MIB)
+        await assert.rejects(workspace.commit(), (error) => {
+          return isFailure(error, 'source-failed') && error.details.errno === 'EIO'
+        })
+      } finally {
+        execFileSync('umount', [workspace.path('disk')])
+      }
+    })
+  })
+
   test('fails the commit of a plain user by name, and is committed once it may', async () => {
     await using workspace = await CommittedWorkspace.open()
     const ground = join(workspace.home, 'nobody')
@@ -202,6 +249,31 @@ describe('a database', () => {
     const { databases, files, root } = await workspace.commitNew()
     assert.equal(`${files} file, ${databases} database`, '1 file, 1 database')
     await workspace.assertRestores(root)
-    cpSync(workspace.path('sparse.db'), workspace.path('plain copy'))
+  })
+
+  test('that is written, checkpointed and cut short while it is read gives a sound database or says to try again', async () => {
+    await using workspace = await CommittedWorkspace.open()
+    const path = workspace.path('busy.db')
+    {
+      using database = new DatabaseSync(path)
+      database.exec('PRAGMA journal_mode = wal; CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(2000000))')
+    }
+    await using _writer = await Disturbance.start(
+      `globalThis.db ??= new (require('node:sqlite').DatabaseSync)(path, { timeout: 1000 })
+      db.exec('BEGIN; INSERT INTO t VALUES (randomblob(90000)); UPDATE t SET a = randomblob(90000) WHERE rowid % 5 = 0; COMMIT')
+      if (n % 5 === 0) db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      if (n % 20 === 0) db.exec('DELETE FROM t; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)')`,
+      path,
+    )
+    const roots = new Set<string>()
+    for (let round = 0; round < 15; round++) {
+      const outcome = await workspace.commit().catch((error: unknown) => error)
+      if (outcome instanceof Error) assert.ok(isFailure(outcome, 'file-unstable'), String(outcome.stack))
+      roots.add(workspace.committer.head?.root ?? '')
+    }
+    for (const root of [...roots].filter((each) => each !== '').slice(-3)) {
+      using restored = new DatabaseSync(join(await workspace.restore(root), 'busy.db'))
+      assert.deepEqual({ ...restored.prepare('PRAGMA integrity_check').get() }, { integrity_check: 'ok' })
+    }
   })
 })

@@ -27,6 +27,10 @@ export class StageThread {
     this.#worker.on('exit', () => this.#end(new Failure('internal', 'a staging thread ended')))
   }
 
+  get isDead(): boolean {
+    return this.#dead !== undefined
+  }
+
   /** Begins a commit; `onPack` stores a pack, and the thread goes on filling others meanwhile. */
   async open(
     session: Extract<StageRequest, { kind: 'open' }>['session'],
@@ -82,8 +86,13 @@ export class StagePool implements AsyncDisposable {
     this.#size = size
   }
 
+  /** All threads; one that has ended is replaced. */
   threads(): readonly StageThread[] {
-    this.#threads ??= Array.from({ length: this.#size }, () => new StageThread())
+    const present = this.#threads ?? []
+    this.#threads = Array.from({ length: this.#size }, (_, index) => {
+      const thread = present[index]
+      return thread === undefined || thread.isDead ? new StageThread() : thread
+    })
     return this.#threads
   }
 

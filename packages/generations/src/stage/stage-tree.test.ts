@@ -112,6 +112,15 @@ describe('staging on many threads', () => {
     await whole.assertRestores(after.root)
   })
 
+  test('goes on with a new thread when one has ended', async () => {
+    await using workspace = await CommittedWorkspace.open()
+    writeFileSync(workspace.path('a'), noise(1, 17 * MIB))
+    await workspace.commitNew()
+    await workspace.deps.pool.threads()[0]?.stop()
+    writeFileSync(workspace.path('b'), noise(2, 17 * MIB))
+    await workspace.assertRestores((await workspace.commitNew()).root)
+  })
+
   test('that fails in one of them is over in all of them before the commit rejects', async () => {
     const store = new GatedStore()
     await using workspace = await CommittedWorkspace.open({ store })

@@ -1,4 +1,5 @@
-import { type ByteString, joinPath, parentPath } from '../format/byte-string.ts'
+import { Failure } from '@holdfast/base/failure'
+import { type ByteString, joinPath, parentPath, toText } from '../format/byte-string.ts'
 import type { ChunkId } from '../format/chunk-id.ts'
 import type { Notice } from '../format/generation-record.ts'
 import { encodeRoot } from '../format/tree-node.ts'
@@ -71,8 +72,7 @@ export class TreeStager {
   forget(removed: ReadonlySet<ByteString>, met: ReadonlyMap<ByteString, unknown>): void {
     if (removed.size === 0) return
     const isRemoved = within(removed)
-    for (const path of this.#deps.state.paths())
-      if (!met.has(path) && isRemoved(path)) this.#gone.add(path)
+    for (const path of this.#deps.state.paths()) if (!met.has(path) && isRemoved(path)) this.#gone.add(path)
   }
 
   /** Builds surveyed directories, given parents first. */
@@ -193,7 +193,10 @@ export class TreeStager {
 
   #current(path: ByteString): DirectoryState {
     const state = this.#pending.get(path) ?? this.#deps.state.get(path)
-    if (state === undefined) throw new Error(`directory was not staged: ${path}`)
+    if (state === undefined)
+      throw new Failure('file-unstable', `${toText(path)} appeared while the directory was read`, {
+        path: toText(path),
+      })
     return state
   }
 }

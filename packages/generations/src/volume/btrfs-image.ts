@@ -1,8 +1,9 @@
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, statfsSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import { ImageLock } from './image-lock.ts'
-import { mountAt } from './mount-table.ts'
+import { type Mount, mountAt, mountTable } from './mount-table.ts'
 import { type ProgramResult, programFailure, runOrFail, runProgram } from './program.ts'
 
 /** Smaller ones leave too little beside the metadata of a few snapshots. */
@@ -23,12 +24,14 @@ export interface BtrfsImage {
  * Mounts the image of a home, which is made the first time. Rejects with `unsupported-here` where btrfs, loop devices
  * or the right to mount are missing, and with `volume-full` where too little space is free.
  */
-export async function mountImage(home: string): Promise<BtrfsImage> {
+export async function mountImage(home: string, clock: Clock): Promise<BtrfsImage> {
   const top = join(home, 'volumes')
   const image = join(home, 'btrfs.img')
   const mounted = mountAt(top)
-  if (mounted?.type === 'btrfs') return { top, device: mounted.source }
-  using _lock = ImageLock.take(join(home, 'btrfs.lock'))
+  if (mounted && isUsable(mounted)) return { top, device: mounted.source }
+  using _lock = await ImageLock.take(join(home, 'btrfs.lock'), clock)
+  const broken = mountAt(top)
+  if (broken?.isReadOnly) await takeDown(broken)
   if (mountAt(top)?.type !== 'btrfs') {
     if (!existsSync(image)) await makeImage(home, image)
     mkdirSync(top, { recursive: true, mode: 0o700 })
@@ -37,6 +40,24 @@ export async function mountImage(home: string): Promise<BtrfsImage> {
   const found = mountAt(top)
   if (found === undefined) throw new Failure('unsupported-here', `${image} was mounted and is not there`)
   return { top, device: found.source }
+}
+
+function isUsable({ type, isReadOnly }: Mount): boolean {
+  return type === 'btrfs' && !isReadOnly
+}
+
+/**
+ * Unmounts a file system whose disk refused a write, with all that is mounted from it: the next mount finds it as it
+ * last stood whole. Rejects with `source-failed` while something in it is in use.
+ */
+async function takeDown({ source }: Mount): Promise<void> {
+  for (const { mountPoint } of mountTable()
+    .toReversed()
+    .filter((mount) => mount.source === source)) {
+    if (await unmount(mountPoint, false)) continue
+    const said = `the disk below ${mountPoint} refused a write: see that it has space, and end what uses ${mountPoint}`
+    throw new Failure('source-failed', said, { path: mountPoint, errno: 'EROFS' })
+  }
 }
 
 async function makeImage(home: string, image: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import { fromText } from '../format/byte-string.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
@@ -34,14 +35,14 @@ const CURRENT = 'current'
  * The place of a workspace: beside its directory where that lies on btrfs, else in the image of the home, which is
  * mounted if need be. Rejects with `unsupported-here` and as `mountImage` does.
  */
-export async function findPlace({ home, workspace, path }: PlaceRequest): Promise<BtrfsPlace> {
+export async function findPlace(clock: Clock, { home, workspace, path }: PlaceRequest): Promise<BtrfsPlace> {
   const folder = dirname(path)
   const mount = mountOf(folder)
   if (mount?.type === 'btrfs') {
     const snapshots = join(mount.mountPoint, '.holdfast-snapshots', workspace)
     return { path, folder, name: basename(path), snapshots, device: null }
   }
-  const { top, device } = await mountImage(home)
+  const { top, device } = await mountImage(home, clock)
   return {
     path,
     folder: join(top, 'ws', workspace),

@@ -20,6 +20,7 @@ import {
   subvolumePath,
 } from './btrfs-place.ts'
 import { FREEZE_MS_MAX, Freeze } from './freezer.ts'
+import { runProgram } from './program.ts'
 import { SNAPSHOT_NAME, SnapshotLog } from './snapshot-log.ts'
 import type { Capture, Changes, Freezer, Volume } from './volume.ts'
 
@@ -96,7 +97,7 @@ export class BtrfsVolume implements Volume {
     request: BtrfsVolumeRequest,
     origin?: VolumeOrigin,
   ): Promise<BtrfsVolume> {
-    const place = await findPlace(request)
+    const place = await findPlace(deps.clock, request)
     await makeSubvolume(deps.holdfs, place, origin?.path)
     mkdirSync(place.snapshots, { recursive: true, mode: 0o700 })
     const volume = await BtrfsVolume.#attached(deps, request, place)
@@ -106,7 +107,7 @@ export class BtrfsVolume implements Volume {
 
   /** Puts the volume where writers look for it, if it is not there. Rejects as `attach` and `mountImage` do. */
   static async open(deps: BtrfsVolumeDeps, request: BtrfsVolumeRequest): Promise<BtrfsVolume> {
-    return BtrfsVolume.#attached(deps, request, await findPlace(request))
+    return BtrfsVolume.#attached(deps, request, await findPlace(deps.clock, request))
   }
 
   static async #attached(
@@ -123,13 +124,16 @@ export class BtrfsVolume implements Volume {
     return new BtrfsVolume(deps, request, { place, log, isTrusted })
   }
 
-  /** A capture without a freezer is a snapshot of running writers, and so no cut. */
+  /**
+   * A capture without a freezer is a snapshot of running writers, and so no cut. Where the disk below had refused a
+   * write, it is of what the file system last held whole.
+   */
   async capture(freezer: Freezer | null): Promise<Capture> {
     try {
       return await this.#capture(freezer)
     } catch (error) {
-      if (isFailure(error, 'volume-full')) await this.#dropLocal()
-      if (!isFailure(error, 'not-found')) throw error
+      if (isFailure(error, 'volume-full')) await this.#makeRoom(true)
+      if (!isFailure(error, 'not-found') && !isReadOnly(error)) throw error
       await this.#reattach()
       return this.#capture(freezer)
     }
@@ -203,7 +207,7 @@ export class BtrfsVolume implements Volume {
     generation: string,
   ): Promise<void> {
     for (const name of this.#log.accept(taken, generation)) await this.#deleteSnapshot(name)
-    if (this.#isShort()) await this.#dropLocal()
+    if (this.#isShort()) await this.#makeRoom(false)
     await this.#deleteUnclaimed()
   }
 
@@ -212,8 +216,10 @@ export class BtrfsVolume implements Volume {
     return bavail < blocks * FREE_SHARE_MIN
   }
 
-  async #dropLocal(): Promise<void> {
-    for (const name of this.#log.shrink()) await this.#deleteSnapshot(name)
+  /** What is deleted comes back within half a minute, or once this sync has woken the kernel's cleaner. */
+  async #makeRoom(withNewest: boolean): Promise<void> {
+    for (const name of this.#log.shrink(withNewest)) await this.#deleteSnapshot(name)
+    await runProgram('btrfs', ['filesystem', 'sync', this.#place.snapshots])
   }
 
   async #deleteUnclaimed(): Promise<void> {
@@ -238,9 +244,9 @@ export class BtrfsVolume implements Volume {
     }
   }
 
-  /** Somebody took the file system out of its place. */
+  /** Somebody took the file system out of its place, or its disk refused a write. */
   async #reattach(): Promise<void> {
-    this.#place = await findPlace(this.#request)
+    this.#place = await findPlace(this.#deps.clock, this.#request)
     await attach(this.#place)
   }
 
@@ -357,6 +363,10 @@ export class BtrfsVolume implements Volume {
 
   /** The directory stays where writers find it. */
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+function isReadOnly(error: unknown): boolean {
+  return isFailure(error, 'source-failed') && error.details.errno === 'EROFS'
 }
 
 /** True if the last snapshot serves as well. */

@@ -8,6 +8,8 @@ export interface Mount {
   readonly type: string
   /** The device. */
   readonly source: string
+  /** The file system takes no more writes, whatever the mount allows: for btrfs after its disk refused one. */
+  readonly isReadOnly: boolean
 }
 
 /** The mounts of this process, in the order in which they cover one another. */
@@ -21,13 +23,14 @@ export function parseMountTable(text: string): Mount[] {
   for (const line of text.split('\n')) {
     const [own = '', rest = ''] = line.split(' - ', 2)
     const [, , , root, mountPoint] = own.split(' ')
-    const [type, source] = rest.split(' ')
+    const [type, source, options = ''] = rest.split(' ')
     if (root === undefined || mountPoint === undefined || type === undefined || source === undefined) continue
     mounts.push({
       root: unescapeOctal(root),
       mountPoint: unescapeOctal(mountPoint),
       type,
       source: unescapeOctal(source),
+      isReadOnly: options.split(',').includes('ro'),
     })
   }
   return mounts

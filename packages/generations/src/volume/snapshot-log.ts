@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { isFailure } from '@holdfast/base/failure'
+import { errnoOf } from '@holdfast/base/errno'
+import { Failure, isFailure } from '@holdfast/base/failure'
 import { readJsonFile, replaceFile } from '../directory/json-file.ts'
 
 /** Snapshots that stay on the local disk, beside those of checkpoints. */
@@ -37,7 +38,8 @@ const NOTHING: LogState = { boot: null, bytesMax: null, snapshots: [] }
 
 /**
  * What is known of one workspace's local snapshots, as `volume.json` in its folder. A cache: where it is damaged, the
- * next commit scans the whole directory and older generations come from the store.
+ * next commit scans the whole directory and older generations come from the store. Changes reject with `volume-full`
+ * or `source-failed`, and are then not made.
  */
 export class SnapshotLog {
   readonly #file: string
@@ -91,10 +93,18 @@ export class SnapshotLog {
     return [...surplus].map(({ name }) => name)
   }
 
-  /** Forgets all but the newest and checkpoints; returns what to delete. */
-  shrink(): readonly string[] {
-    const dropped = this.#state.snapshots.slice(0, -1).filter(({ keep }) => !keep)
-    this.#save({ snapshots: this.#state.snapshots.filter((snapshot) => !dropped.includes(snapshot)) })
+  /**
+   * Forgets what is worth least, and returns what to delete: all but the newest and checkpoints; where there is none of
+   * these the oldest checkpoint; and at last, if `withNewest`, the newest.
+   */
+  shrink(withNewest: boolean): readonly string[] {
+    const { snapshots } = this.#state
+    const older = snapshots.slice(0, -1)
+    const plain = older.filter(({ keep }) => !keep)
+    const last = older.length === 0 && withNewest ? snapshots : []
+    const dropped = plain.length > 0 ? plain : [...older.slice(0, 1), ...last]
+    if (dropped.length > 0)
+      this.#save({ snapshots: snapshots.filter((snapshot) => !dropped.includes(snapshot)) })
     return dropped.map(({ name }) => name)
   }
 
@@ -103,8 +113,15 @@ export class SnapshotLog {
   }
 
   #save(changed: Partial<LogState>): void {
-    this.#state = { ...this.#state, ...changed }
-    replaceFile(this.#file, `${JSON.stringify({ format: FORMAT, ...this.#state }, null, 2)}\n`)
+    const state = { ...this.#state, ...changed }
+    try {
+      replaceFile(this.#file, `${JSON.stringify({ format: FORMAT, ...state }, null, 2)}\n`)
+    } catch (error) {
+      const errno = errnoOf(error) ?? 'unknown'
+      const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'volume-full' : 'source-failed'
+      throw new Failure(code, `cannot write ${this.#file}: ${errno}`, { path: this.#file, errno }, error)
+    }
+    this.#state = state
   }
 }
 
