@@ -12,7 +12,7 @@ export function byteStrings(constraints: {
 }
 
 /** What a file may be called: 1 to 255 bytes, often not UTF-8, with newlines and leading dashes now and then. */
-export const fileNames: fc.Arbitrary<ByteString> = fc
+const fileNames: fc.Arbitrary<ByteString> = fc
   .oneof(
     { weight: 3, arbitrary: byteStrings({ minLength: 1, maxLength: 12 }) },
     { weight: 1, arbitrary: byteStrings({ minLength: 255, maxLength: 255 }) },

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 
 /** Runs `use` with the mount point of the ext4 in `image`, and unmounts it also when `use` fails. Needs root. */
-export async function withMountedImage<T>(image: string, use: (mountDir: string) => Promise<T>): Promise<T> {
+async function withMountedImage<T>(image: string, use: (mountDir: string) => Promise<T>): Promise<T> {
   const mountDir = `${image}.mount`
   await mkdir(mountDir)
   await run('mount', ['-t', 'ext4', '-o', 'loop', image, mountDir])

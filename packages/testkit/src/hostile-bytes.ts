@@ -14,7 +14,7 @@ const REFUSALS = [
  * Runs a parser over bytes that nobody vouches for: it returns a value or a named failure. `more` are codes that it
  * may use besides those for damage.
  */
-export function parseHostile<T>(parse: () => T, more: readonly FailureCode[] = []): T | undefined {
+function parseHostile<T>(parse: () => T, more: readonly FailureCode[] = []): T | undefined {
   try {
     return parse()
   } catch (error) {

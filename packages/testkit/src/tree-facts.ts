@@ -41,7 +41,7 @@ const MAGIC = Buffer.from('SQLite format 3\0', 'latin1')
 const READ_BYTES_MAX = 256 << 20
 
 /** The facts of every name in a directory, by path as text; fifos, sockets and what belongs to a database are left out. */
-export async function readTreeFacts(holdfs: Holdfs, root: string): Promise<Map<string, NameFacts>> {
+async function readTreeFacts(holdfs: Holdfs, root: string): Promise<Map<string, NameFacts>> {
   return new TreeFactsReader(holdfs, fromText(root)).read()
 }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '@holdfast/base/clock'
 import { Failure, isFailure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
-import { baseName, type ByteString, parentPath } from '../format/byte-string.ts'
+import { type ByteString, baseName, parentPath } from '../format/byte-string.ts'
 import { chunkIdToHex } from '../format/chunk-id.ts'
 import type { FrameCoding } from '../format/frame.ts'
 import { createFrameSeal } from '../format/frame-seal.ts'

@@ -86,7 +86,7 @@ function isPut({ operation }: { readonly operation: string }): boolean {
 }
 
 /** Unmounts what is mounted below a path, the innermost first, and removes it. */
-export function removeWithMounts(base: string): void {
+function removeWithMounts(base: string): void {
   const inside = mountTable().filter(({ mountPoint }) => mountPoint.startsWith(`${base}/`))
   for (const { mountPoint } of inside.toReversed()) execFileSync('umount', ['--lazy', mountPoint])
   rmSync(base, { recursive: true, force: true })

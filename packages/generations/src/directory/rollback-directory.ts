@@ -7,11 +7,10 @@ import { fromText } from '../format/byte-string.ts'
 import { chunkIdFromHex } from '../format/chunk-id.ts'
 import { randomName } from '../format/names.ts'
 import type { GenerationRow } from '../index/generation-index.ts'
-import type { BtrfsVolume } from '../volume/btrfs-volume.ts'
 import type { Volume } from '../volume/volume.ts'
-import { openBtrfsVolume } from './btrfs-directory.ts'
 import type { DirectoryWriter, DurableDirectory } from './durable-directory.ts'
 import { syncDirectory } from './json-file.ts'
+import { type OpenBtrfsVolume, openBtrfsVolume } from './open-btrfs-volume.ts'
 import { openVolume } from './open-volume.ts'
 import { saveRemembered } from './remembered-files.ts'
 import { type Seed, seedTreeState } from './seed-state.ts'
@@ -74,7 +73,7 @@ async function commitPresent(
 
 async function replaceSubvolume(
   directory: DurableDirectory,
-  opened: { readonly writer: DirectoryWriter; readonly volume: BtrfsVolume },
+  opened: { readonly writer: DirectoryWriter; readonly volume: OpenBtrfsVolume },
   { generation, force = false }: RollbackRequest,
 ): Promise<GenerationRow> {
   const { writer, volume } = opened

@@ -44,8 +44,7 @@ export interface GenerationRecord {
   readonly packs: readonly PackRow[]
 }
 
-/** A record larger than this is refused; notices are cut off long before. */
-export const RECORD_BYTES_MAX = 8 << 20
+/** A record names so many notices at most, the first ones. */
 export const NOTICES_MAX = 1000
 
 export function encodeGenerationRecord(record: GenerationRecord): {

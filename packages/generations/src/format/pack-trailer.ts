@@ -18,8 +18,8 @@ import type { FrameCodec } from './chunk-table.ts'
  * in the trailer is the pack's hash: it covers the footer, the footer the chunk ids, and these every byte of content,
  * so the pack is proven without being hashed a second time.
  */
-export const PACK_MAGIC = 'HFPK'
-export const PACK_VERSION = 1
+const PACK_MAGIC = 'HFPK'
+const PACK_VERSION = 1
 export const PACK_HEADER_BYTES = 8
 const END_MAGIC = 'HFPE'
 const FIELDS_BYTES = 4 + 16 + 16 + 4 + 8

@@ -2,11 +2,11 @@ import { Failure } from '@holdfast/base/failure'
 import type { GenerationCommit, IndexReplacement, PackRow } from './generation-index.ts'
 
 /** An id or an object name: bounds what one row of the history can weigh. */
-export const NAME_CHARS_MAX = 1024
-export const MESSAGE_CHARS_MAX = 64 * 1024
+const NAME_CHARS_MAX = 1024
+const MESSAGE_CHARS_MAX = 64 * 1024
 /** At 16 MiB a pack this is 16 TiB in one commit. */
-export const NAMES_PER_CALL_MAX = 1_000_000
-export const HISTORY_PAGE_MAX = 10_000
+const NAMES_PER_CALL_MAX = 1_000_000
+const HISTORY_PAGE_MAX = 10_000
 
 function wrong(argument: string, expected: string): Failure {
   return new Failure('invalid-argument', `${argument} is not ${expected}`, { argument })

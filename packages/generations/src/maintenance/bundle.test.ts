@@ -75,7 +75,8 @@ test('what is exported and imported elsewhere is equal, generation by generation
 test('a bundle of one generation holds its chunks and no others, and standard tools can check it', async () => {
   await using world = await World.make()
   const workspace = await world.workspace('ws-1')
-  workspace.write('secret', 'a secret that was removed '.repeat(4000))
+  const next = seededNumbers(6)
+  workspace.write('secret', Buffer.from(Array.from({ length: 100_000 }, () => next() * 256)))
   await workspace.commit()
   workspace.remove('secret')
   workspace.write('kept', 'kept')
@@ -83,7 +84,6 @@ test('a bundle of one generation holds its chunks and no others, and standard to
   const path = join(world.path, 'one.bundle')
   const generations = (await rows(world, 'ws-1')).slice(-1)
   await exportBundle(world.deps, { org: ORG, generations, path })
-  assert.doesNotMatch(readFileSync(path, 'latin1'), /a secret/)
   assert.ok(statSync(path).size < 40_000)
   execFileSync('tar', ['-xf', path, '-C', world.path])
   const check = execFileSync('sha256sum', ['-c', 'SHA256SUMS'], { cwd: world.path, encoding: 'utf8' })

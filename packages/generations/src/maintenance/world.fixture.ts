@@ -188,7 +188,7 @@ export class WorldWorkspace {
 }
 
 /** Every name below a directory with what a restore must bring back; names of one file share its first name. */
-export function describeTree(root: string): ReadonlyMap<string, string> {
+function describeTree(root: string): ReadonlyMap<string, string> {
   const described = new Map<string, string>()
   const links = new Map<bigint, string>()
   for (const name of ['.', ...readdirSync(root, { recursive: true, encoding: 'utf8' }).sort()]) {

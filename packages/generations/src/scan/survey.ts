@@ -165,9 +165,13 @@ function isSameBehind(found: Stats, previous: Float64Array, index: number): bool
 
 function tooDeep(path: ByteString): Failure {
   const shown = `${toText(path.slice(0, 100))}…`
-  return new Failure('unsupported-file', `directories lie deeper than ${PATH_BYTES_MAX} bytes of path in ${shown}`, {
-    path: shown,
-  })
+  return new Failure(
+    'unsupported-file',
+    `directories lie deeper than ${PATH_BYTES_MAX} bytes of path in ${shown}`,
+    {
+      path: shown,
+    },
+  )
 }
 
 function emptyColumns(count: number): SurveyColumns {

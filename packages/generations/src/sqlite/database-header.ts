@@ -1,7 +1,7 @@
 import { viewOf } from './byte-reader.ts'
 
 export const databaseHeaderBytes = 100
-export const pageBytesMin = 512
+const pageBytesMin = 512
 export const pageBytesMax = 65_536
 
 /** SQLite's locks live on these bytes of the file, so the page that holds the first of them is never written. */

@@ -80,7 +80,7 @@ export function resumeWal(reader: ByteReader, earlier: WalIndex): ResumedWal {
 }
 
 /** Parses the first 32 bytes, or names the defect. */
-export function parseWalHeader(bytes: Uint8Array): WalHeader | WalDefect {
+function parseWalHeader(bytes: Uint8Array): WalHeader | WalDefect {
   if (bytes.byteLength < walHeaderBytes) return 'magic'
   const view = viewOf(bytes)
   const magic = view.getUint32(0)

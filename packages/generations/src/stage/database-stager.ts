@@ -1,8 +1,10 @@
 import { type BigIntStats, closeSync, fstatSync, readSync } from 'node:fs'
+import { errnoOf } from '@holdfast/base/errno'
 import { Failure } from '@holdfast/base/failure'
 import { type ByteString, toText } from '../format/byte-string.ts'
 import { type Content, contentBytes, type Part } from '../format/content.ts'
 import type { DatabaseEntry, DeltaRef } from '../format/entry.ts'
+import { sourceFailure } from '../scan/survey.ts'
 import { changedPages, type FileChanges } from '../sqlite/changed-pages.ts'
 import { type DatabaseState, databaseState } from '../sqlite/database-state.ts'
 import { fileReader } from '../sqlite/file-reader.ts'
@@ -75,9 +77,13 @@ export class DatabaseStager {
   ): StagedDatabase | undefined {
     for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
       const before = markFiles(main, wal)
-      const staged = this.#stageOnce(request, main, wal)
-      const after = markFiles(main, wal)
-      if (isSame(before, after)) return staged
+      try {
+        const staged = this.#stageOnce(request, main, wal)
+        if (isSame(before, markFiles(main, wal))) return staged
+      } catch (error) {
+        // Files that are cut short meanwhile read as nonsense: what that leads to is a failure only of files that rest.
+        if (isSame(before, markFiles(main, wal))) throw readFailure(error, request.path)
+      }
     }
     const path = toText(request.path)
     throw new Failure(
@@ -201,6 +207,12 @@ export class DatabaseStager {
       deltas,
     })
   }
+}
+
+/** A system error about the source as a named failure; any other error as it is. */
+function readFailure(error: unknown, path: ByteString): unknown {
+  const isSystemError = /^E(?!RR_)/.test(errnoOf(error) ?? '')
+  return isSystemError ? sourceFailure(error, path, 'read') : error
 }
 
 interface DatabaseCapture {

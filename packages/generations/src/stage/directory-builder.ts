@@ -273,7 +273,7 @@ export function attributesOf(stats: BigIntStats, xattrs: readonly Xattr[]): Attr
   }
 }
 
-export function decodeEntry(raw: RawEntry): Entry {
+function decodeEntry(raw: RawEntry): Entry {
   return readEntry(new ByteReader(raw.bytes, 'entry'))
 }
 

@@ -19,7 +19,7 @@ import {
 import type { PreparedFile } from './stage-messages.ts'
 
 /** Files below this are one chunk: compression in groups gains more than finding a change inside. */
-export const WHOLE_FILE_BYTES_MAX = 256 * 1024
+const WHOLE_FILE_BYTES_MAX = 256 * 1024
 /** The buffer for whole files begins with this: most files are smaller. */
 const SMALL_BYTES_FIRST = 16 * 1024
 /** How often a file that changes while it is read is read again. */

@@ -10,7 +10,7 @@ import { folderFailure } from './folder-failure.ts'
  * The file that tells a store from any other folder: one line of JSON,
  * `{"format":"holdfast-store","version":1}`.
  */
-export const markerName = 'holdfast-store'
+const markerName = 'holdfast-store'
 /** The layout: objects at `objects/<key>`, unfinished ones at `tmp/<32 hex digits>`. */
 const markerVersion = 1
 /** Larger files are no markers. */

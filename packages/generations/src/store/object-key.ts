@@ -3,8 +3,6 @@ import type { ByteRange } from './object-store.ts'
 
 /** Longest key, in bytes: an S3 key of 1,024 bytes leaves room for an address prefix of the same length. */
 export const objectKeyBytesMax = 512
-/** Longest part between two slashes, in bytes: what ext4, xfs and btrfs take as one file name. */
-export const objectKeyPartBytesMax = 255
 /** Largest object, in bytes; bounds what one `put` or `get` holds in memory. */
 export const objectBytesMax = 1024 * 1024 * 1024
 

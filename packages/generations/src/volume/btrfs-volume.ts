@@ -22,7 +22,7 @@ import {
 import { FREEZE_MS_MAX, Freeze } from './freezer.ts'
 import { runProgram } from './program.ts'
 import { SNAPSHOT_NAME, SnapshotLog } from './snapshot-log.ts'
-import type { Capture, Changes, Freezer, Volume } from './volume.ts'
+import type { Capture, Changes, Freezer, SnapshotPath, Volume, VolumeOrigin } from './volume.ts'
 
 export interface BtrfsVolumeDeps {
   readonly holdfs: Holdfs
@@ -33,18 +33,6 @@ export interface BtrfsVolumeDeps {
 export interface BtrfsVolumeRequest extends PlaceRequest {
   /** Where this workspace's local files are: `volume.json` among them. */
   readonly state: string
-}
-
-export interface SnapshotPath {
-  readonly path: string
-  /** By the wall clock. */
-  readonly takenAtMs: number
-}
-
-/** A local snapshot that equals a generation: what a fork begins with. */
-export interface VolumeOrigin {
-  readonly path: string
-  readonly generation: string
 }
 
 /** What takes the place of the present tree. */

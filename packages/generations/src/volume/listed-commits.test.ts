@@ -1,6 +1,23 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { randomFillSync } from 'node:crypto'
+import {
+  appendFileSync,
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -27,6 +44,7 @@ const ROUNDS = process.env.HOLDFAST_LONG === undefined ? 25 : 300
 const OPERATIONS_MAX = 60
 const SEED = Number(process.env.HOLDFAST_SEED ?? 4711)
 const IMAGE_BYTES = 1024 ** 3
+const LARGE_BYTES = 24 << 20
 
 describe('commits from change lists', () => {
   let holdfs: Holdfs
@@ -125,6 +143,65 @@ describe('commits from change lists', () => {
       assert.ok(committed > ROUNDS / 2)
     })
   })
+
+  test('a few bytes of a large file cost a few bytes, wherever they are and wherever the file went', async () => {
+    await withVolume(async (volume) => {
+      const { deps, committer } = await newHistory()
+      const meanwhile = async () => {}
+      const path = (name: string) => join(volume.path, name)
+      let number = 0
+      const newBytes = async () =>
+        (await compare({ number: number++, volume, deps, committer, meanwhile }))?.newBytes ?? 0
+      mkdirSync(path('deep'))
+      writeFileSync(path('deep/large'), randomFillSync(Buffer.alloc(LARGE_BYTES)))
+      await newBytes()
+      patch(path('deep/large'), LARGE_BYTES / 2)
+      assert.ok((await newBytes()) < LARGE_BYTES / 20)
+      truncateSync(path('deep/large'), LARGE_BYTES - 5000)
+      assert.ok((await newBytes()) < LARGE_BYTES / 20)
+      appendFileSync(path('deep/large'), 'more'.repeat(5000))
+      chmodSync(path('deep/large'), 0o600)
+      assert.ok((await newBytes()) < LARGE_BYTES / 20)
+      mkdirSync(path('other'))
+      renameSync(path('deep'), path('other/deeper'))
+      patch(path('other/deeper/large'), 100)
+      assert.ok((await newBytes()) < LARGE_BYTES / 20)
+      renameSync(path('other/deeper/large'), path('moved'))
+      linkSync(path('moved'), path('other/linked'))
+      patch(path('other/linked'), LARGE_BYTES - 20_000)
+      assert.ok((await newBytes()) < LARGE_BYTES / 20)
+      copyFileSync(path('moved'), path('moved.new'), constants.COPYFILE_FICLONE_FORCE)
+      patch(path('moved.new'), 12_345_678)
+      renameSync(path('moved.new'), path('moved'))
+      assert.ok((await newBytes()) < LARGE_BYTES / 20)
+    })
+  })
+
+  test('much that changed is staged by several threads, to the same tree', async () => {
+    await withVolume(async (volume) => {
+      const { deps, committer } = await newHistory()
+      const meanwhile = async () => {}
+      const path = (name: string) => join(volume.path, name)
+      for (const directory of ['a', 'b', 'c']) {
+        mkdirSync(path(directory))
+        for (let file = 0; file < 10; file++)
+          writeFileSync(path(`${directory}/${file}`), randomFillSync(Buffer.alloc(1 << 20)))
+      }
+      linkSync(path('a/0'), path('b/linked'))
+      await compare({ number: 0, volume, deps, committer, meanwhile })
+      for (let file = 0; file < 10; file++)
+        for (const directory of ['a', 'c']) patch(path(`${directory}/${file}`), 50_000)
+      writeFileSync(path('huge'), randomFillSync(Buffer.alloc(34 << 20)))
+      renameSync(path('b'), path('a/b'))
+      mkdirSync(path('b'))
+      writeFileSync(path('b/new'), 'new')
+      await compare({ number: 1, volume, deps, committer, meanwhile })
+      patch(path('huge'), 30 << 20)
+      for (let file = 0; file < 10; file++)
+        writeFileSync(path(`c/${file}`), randomFillSync(Buffer.alloc(2 << 20)))
+      await compare({ number: 2, volume, deps, committer, meanwhile })
+    })
+  })
 })
 
 interface Round {
@@ -161,6 +238,15 @@ async function entriesOf(deps: CommitterDeps, root: string): Promise<Map<string,
 
 function summaryOf({ files, bytes, notices }: CommittedGeneration) {
   return { files, bytes, notices: notices.map(({ path, reason }) => `${path} ${reason}`).sort() }
+}
+
+function patch(path: string, offset: number): void {
+  const fd = openSync(path, 'r+')
+  try {
+    writeSync(fd, 'changed', offset)
+  } finally {
+    closeSync(fd)
+  }
 }
 
 function makeOrDropNestedSubvolume(path: string): void {

@@ -6,7 +6,7 @@ import { readJsonFile, replaceFile } from '../directory/json-file.ts'
 /** Snapshots that stay on the local disk, beside those of checkpoints. */
 export const SNAPSHOTS_MAX = 8
 /** Checkpoints beyond this many are restored from the store. */
-export const KEPT_SNAPSHOTS_MAX = 1000
+const KEPT_SNAPSHOTS_MAX = 1000
 
 /** A read-only snapshot that equals one or several generations. */
 export interface LocalSnapshot {

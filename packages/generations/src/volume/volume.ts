@@ -63,3 +63,16 @@ export interface Volume extends AsyncDisposable {
    */
   capture(freezer: Freezer | null): Promise<Capture>
 }
+
+/** A snapshot on the same disk. */
+export interface SnapshotPath {
+  readonly path: string
+  /** By the wall clock. */
+  readonly takenAtMs: number
+}
+
+/** A local snapshot that equals a generation: what a fork begins with. */
+export interface VolumeOrigin {
+  readonly path: string
+  readonly generation: string
+}

@@ -2,7 +2,8 @@ import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import type { Holdfs } from '../holdfs/holdfs.ts'
-import { BtrfsVolume, type BtrfsVolumeRequest, type VolumeOrigin } from '../volume/btrfs-volume.ts'
+import { BtrfsVolume, type BtrfsVolumeRequest } from '../volume/btrfs-volume.ts'
+import type { VolumeOrigin } from '../volume/volume.ts'
 import type { DirectoryConfig, Home } from './home.ts'
 
 export interface BtrfsDirectoryDeps {
@@ -29,6 +30,8 @@ export async function makeBtrfsVolume(
   }
   return BtrfsVolume.create(deps, requestFor(deps, config), origin)
 }
+
+export type OpenBtrfsVolume = BtrfsVolume
 
 /** The btrfs volume of a directory that has one, mounted if need be. Rejects as `BtrfsVolume.open` does. */
 export function openBtrfsVolume(deps: BtrfsDirectoryDeps, config: DirectoryConfig): Promise<BtrfsVolume> {

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { systemClock } from '@holdfast/base/clock'
+import { systemRandomness } from '@holdfast/base/randomness'
+import { SqliteGenerationIndex } from '../index/sqlite-generation-index.ts'
+import { openFolderObjectStore } from '../store/folder-object-store.ts'
+import { collectGarbage } from './collect-garbage.ts'
+import { compactWorkspace } from './compact-workspace.ts'
+import { FAILPOINTS } from './maintenance-deps.ts'
+import { verifyStore } from './verify-store.ts'
+import { assertRestorable, ORG, World, type WorldWorkspace } from './world.fixture.ts'
+
+const CHILD = fileURLToPath(new URL('./maintenance-child.fixture.ts', import.meta.url))
+
+async function openWorld(path: string): Promise<World> {
+  const random = { clock: systemClock, randomness: systemRandomness }
+  return World.make({
+    store: await openFolderObjectStore(join(path, 'store'), random),
+    index: await SqliteGenerationIndex.open({ path: join(path, 'index.sqlite') }),
+  })
+}
+
+/** A history with merged packs, small packs, dropped generations and garbage of an earlier compaction. */
+async function makeHistory(world: World): Promise<WorldWorkspace['model']> {
+  const workspace = await world.workspace('ws-1')
+  for (let made = 0; made < 40; made++) {
+    workspace.write(`d${made % 3}/f${made % 5}`, `content ${made} `.repeat(50 + made))
+    await workspace.commit()
+    if (made === 19) await compactWorkspace(world.deps, { lease: workspace.lease, always: true })
+  }
+  const dropped = [...workspace.model.keys()].filter((_, index) => index % 4 !== 0 && index < 35)
+  await world.index.dropGenerations(dropped)
+  return workspace.model
+}
+
+describe('a maintenance run that is killed with -9', () => {
+  for (const failpoint of FAILPOINTS) {
+    test(`at ${failpoint} leaves every retained generation restorable, and the next run finishes its work`, async () => {
+      const path = mkdtempSync(join(tmpdir(), 'holdfast-kill-'))
+      try {
+        let model: WorldWorkspace['model']
+        {
+          await using world = await openWorld(path)
+          model = await makeHistory(world)
+        }
+        const args = [CHILD, join(path, 'store'), join(path, 'index.sqlite'), ORG, 'ws-1', failpoint]
+        const child = spawnSync(process.execPath, args, { encoding: 'utf8' })
+        assert.deepEqual([child.signal, child.stdout], ['SIGKILL', ''], child.stderr)
+        await using world = await openWorld(path)
+        await assertRestorable(world, model)
+        const workspace = await world.workspace('ws-1')
+        workspace.write('after', 'the history goes on')
+        await workspace.commit()
+        await compactWorkspace(world.deps, { lease: workspace.lease, always: true })
+        await collectGarbage(world.deps, { org: ORG })
+        assert.equal((await world.index.packs(ORG, 'condemned')).length, 0)
+        const { damaged, unreferenced } = await verifyStore(world.deps, { org: ORG })
+        assert.deepEqual(damaged, [])
+        assert.ok(unreferenced.every((key) => key.startsWith('packs/')) && unreferenced.length <= 3)
+        await assertRestorable(world, model)
+        await assertRestorable(world, workspace.model)
+      } finally {
+        rmSync(path, { recursive: true, force: true })
+      }
+    })
+  }
+})
