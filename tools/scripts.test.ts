@@ -126,5 +126,5 @@ test('modules are installed when they are missing or older than the lock file, a
     set_up_modules; echo again; set_up_modules
     touch -d '1 hour ago' node_modules/.package-lock.json; touch package-lock.json; echo newer; set_up_modules`
   const { output } = run('sh', ['-c', script], { PATH: `${home}/bin:${process.env.PATH}` })
-  assert.equal(output, 'npm ci\nagain\nnewer\nnpm ci\n')
+  assert.equal(output, 'npm ci --loglevel=silent\nagain\nnewer\nnpm ci --loglevel=silent\n')
 })

@@ -61,7 +61,10 @@ set_up_modules() {
     echo 'npm is missing: install Node 18 or later with npm (Debian: apt-get install npm). It fetches Node 24.' >&2
     exit 125
   fi
-  npm ci || exit 125
+  # A registry that lacks the optional packages of other platforms left them out of the lock file; npm ci takes that for
+  # a lock file out of date. npm install keeps to the versions and hashes of the lock file all the same.
+  npm ci --loglevel=silent ||
+    npm install --no-save --loglevel=error || exit 125
 }
 
 set_up_native() {
