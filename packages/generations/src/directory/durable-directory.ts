@@ -28,6 +28,7 @@ import { type RestoredTree, type RestoreProgress, restoreTree } from '../restore
 import type { StagePool } from '../stage/stage-pool.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import type { Image, VolumeOrigin } from '../volume/volume.ts'
+import { HeldHistory } from './held-history.ts'
 import type { DirectoryConfig, Home, OrgConfig } from './home.ts'
 import { syncDirectory } from './json-file.ts'
 import { rememberedOf } from './local-generations.ts'
@@ -152,14 +153,11 @@ export class DurableDirectory implements AsyncDisposable {
     return this.deps.home.directoryPath(this.config.workspace)
   }
 
-  /** Takes the right to write this history until the writer is disposed of. Rejects with `lease-held`. */
-  async openWriter(): Promise<DirectoryWriter> {
+  /** Takes the right to write this history until it is disposed of. Rejects with `lease-held`. */
+  async hold(): Promise<HeldHistory> {
     const lock = WriterLock.take(this.folder)
     try {
-      const lease = await this.index.acquire(this.config.workspace)
-      const deps = { ...this.deps, store: this.store, index: this.index, sealKey: this.sealKey }
-      const committer = await Committer.open(deps, lease, await rememberedOf(this))
-      return new DirectoryWriter(this, lock, { lease, committer })
+      return new HeldHistory(lock, await this.index.acquire(this.config.workspace))
     } catch (error) {
       lock[Symbol.dispose]()
       throw error
@@ -167,16 +165,25 @@ export class DurableDirectory implements AsyncDisposable {
   }
 
   /**
-   * Makes the tree of a generation that exists the newest one, as `commitRoot` does, without looking at the directory.
-   * Rejects with `lease-held` too.
+   * A writer under the right that is `held`, else under one that it takes, as `hold` does; it gives the right back when it
+   * is disposed of.
    */
-  async adopt(generation: string, request: CommitRequest): Promise<GenerationRow> {
-    using _lock = WriterLock.take(this.folder)
-    const lease = await this.index.acquire(this.config.workspace)
-    return await this.commitRoot(lease, generation, request)
+  async openWriter(held?: HeldHistory): Promise<DirectoryWriter> {
+    const right = held ?? (await this.hold())
+    try {
+      const deps = { ...this.deps, store: this.store, index: this.index, sealKey: this.sealKey }
+      const committer = await Committer.open(deps, right.lease, await rememberedOf(this))
+      return new DirectoryWriter(this, right, committer)
+    } catch (error) {
+      right[Symbol.dispose]()
+      throw error
+    }
   }
 
-  /** As `commitRoot`, with this directory's store and index. */
+  /**
+   * Makes the tree of a generation that exists the newest one, as `commitRoot` does, without looking at the directory:
+   * it is for the caller to bring that there.
+   */
   commitRoot(lease: HeldLease, generation: string, request: CommitRequest): Promise<GenerationRow> {
     const { deps, store, index, coding } = this
     const { clock, randomness } = deps
@@ -275,32 +282,18 @@ export class DurableDirectory implements AsyncDisposable {
 /** The one writer of a directory's history. */
 export class DirectoryWriter implements Disposable {
   readonly #directory: DurableDirectory
-  readonly #lock: WriterLock
-  readonly #lease: HeldLease
+  readonly #held: HeldHistory
   readonly #committer: Committer
 
-  constructor(
-    directory: DurableDirectory,
-    lock: WriterLock,
-    opened: { readonly lease: HeldLease; readonly committer: Committer },
-  ) {
+  constructor(directory: DurableDirectory, held: HeldHistory, committer: Committer) {
     this.#directory = directory
-    this.#lock = lock
-    this.#lease = opened.lease
-    this.#committer = opened.committer
+    this.#held = held
+    this.#committer = committer
   }
 
   /** Commits an image of the directory; rejects as `Committer.commit` does. */
   commit(image: Image, request: CommitRequest): Promise<CommitOutcome> {
     return this.#committer.commit(image, request)
-  }
-
-  /**
-   * Makes the tree of a generation that exists the newest one, as `commitRoot` does; it is for the caller to bring the
-   * directory there, and for a next writer to commit it again.
-   */
-  adopt(generation: string, request: CommitRequest): Promise<GenerationRow> {
-    return this.#directory.commitRoot(this.#lease, generation, request)
   }
 
   /** Stores what changed while the writers run, as `Committer.prepare` does. */
@@ -319,7 +312,7 @@ export class DirectoryWriter implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#lock[Symbol.dispose]()
+    this.#held[Symbol.dispose]()
   }
 }
 

@@ -113,7 +113,8 @@ class Fork {
   async commit(child: DurableDirectory): Promise<GenerationRow> {
     const { id, sequence } = this.#point
     const message = `of ${this.#directory.config.path} at generation ${sequence}`
-    const row = await child.adopt(id, { cause: 'fork', message })
+    using held = await child.hold()
+    const row = await child.commitRoot(held.lease, id, { cause: 'fork', message })
     if (this.#seed) saveRemembered(child.folder, { generation: row.id, ...this.#seed })
     if (child.config.volume === 'btrfs') {
       await using volume = await openBtrfsVolume(child.deps, child.config)

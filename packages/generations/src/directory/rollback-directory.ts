@@ -7,8 +7,9 @@ import { fromText } from '../format/byte-string.ts'
 import { chunkIdFromHex } from '../format/chunk-id.ts'
 import { randomName } from '../format/names.ts'
 import type { GenerationRow } from '../index/generation-index.ts'
-import type { Volume } from '../volume/volume.ts'
-import type { DirectoryWriter, DurableDirectory } from './durable-directory.ts'
+import { isEmpty, type Volume } from '../volume/volume.ts'
+import type { DurableDirectory } from './durable-directory.ts'
+import type { HeldHistory } from './held-history.ts'
 import { syncDirectory } from './json-file.ts'
 import { type OpenBtrfsVolume, openBtrfsVolume } from './open-btrfs-volume.ts'
 import { openVolume } from './open-volume.ts'
@@ -41,18 +42,17 @@ export async function rollbackDirectory(
   directory: DurableDirectory,
   request: RollbackRequest,
 ): Promise<RolledBack> {
-  using writer = await directory.openWriter()
-  const { generation } = request
+  using held = await directory.hold()
   if (directory.config.volume === 'btrfs') {
     await using volume = await openBtrfsVolume(directory.deps, directory.config)
-    const before = await commitPresent(directory, writer, volume)
-    const rolledBack = await replaceSubvolume(directory, { writer, volume }, request)
-    return { generation: rolledBack, before, aside: null }
+    const before = await commitPresent(directory, held, volume)
+    const generation = await replaceSubvolume(directory, { held, volume }, request)
+    return { generation, before, aside: null }
   }
   refuseMountPoint(directory.config.path)
   await using volume = await openVolume(directory)
-  const before = existsSync(volume.path) ? await commitPresent(directory, writer, volume) : null
-  return { before, ...(await new LiveRollback(directory, writer, generation).run()) }
+  const before = existsSync(volume.path) ? await commitPresent(directory, held, volume) : null
+  return { before, ...(await new LiveRollback(directory, held, request.generation).run()) }
 }
 
 /** Deletes what a rollback put aside. */
@@ -60,12 +60,18 @@ export async function removeAside({ aside }: RolledBack): Promise<void> {
   if (aside !== null) await rm(aside, { recursive: true, force: true })
 }
 
+/** Nothing is remembered or read where the volume knows that nothing has changed. */
 async function commitPresent(
   directory: DurableDirectory,
-  writer: DirectoryWriter,
+  held: HeldHistory,
   volume: Volume,
 ): Promise<GenerationRow> {
   await using capture = await volume.capture(null)
+  const { head } = await directory.index.workspace(directory.config.workspace)
+  const { changes } = capture.image
+  if (head !== null && changes.kind === 'listed' && changes.since === head && isEmpty(changes))
+    return directory.index.generation(head)
+  const writer = await directory.openWriter(held)
   const outcome = await writer.commit(capture.image, { cause: 'sync', message: 'before a rollback' })
   await acceptOutcome(capture, outcome)
   return outcome.kind === 'committed' ? directory.index.generation(outcome.generation.id) : outcome.head
@@ -73,10 +79,9 @@ async function commitPresent(
 
 async function replaceSubvolume(
   directory: DurableDirectory,
-  opened: { readonly writer: DirectoryWriter; readonly volume: OpenBtrfsVolume },
+  { held, volume }: { readonly held: HeldHistory; readonly volume: OpenBtrfsVolume },
   { generation, force = false }: RollbackRequest,
 ): Promise<GenerationRow> {
-  const { writer, volume } = opened
   const snapshot = await volume.snapshotOf(generation.id)
   let row: GenerationRow | undefined
   await volume.replace({
@@ -84,7 +89,7 @@ async function replaceSubvolume(
     fill: async (path) => void (await directory.restoreInto({ generation, path })),
     force,
     commit: async () => {
-      row = await adoptOld(writer, generation)
+      row = await commitOld(directory, held, generation)
       return row.id
     },
   })
@@ -92,19 +97,23 @@ async function replaceSubvolume(
   return row
 }
 
-function adoptOld(writer: DirectoryWriter, { id, sequence }: GenerationRow): Promise<GenerationRow> {
-  return writer.adopt(id, { cause: 'rollback', message: `to generation ${sequence}` })
+function commitOld(
+  directory: DurableDirectory,
+  { lease }: HeldHistory,
+  { id, sequence }: GenerationRow,
+): Promise<GenerationRow> {
+  return directory.commitRoot(lease, id, { cause: 'rollback', message: `to generation ${sequence}` })
 }
 
 /** The old tree is restored beside the directory, and the two trade places. */
 class LiveRollback {
   readonly #directory: DurableDirectory
-  readonly #writer: DirectoryWriter
+  readonly #held: HeldHistory
   readonly #generation: GenerationRow
 
-  constructor(directory: DurableDirectory, writer: DirectoryWriter, generation: GenerationRow) {
+  constructor(directory: DurableDirectory, held: HeldHistory, generation: GenerationRow) {
     this.#directory = directory
-    this.#writer = writer
+    this.#held = held
     this.#generation = generation
   }
 
@@ -114,7 +123,7 @@ class LiveRollback {
     let committed: GenerationRow | undefined
     try {
       const seed = await this.#restore(join(folder, staging))
-      committed = await adoptOld(this.#writer, this.#generation)
+      committed = await commitOld(this.#directory, this.#held, this.#generation)
       const aside = await this.#exchange(staging, committed)
       if (seed) saveRemembered(this.#directory.folder, { generation: committed.id, ...seed })
       return { generation: committed, aside }

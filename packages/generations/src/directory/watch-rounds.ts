@@ -1,7 +1,7 @@
 import type { Clock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
 import type { CommitOutcome, CommitRequest } from '../commit/committer.ts'
-import type { Capture, Freezer, Image, ListedChanges, Volume } from '../volume/volume.ts'
+import { type Capture, type Freezer, type Image, isEmpty, type Volume } from '../volume/volume.ts'
 
 /** What a round needs of the writer of a history. */
 export interface RoundWriter {
@@ -164,10 +164,6 @@ export class WatchRounds {
 interface Start {
   readonly at: number
   readonly cpuNs: number | null
-}
-
-function isEmpty({ directories, files, moved }: ListedChanges): boolean {
-  return directories.size + files.size + moved.size === 0
 }
 
 /** Tells the volume which generation holds a capture. */

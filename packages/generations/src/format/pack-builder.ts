@@ -7,7 +7,7 @@ import { encodePackHeader, encodePackTrailer, type FrameSize, PACK_HEADER_BYTES 
 /** A pack is closed when its frames reach this. */
 export const PACK_BYTES_TARGET = 16 << 20
 /** A pack is also closed when it holds so many chunks: its footer, one frame, stays far below the largest one. */
-export const PACK_CHUNKS_TARGET = 1 << 17
+export const PACK_CHUNKS_TARGET = 1 << 16
 
 /** What a frame's buffer begins with. */
 const FRAME_BYTES_FIRST = 16 * 1024

@@ -28,7 +28,7 @@ const options = { seed, numRuns: 800 }
 const OPEN: FrameCoding = { seal: null }
 const SEALED: FrameCoding = { seal: createFrameSeal(Buffer.alloc(32, 1)) }
 
-const ENTRIES = fc.sample(directories(12), { seed, numRuns: 8 }).sort((a, b) => b.length - a.length)[0] ?? []
+const ENTRIES = fc.sample(directories(5), { seed, numRuns: 8 }).sort((a, b) => b.length - a.length)[0] ?? []
 const LEAF = encodeDirectory(ENTRIES.map(encodeEntry)).nodes[0]?.bytes ?? new Uint8Array()
 const BRANCH =
   encodeDirectory(

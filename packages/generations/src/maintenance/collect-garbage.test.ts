@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomFillSync } from 'node:crypto'
 import { test } from 'node:test'
 import { systemClock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
@@ -260,5 +261,36 @@ test('two runs at once delete what one would, and no more', async () => {
   const results = await Promise.all([1, 2].map(() => collectGarbage(world.deps, { org: ORG })))
   assert.ok(results.some((result) => result.condemned === 1))
   assert.equal((await world.index.packs(ORG, 'deleted')).length, 1)
+  await assertRestorable(world, workspace.model)
+})
+
+test('a writer whose prepared pack was swept as an orphan is told so, and uploads it again', async () => {
+  let storeMs = 1_700_000_000_000
+  const store = new MemoryObjectStore({ ...systemClock, wallMs: () => storeMs })
+  await using world = await World.make({ store })
+  const workspace = await world.workspace('ws-1')
+  workspace.write('large', Buffer.from(Array.from({ length: 2 << 20 }, (_, at) => (at * at) % 251)))
+  workspace.write('noise', randomFillSync(Buffer.alloc(2 << 20)))
+  assert.equal(await workspace.committer.prepare(workspace.image), 'stored')
+  storeMs += DAY_MS + 1
+  assert.ok((await collectGarbage(world.deps, { org: ORG, sweepOrphans: true })).deletedOrphans > 0)
+  await assert.rejects(workspace.commit(), (error) => isFailure(error, 'gc-expired'))
+  await workspace.commit()
+  await assertRestorable(world, workspace.model)
+})
+
+test('a compaction that stalls past the grace is told that GC has moved on, and succeeds when it begins again', async () => {
+  await using world = await World.make()
+  const { workspace } = await withGarbage(world)
+  let swept = 0
+  const failpoint = async (name: Failpoint) => {
+    if (name === 'compact.index-stored')
+      swept += (await collectGarbage(world.deps, { org: ORG })).deletedIndexObjects
+  }
+  const stalled = compactWorkspace({ ...world.deps, failpoint }, { lease: workspace.lease, always: true })
+  await assert.rejects(stalled, (error) => isFailure(error, 'gc-expired'))
+  assert.equal(swept, 1)
+  await compactWorkspace(world.deps, { lease: workspace.lease, always: true })
+  await collectGarbage(world.deps, { org: ORG })
   await assertRestorable(world, workspace.model)
 })

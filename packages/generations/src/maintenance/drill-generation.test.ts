@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { randomFillSync } from 'node:crypto'
 import {
   existsSync,
   linkSync,
@@ -54,9 +55,9 @@ function insertNumbers(count: number): string {
 function populate(workspace: WorldWorkspace): void {
   workspace.write('plain', 'text '.repeat(100))
   workspace.write('sub/empty', '')
-  workspace.write('sub/large', Buffer.from(Array.from({ length: 3 << 20 }, (_, at) => (at * at) % 253)))
+  workspace.write('sub/large', randomFillSync(Buffer.alloc(3 << 20)))
   workspace.write('sub/sparse', 'x')
-  truncateSync(join(workspace.path, 'sub/sparse'), 1 << 24)
+  truncateSync(join(workspace.path, 'sub/sparse'), 5 << 20)
   symlinkSync('plain', join(workspace.path, 'link'))
   linkSync(join(workspace.path, 'plain'), join(workspace.path, 'sub/hard'))
   linkSync(join(workspace.path, 'plain'), join(workspace.path, 'hard-too'))

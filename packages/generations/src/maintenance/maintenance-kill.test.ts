@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '@holdfast/base/clock'
 import { systemRandomness } from '@holdfast/base/randomness'
@@ -25,48 +25,49 @@ async function openWorld(path: string): Promise<World> {
   })
 }
 
-/** A history with merged packs, small packs, dropped generations and garbage of an earlier compaction. */
-async function makeHistory(world: World): Promise<WorldWorkspace['model']> {
+/** A history of small packs with dropped generations: closed again, so that copies of it can be worked on. */
+async function makeHistory(path: string): Promise<WorldWorkspace['model']> {
+  await using world = await openWorld(path)
   const workspace = await world.workspace('ws-1')
-  for (let made = 0; made < 40; made++) {
+  for (let made = 0; made < 24; made++) {
     workspace.write(`d${made % 3}/f${made % 5}`, `content ${made} `.repeat(50 + made))
     await workspace.commit()
-    if (made === 19) await compactWorkspace(world.deps, { lease: workspace.lease, always: true })
   }
-  const dropped = [...workspace.model.keys()].filter((_, index) => index % 4 !== 0 && index < 35)
+  const dropped = [...workspace.model.keys()].filter((_, index) => index % 4 === 1)
   await world.index.dropGenerations(dropped)
   return workspace.model
 }
 
 describe('a maintenance run that is killed with -9', () => {
+  const root = mkdtempSync(join(tmpdir(), 'holdfast-kill-'))
+  const template = join(root, 'template')
+  let model: WorldWorkspace['model']
+  before(async () => {
+    mkdirSync(template)
+    model = await makeHistory(template)
+  })
+  after(() => rmSync(root, { recursive: true }))
+
   for (const failpoint of FAILPOINTS) {
     test(`at ${failpoint} leaves every retained generation restorable, and the next run finishes its work`, async () => {
-      const path = mkdtempSync(join(tmpdir(), 'holdfast-kill-'))
-      try {
-        let model: WorldWorkspace['model']
-        {
-          await using world = await openWorld(path)
-          model = await makeHistory(world)
-        }
-        const args = [CHILD, join(path, 'store'), join(path, 'index.sqlite'), ORG, 'ws-1', failpoint]
-        const child = spawnSync(process.execPath, args, { encoding: 'utf8' })
-        assert.deepEqual([child.signal, child.stdout], ['SIGKILL', ''], child.stderr)
-        await using world = await openWorld(path)
-        await assertRestorable(world, model)
-        const workspace = await world.workspace('ws-1')
-        workspace.write('after', 'the history goes on')
-        await workspace.commit()
-        await compactWorkspace(world.deps, { lease: workspace.lease, always: true })
-        await collectGarbage(world.deps, { org: ORG })
-        assert.equal((await world.index.packs(ORG, 'condemned')).length, 0)
-        const { damaged, unreferenced } = await verifyStore(world.deps, { org: ORG })
-        assert.deepEqual(damaged, [])
-        assert.ok(unreferenced.every((key) => key.startsWith('packs/')) && unreferenced.length <= 3)
-        await assertRestorable(world, model)
-        await assertRestorable(world, workspace.model)
-      } finally {
-        rmSync(path, { recursive: true, force: true })
-      }
+      const path = join(root, failpoint)
+      cpSync(template, path, { recursive: true })
+      const args = [CHILD, join(path, 'store'), join(path, 'index.sqlite'), ORG, 'ws-1', failpoint]
+      const child = spawnSync(process.execPath, args, { encoding: 'utf8' })
+      assert.deepEqual([child.signal, child.stdout], ['SIGKILL', ''], child.stderr)
+      await using world = await openWorld(path)
+      await assertRestorable(world, model)
+      const workspace = await world.workspace('ws-1')
+      workspace.write('after', 'the history goes on')
+      await workspace.commit()
+      await compactWorkspace(world.deps, { lease: workspace.lease, always: true })
+      await collectGarbage(world.deps, { org: ORG })
+      assert.equal((await world.index.packs(ORG, 'condemned')).length, 0)
+      const { damaged, unreferenced } = await verifyStore(world.deps, { org: ORG })
+      assert.deepEqual(damaged, [])
+      assert.ok(unreferenced.every((key) => key.startsWith('packs/')) && unreferenced.length <= 3)
+      await assertRestorable(world, model)
+      await assertRestorable(world, workspace.model)
     })
   }
 })

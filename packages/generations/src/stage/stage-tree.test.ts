@@ -98,7 +98,7 @@ describe('staging on many threads', () => {
     for (let directory = 0; directory < 9; directory++) {
       const path = `d${directory}`
       mkdirSync(listed.path(path))
-      for (let file = 0; file < 520; file++)
+      for (let file = 0; file < 470; file++)
         writeFileSync(listed.path(`${path}/f${file}.txt`), `${directory} ${file}`)
       directories.add(path)
     }
@@ -108,8 +108,29 @@ describe('staging on many threads', () => {
     rmSync(listed.path('d3'), { recursive: true })
     renameSync(listed.path('d4'), listed.path('moved'))
     writeFileSync(listed.path('d5/f7.txt'), 'changed')
-    const after = await whole.commitNew()
-    await whole.assertRestores(after.root)
+    const after = await listed.commitNew({
+      changes: {
+        kind: 'listed',
+        since: listed.committer.head?.id ?? '',
+        directories: new Set(['', 'd5', 'moved']),
+        files: new Map([['d5/f7.txt', 'all']]),
+        moved: new Map([['moved', 'd4']]),
+      },
+    })
+    assert.equal((await whole.commitNew()).root, after.root)
+  })
+
+  test('of a change list links every directory between those that it names', async () => {
+    await using listed = await CommittedWorkspace.open()
+    await using whole = await CommittedWorkspace.open({ source: listed.source })
+    mkdirSync(listed.path('a/b/c/d'), { recursive: true })
+    for (const path of ['a/1', 'a/b/2', 'a/b/c/3', 'a/b/c/d/4']) writeFileSync(listed.path(path), path)
+    const { id } = await listed.commitNew()
+    for (const path of ['a/1', 'a/b/c/d/4']) writeFileSync(listed.path(path), `${path} changed`)
+    const files = new Map([['a/1', 'all'] as const, ['a/b/c/d/4', 'all'] as const])
+    const directories = new Set(['a', 'a/b/c/d'])
+    const changes = { kind: 'listed', since: id, directories, files, moved: new Map() } as const
+    assert.equal((await listed.commitNew({ changes })).root, (await whole.commitNew()).root)
   })
 
   test('goes on with a new thread when one has ended', async () => {

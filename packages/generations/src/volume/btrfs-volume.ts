@@ -22,7 +22,15 @@ import {
 import { FREEZE_MS_MAX, Freeze } from './freezer.ts'
 import { runProgram } from './program.ts'
 import { SNAPSHOT_NAME, SnapshotLog } from './snapshot-log.ts'
-import type { Capture, Changes, Freezer, SnapshotPath, Volume, VolumeOrigin } from './volume.ts'
+import {
+  type Capture,
+  type Changes,
+  type Freezer,
+  isEmpty,
+  type SnapshotPath,
+  type Volume,
+  type VolumeOrigin,
+} from './volume.ts'
 
 export interface BtrfsVolumeDeps {
   readonly holdfs: Holdfs
@@ -359,8 +367,7 @@ function isReadOnly(error: unknown): boolean {
 
 /** True if the last snapshot serves as well. */
 function isNothing(changes: Changes, generation: string): boolean {
-  if (changes.kind === 'unknown' || changes.since !== generation) return false
-  return changes.directories.size + changes.files.size + changes.moved.size === 0
+  return changes.kind === 'listed' && changes.since === generation && isEmpty(changes)
 }
 
 function readBootId(): string {

@@ -21,6 +21,11 @@ export interface ListedChanges {
   readonly moved: ReadonlyMap<ByteString, ByteString>
 }
 
+/** True if a list says that nothing differs. */
+export function isEmpty({ directories, files, moved }: ListedChanges): boolean {
+  return directories.size + files.size + moved.size === 0
+}
+
 /** A directory that nobody changes while it is read, and what differs in it from the last commit. */
 export interface Image {
   readonly path: string
