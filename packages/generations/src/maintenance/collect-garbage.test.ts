@@ -294,3 +294,17 @@ test('a compaction that stalls past the grace is told that GC has moved on, and 
   await collectGarbage(world.deps, { org: ORG })
   await assertRestorable(world, workspace.model)
 })
+
+test('without waiting garbage is condemned only, and a run after the grace deletes it at once', async () => {
+  let nowMs = 1_700_000_000_000
+  const sleep = async () => assert.fail('nothing is waited for')
+  const clock = { ...systemClock, wallMs: () => nowMs, sleep }
+  await using world = await World.make({ clock })
+  const { workspace, garbage } = await withGarbage(world)
+  const collect = () => collectGarbage(world.deps, { org: ORG, graceMs: 1000, wait: false })
+  assert.deepEqual([(await collect()).condemned, (await collect()).deletedPacks], [1, 0])
+  nowMs += 1001
+  assert.equal((await collect()).deletedPacks, 1)
+  assert.equal(await world.store.head(packKey(garbage)), undefined)
+  await assertRestorable(world, workspace.model)
+})
