@@ -46,7 +46,7 @@ export const FAILURES = {
   'unsupported-file': {
     kind: 'refused',
     http: 422,
-    hint: 'remove the named file; devices cannot be part of a generation',
+    hint: 'remove or move the named file: devices, and what is too deep or too large in one piece, cannot be kept',
   },
   'wrong-key': { kind: 'refused', http: 403, hint: 'pass the key that the store was created with' },
   'version-unknown': {

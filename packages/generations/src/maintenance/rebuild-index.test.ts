@@ -53,6 +53,7 @@ test('an index rebuilt from the store is the original history, forks and epochs 
   await fork.commit({ cause: 'fork' })
   await using file = await SqliteGenerationIndex.open({ path: join(world.path, 'rebuilt.sqlite') })
   const { index, other, result } = await rebuilt(world, file)
+  await using _other = other
   assert.deepEqual(result.damaged, [])
   for (const { id, head, forkedFrom, epoch } of await world.index.workspaces(ORG)) {
     assert.deepEqual(comparable(await historyOf(index, id)), comparable(await historyOf(world.index, id)))
@@ -78,6 +79,7 @@ test('after retention, compaction and GC the retained generations are rebuilt, a
   await collectGarbage(world.deps, { org: ORG })
   await commitMany(workspace, 2)
   const { index, other } = await rebuilt(world)
+  await using _other = other
   const original = await historyOf(world.index, 'ws-1')
   const found = await historyOf(index, 'ws-1')
   assert.deepEqual(
@@ -103,6 +105,7 @@ test('damaged packs are reported, and the newest generation that is whole become
   store.remove(await packOf(ids[9]))
   await store.truncate(await packOf(ids[4]), 300)
   const { index, other, result } = await rebuilt(world)
+  await using _other = other
   assert.deepEqual(
     result.damaged.map(({ object }) => object),
     [await packOf(ids[4])],
@@ -126,7 +129,8 @@ test('packs of commits that never came about are not part of the history', async
   workspace.write('zombie', 'written by a holder whose lease is lost')
   await assert.rejects(workspace.commit(), (error) => isFailure(error, 'lease-lost'))
   await commitMany(newer, 2)
-  const { index, result } = await rebuilt(world)
+  const { index, other, result } = await rebuilt(world)
+  await using _other = other
   assert.equal((await index.workspace('ws-1')).head, (await world.index.workspace('ws-1')).head)
   assert.equal(result.workspaces[0]?.besides.length, 1)
 })
