@@ -46,7 +46,7 @@ export const FAILURES = {
   'unsupported-file': {
     kind: 'refused',
     http: 422,
-    hint: 'remove or move the named file: devices, and what is too deep or too large in one piece, cannot be kept',
+    hint: 'move the named file away: devices, and what is too deep or too large, cannot be kept',
   },
   'wrong-key': { kind: 'refused', http: 403, hint: 'pass the key that the store was created with' },
   'version-unknown': {
