@@ -1,4 +1,4 @@
-import { Failure } from '@holdfast/base/failure'
+import { allSettled } from '@holdfast/base/all-settled'
 import { packKey } from '../format/names.ts'
 import type { BuiltPack } from '../format/pack-builder.ts'
 import type { ObjectStore } from '../store/object-store.ts'
@@ -28,9 +28,6 @@ export class PackUploads {
 
   /** Resolves when every pack is durable; rejects with the first failure, once none is in flight any more. */
   async durable(): Promise<void> {
-    for (const result of await Promise.allSettled(this.#puts)) {
-      if (result.status === 'fulfilled') continue
-      throw result.reason instanceof Error ? result.reason : new Failure('internal', String(result.reason))
-    }
+    await allSettled(this.#puts)
   }
 }

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { Failure, type FailureDetails } from '@holdfast/base/failure'
+import { ownedBuffers } from '@holdfast/base/owned-buffers'
 import type { FailureCode } from '@holdfast/protocol/failures'
 import type { RangeWork } from './frame-job.ts'
 
@@ -53,11 +54,6 @@ export class RestoreThreads {
   }
 }
 
-/** The buffer, to be moved instead of copied, when it holds these bytes and nothing else. */
-function ownBuffer({ buffer, byteLength }: Uint8Array): ArrayBuffer[] {
-  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : []
-}
-
 class RestoreThread {
   readonly #worker: Worker
   #waiting: { resolve: () => void; reject: (error: Failure) => void } | undefined
@@ -80,7 +76,7 @@ class RestoreThread {
     if (this.#dead) return Promise.reject(this.#dead)
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject }
-      this.#worker.postMessage(work, ownBuffer(work.bytes))
+      this.#worker.postMessage(work, ownedBuffers([work.bytes]))
     })
   }
 

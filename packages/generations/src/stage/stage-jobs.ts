@@ -1,4 +1,4 @@
-import { Failure } from '@holdfast/base/failure'
+import { allSettled } from '@holdfast/base/all-settled'
 import { type ByteString, parentPath } from '../format/byte-string.ts'
 import { contentBytes, type Part } from '../format/content.ts'
 import type { BuiltPack } from '../format/pack-builder.ts'
@@ -43,7 +43,8 @@ interface JobInput {
 }
 
 /**
- * Runs jobs on the staging threads. A job is surveyed and built by the thread that is free for it; one with large files
+ * Runs jobs on the staging threads, and rejects only when all are at rest: one still at work for a commit that failed
+ * would fill packs for the next one. A job is surveyed and built by the thread that is free for it; one with large files
  * is built when all threads together have read these.
  */
 export async function runJobs(deps: JobDeps, input: JobInput, jobs: readonly StageJob[]): Promise<JobsDone> {
@@ -170,15 +171,4 @@ async function readLargeFiles(
     if (contentBytes(content) === file.bytes) prepared.set(file.path, { ...file, content })
   }
   return prepared
-}
-
-/**
- * What all resolved with; rejects with the first failure once all have settled: a thread that is still at work for a
- * commit that failed would fill packs for the next one.
- */
-async function allSettled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  return (await Promise.allSettled(promises)).map((result) => {
-    if (result.status === 'fulfilled') return result.value
-    throw result.reason instanceof Error ? result.reason : new Failure('internal', String(result.reason))
-  })
 }

@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads'
 import { present } from '@holdfast/base/assert'
 import { failureToWire } from '@holdfast/base/failure'
+import { ownedBuffers } from '@holdfast/base/owned-buffers'
 import { systemRandomness } from '@holdfast/base/randomness'
 import type { ByteString } from '../format/byte-string.ts'
 import { ChunkIndex } from '../format/chunk-index.ts'
@@ -46,16 +47,6 @@ function sendPack(pack: BuiltPack, inFlight: Int32Array): void {
   ) {
     Atomics.wait(inFlight, 0, count)
   }
-}
-
-/** The buffers that hold one part and nothing else: these move to the other thread, the rest is copied. */
-function ownedBuffers(parts: readonly Uint8Array[]): ArrayBuffer[] {
-  const owned: ArrayBuffer[] = []
-  for (const { buffer, byteLength } of parts) {
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && byteLength > 0)
-      owned.push(buffer)
-  }
-  return owned
 }
 
 async function answer(request: StageRequest): Promise<void> {
