@@ -74,9 +74,9 @@ export class CommittedCaptures {
     this.#workspace = workspace
   }
 
-  /** Commits a snapshot, also one like that before. */
-  async commit(snapshot: Pick<Image, 'path' | 'takenAtMs'>): Promise<CommittedGeneration> {
-    const image: Image = { ...snapshot, changes: { kind: 'unknown' }, consistency: 'cut' }
+  /** Commits a snapshot, or another image, also one like that before. */
+  async commit(snapshot: Pick<Image, 'path'> & Partial<Image>): Promise<CommittedGeneration> {
+    const image: Image = { changes: { kind: 'unknown' }, consistency: 'cut', ...snapshot }
     const request = { cause: 'periodic', message: '', always: true } as const
     const outcome: CommitOutcome = await this.#workspace.committer.commit(image, request)
     assert(outcome.kind === 'committed')

@@ -21,6 +21,7 @@ import type {
   HeldLease,
   PackRow,
 } from '../index/generation-index.ts'
+import type { DatabaseHolds, HoldScope } from '../live-sqlite/database-hold.ts'
 import { kindIn } from '../scan/directory-state.ts'
 import { TreeState } from '../scan/tree-state.ts'
 import type { DatabaseMemory } from '../stage/database-memory.ts'
@@ -107,6 +108,8 @@ export class Committer {
   #gcSeen = -1
   #unresolved: Submission | undefined
   #prepared = NOTHING_PREPARED
+  /** Those under which a capture was taken over: databases are read by what changed since. */
+  #pins: ReadonlySet<string> = new Set()
 
   private constructor(
     deps: CommitterDeps,
@@ -145,28 +148,34 @@ export class Committer {
    */
   async commit(image: Image, request: CommitRequest): Promise<CommitOutcome> {
     if (this.#unresolved) await this.#submit(this.#unresolved)
-    const { staged, uploads, known } = await this.#stage(image)
+    const { staged, uploads, known } = await this.#stage(image, image.consistency === 'cut' ? 'large' : 'all')
     using _engine = staged.engine
     await image.release?.()
-    if (!request.always && this.#parent?.root === chunkIdToHex(staged.root))
+    if (!request.always && this.#parent?.root === chunkIdToHex(staged.root)) {
+      refuseNotCaptured(staged)
       return this.#unchanged(staged, this.#parent)
+    }
     return await this.#commitStaged(image, request, { staged, uploads, known })
   }
 
   /**
    * Stores what changed without committing it, while the writers run: the commit of a frozen image that follows has
    * little left to read. What was torn meanwhile is read again, since its stat fields have moved. `little`: it is left
-   * to that commit, since storing it apart would only cost an object more.
+   * to that commit, since storing it apart would only cost an object more; a database that was read whole for the first
+   * time under its pin is never little.
    */
   async prepare(image: Image): Promise<'unchanged' | 'little' | 'stored'> {
     if (this.#unresolved) await this.#submit(this.#unresolved)
-    const { staged, uploads, known } = await this.#stage(image)
+    const { staged, uploads, known } = await this.#stage(image, 'large')
     using engine = staged.engine
     if (this.#parent?.root === chunkIdToHex(staged.root)) {
       await this.#unchanged(staged, this.#parent)
       return 'unchanged'
     }
-    if (uploads.packs.length === 0 && engine.builder.heldBytes < PREPARED_BYTES_MIN) {
+    await image.release?.()
+    const isNewlyPinned = staged.pins.difference(this.#pins).size > 0
+    const isLittle = uploads.packs.length === 0 && engine.builder.heldBytes < PREPARED_BYTES_MIN
+    if (isLittle && !isNewlyPinned) {
       staged.stager.discard()
       return 'little'
     }
@@ -183,12 +192,19 @@ export class Committer {
     return 'stored'
   }
 
-  async #stage(image: Image): Promise<{ staged: StagedTree; uploads: PackUploads; known: KnownChunks }> {
+  async #stage(
+    image: Image,
+    scope: HoldScope,
+  ): Promise<{ staged: StagedTree; uploads: PackUploads; known: KnownChunks }> {
     const known = await this.#refreshKnown()
     const uploads = new PackUploads(this.#deps.store)
     const staged = await stageTree(
-      { ...this.#deps, known: known.chunks, onPack: uploads.put },
-      { ...this.#remembered, session: this.#session(image, known), changes: this.#since(image.changes) },
+      { ...this.#deps, known: known.chunks, onPack: uploads.put, hold: image.holdDatabases ?? holdNothing },
+      {
+        ...this.#remembered,
+        session: this.#session(image, known, scope),
+        changes: this.#since(image.changes),
+      },
     )
     return { staged, uploads, known }
   }
@@ -312,6 +328,7 @@ export class Committer {
         this.#remembered.memories.delete(path)
     }
     staged.stager.accept()
+    this.#pins = staged.pins.size > 0 ? this.#pins.union(staged.pins) : this.#pins
     for (const [path, memory] of staged.memories) this.#remembered.memories.set(path, memory)
   }
 
@@ -343,7 +360,7 @@ export class Committer {
     return isUsable ? changes : { kind: 'unknown' }
   }
 
-  #session(image: Image, known: KnownChunks): StageSession {
+  #session(image: Image, known: KnownChunks, scope: HoldScope): StageSession {
     const nowMs = this.#deps.clock.wallMs()
     return {
       sourcePath: image.path,
@@ -353,8 +370,23 @@ export class Committer {
       deadPacks: known.deadPacks,
       racyFromMs: Math.min(nowMs, image.takenAtMs ?? nowMs) - RACY_MS,
       links: this.#remembered.state.links,
+      holdScope: image.holdDatabases ? scope : 'none',
     }
   }
+}
+
+const NOTHING_HELD: DatabaseHolds = new Map()
+
+async function holdNothing(): Promise<DatabaseHolds> {
+  return NOTHING_HELD
+}
+
+/** That nothing differs is not said of a directory of which something could not be read. */
+function refuseNotCaptured({ stager }: StagedTree): void {
+  const notice = stager.totals().notices.find(({ reason }) => reason === 'not-captured')
+  if (notice === undefined) return
+  const said = `${notice.path} is written all the time and can be neither locked nor frozen`
+  throw new Failure('file-unstable', said, { path: notice.path })
 }
 
 function rowsOf(packs: PackUploads['packs']): PackRow[] {

@@ -48,6 +48,7 @@ function readDatabase(source: SourceDirectory, path: ByteString): Omit<DatabaseM
       checksum: DatabaseChecksum.fromState(image.state),
       captured: { pageBytes, pageCount, overlaidPages, walEnd },
       mainFile: markOf(fstatSync(main, { bigint: true })),
+      pin: undefined,
     }
   } finally {
     closeSync(main)

@@ -93,6 +93,7 @@ const MEMORY = (() => {
     checksum,
     captured: { pageBytes: 512, pageCount: 3, overlaidPages: Uint32Array.of(2, 3), walEnd },
     mainFile: { inode: 1, bytes: 1536, mtimeNs: 3n, ctimeNs: 4n },
+    pin: '0123456789abcdef',
     deltas: [{ pages: Uint32Array.of(1, 3), pageCountBefore: 2, checksumBefore: '0123456789abcdef' }],
   })
 })()

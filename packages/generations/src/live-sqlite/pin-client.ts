@@ -1,7 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { Failure } from '@holdfast/base/failure'
-import { toText } from '../format/byte-string.ts'
 import type { PinReply, PinRequest } from './pin-messages.ts'
 
 /** The pinning process, as its parent sees it. It ends with its parent. */
@@ -28,8 +27,8 @@ export class PinClient implements AsyncDisposable {
     this.#child.channel?.unref()
   }
 
-  /** `busy`: somebody else holds the lock. Rejects with `helper-failed` when the process has ended or cannot do it. */
-  async request(request: PinRequest): Promise<'busy' | { readonly journalMode: string }> {
+  /** Rejects with `helper-failed` when the process has ended: then nothing is locked or pinned any more. */
+  async request(request: PinRequest): Promise<PinReply['kind']> {
     if (this.#ended) throw this.#ended
     const id = this.#nextId++
     this.#child.channel?.ref()
@@ -37,9 +36,7 @@ export class PinClient implements AsyncDisposable {
       this.#waiting.set(id, { resolve, reject })
       this.#child.send({ ...request, id })
     })
-    if (reply.kind === 'failed')
-      throw new Failure('helper-failed', `cannot ${request.kind} ${toText(request.path)}: ${reply.message}`)
-    return reply.kind === 'busy' ? 'busy' : { journalMode: reply.journalMode }
+    return reply.kind
   }
 
   #receive(reply: PinReply): void {

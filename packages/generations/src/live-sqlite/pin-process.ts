@@ -7,10 +7,11 @@ import type { PinCall, PinReply } from './pin-messages.ts'
  * A process that holds locks on databases which others write. It is a process of its own because the kernel drops all
  * of a process's locks on a file when that process closes any descriptor of it: here nothing but SQLite ever opens one.
  *
- * For each database: two reader connections that take turns (one is pinned before the other is let go), one for the
+ * A pinned database has two reader connections that take turns (one is pinned before the other is let go), one for the
  * barrier and one for the checkpoint. No table is made and no page is written but by the checkpoint.
  */
 const LOCK_WAIT_MS = 200
+const LOCK_POLL_MS = 0.2
 const SQLITE_BUSY = 5
 
 class PinnedDatabase {
@@ -21,15 +22,14 @@ class PinnedDatabase {
   #older = 0
 
   constructor(path: ByteString) {
-    const open = () => new DatabaseSync(toFsPath(path), { timeout: LOCK_WAIT_MS })
-    this.#readers = [open(), open()]
-    this.#barrier = open()
-    this.#checkpointer = open()
+    const open = (timeout: number) => new DatabaseSync(toFsPath(path), { timeout })
+    this.#readers = [open(LOCK_WAIT_MS), open(LOCK_WAIT_MS)]
+    this.#barrier = open(0)
+    this.#checkpointer = open(LOCK_WAIT_MS)
   }
 
-  get journalMode(): string {
-    const row = this.#checkpointer.prepare('PRAGMA journal_mode').get()
-    return String(row?.journal_mode ?? '')
+  get keepsWal(): boolean {
+    return this.#checkpointer.prepare('PRAGMA journal_mode').get()?.journal_mode === 'wal'
   }
 
   pin(): void {
@@ -46,7 +46,7 @@ class PinnedDatabase {
   }
 
   takeBarrier(): void {
-    this.#barrier.exec('BEGIN IMMEDIATE')
+    betweenWrites(() => this.#barrier.exec('BEGIN IMMEDIATE'))
   }
 
   /** While nobody can commit, the WAL cannot start again between the end of one read transaction and the next. */
@@ -60,7 +60,7 @@ class PinnedDatabase {
     }
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     for (const connection of [...this.#readers, this.#barrier, this.#checkpointer]) connection.close()
   }
 
@@ -80,40 +80,62 @@ function begin(connection: DatabaseSync): void {
   }
 }
 
-const databases = new Map<ByteString, PinnedDatabase>()
+const pinned = new Map<ByteString, PinnedDatabase>()
+const locked = new Map<ByteString, DatabaseSync>()
+const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
-function carryOut(call: PinCall): string {
-  if (call.kind === 'pin') {
-    const database = new PinnedDatabase(call.path)
+function lock(path: ByteString): boolean {
+  using stack = new DisposableStack()
+  const connection = stack.adopt(new DatabaseSync(toFsPath(path), { readOnly: true, timeout: 0 }), (opened) =>
+    opened.close(),
+  )
+  betweenWrites(() => begin(connection))
+  locked.set(path, connection)
+  stack.move()
+  return true
+}
+
+/** A writer at full speed lets others in for moments only, which SQLite's own growing waits would miss. */
+function betweenWrites(take: () => void): void {
+  for (let waits = 0; ; waits++) {
     try {
-      database.pin()
+      take()
+      return
     } catch (error) {
-      database.close()
-      throw error
+      if (!isBusy(error) || waits >= LOCK_WAIT_MS / LOCK_POLL_MS) throw error
     }
-    databases.set(call.path, database)
-    return database.journalMode
+    Atomics.wait(sleeper, 0, 0, LOCK_POLL_MS)
   }
-  const database = present(databases.get(call.path), 'a pinned database')
-  switch (call.kind) {
-    case 'overlap':
-      database.overlap()
-      break
-    case 'drop-older':
-      database.dropOlder()
-      break
-    case 'barrier':
-      database.takeBarrier()
-      break
-    case 'checkpoint':
-      database.checkpoint()
-      break
-    case 'release':
-      databases.delete(call.path)
-      database.close()
-      return ''
-  }
-  return database.journalMode
+}
+
+function pin(path: ByteString): boolean {
+  using stack = new DisposableStack()
+  const database = stack.use(new PinnedDatabase(path))
+  database.pin()
+  if (!database.keepsWal) return false
+  pinned.set(path, database)
+  stack.move()
+  return true
+}
+
+function release(path: ByteString): boolean {
+  pinned.get(path)?.[Symbol.dispose]()
+  locked.get(path)?.close()
+  return pinned.delete(path) || locked.delete(path)
+}
+
+/** False when the database is none that this can be done with. */
+function carryOut({ kind, path }: PinCall): boolean {
+  if (kind === 'lock') return lock(path)
+  if (kind === 'pin') return pin(path)
+  if (kind === 'release') return release(path)
+  if (kind === 'confirm') return pinned.has(path) || locked.has(path)
+  const database = present(pinned.get(path), 'a pinned database')
+  if (kind === 'overlap') database.overlap()
+  else if (kind === 'drop-older') database.dropOlder()
+  else if (kind === 'barrier') database.takeBarrier()
+  else database.checkpoint()
+  return true
 }
 
 function isBusy(error: unknown): boolean {
@@ -122,10 +144,9 @@ function isBusy(error: unknown): boolean {
 
 function answer(call: PinCall): PinReply {
   try {
-    return { id: call.id, kind: 'done', journalMode: carryOut(call) }
+    return { id: call.id, kind: carryOut(call) ? 'done' : 'failed' }
   } catch (error) {
-    if (isBusy(error)) return { id: call.id, kind: 'busy' }
-    return { id: call.id, kind: 'failed', message: error instanceof Error ? error.message : String(error) }
+    return { id: call.id, kind: isBusy(error) ? 'busy' : 'failed' }
   }
 }
 

@@ -26,6 +26,8 @@ export interface DatabaseMemory {
   readonly checksum: DatabaseChecksum
   readonly captured: CapturedPages
   readonly mainFile: FileMark
+  /** The pin under which it was captured. */
+  readonly pin: string | undefined
   /** One for each delta of the committed entry, in order. */
   readonly deltas: readonly DeltaMark[]
 }
@@ -33,7 +35,7 @@ export interface DatabaseMemory {
 /*
  *     memory := "HFDM", u16 1, u16 0, varint checksum-bytes, page-hash table, varint page-count, varint overlaid,
  *               u32 page*, u8 has-wal, [6 × u32 position], f64 inode, f64 bytes, i64 mtime-ns, i64 ctime-ns,
- *               varint deltas, (varint page-count-before, 8-byte checksum, varint pages, u32 page*)*
+ *               string pin, varint deltas, (varint page-count-before, 8-byte checksum, varint pages, u32 page*)*
  */
 const MAGIC = 'HFDM'
 const VERSION = 1
@@ -46,7 +48,7 @@ export function encodeDatabaseMemory(memory: DatabaseMemory): Uint8Array {
   writePages(writer, captured.overlaidPages)
   writeWalEnd(writer, captured.walEnd)
   writer.f64(mainFile.inode).f64(mainFile.bytes).i64(mainFile.mtimeNs).i64(mainFile.ctimeNs)
-  writer.varint(memory.deltas.length)
+  writer.string(memory.pin ?? '').varint(memory.deltas.length)
   for (const delta of memory.deltas) {
     writer.varint(delta.pageCountBefore).bytes(Buffer.from(delta.checksumBefore, 'hex'))
     writePages(writer, delta.pages)
@@ -77,6 +79,7 @@ export function decodeDatabaseMemory(bytes: Uint8Array): DatabaseMemory {
   const overlaidPages = readPages(reader)
   const walEnd = readWalEnd(reader)
   const mainFile = { inode: reader.f64(), bytes: reader.f64(), mtimeNs: reader.i64(), ctimeNs: reader.i64() }
+  const pin = reader.string() || undefined
   const deltas: DeltaMark[] = []
   for (let rest = reader.count(10); rest > 0; rest--) {
     const pageCountBefore = reader.varint()
@@ -91,6 +94,7 @@ export function decodeDatabaseMemory(bytes: Uint8Array): DatabaseMemory {
     checksum,
     captured: { pageBytes: checksum.pageBytes, pageCount, overlaidPages, walEnd },
     mainFile,
+    pin,
     deltas,
   }
 }

@@ -4,6 +4,7 @@ import { Failure } from '@holdfast/base/failure'
 import { type ByteString, toText } from '../format/byte-string.ts'
 import { type Content, contentBytes, type Part } from '../format/content.ts'
 import type { DatabaseEntry, DeltaRef } from '../format/entry.ts'
+import type { DatabaseHold, DatabaseHolds } from '../live-sqlite/database-hold.ts'
 import { sourceFailure } from '../scan/survey.ts'
 import { changedPages, type FileChanges } from '../sqlite/changed-pages.ts'
 import { type DatabaseState, databaseState } from '../sqlite/database-state.ts'
@@ -41,6 +42,7 @@ export class DatabaseStager {
   readonly #files: FileStager
   readonly #sink: ChunkSink
   readonly #memories: ReadonlyMap<ByteString, DatabaseMemory | Uint8Array>
+  #holds: DatabaseHolds = new Map()
   /** What this commit leaves for the next one; taken over when it holds. */
   readonly pending = new Map<ByteString, DatabaseMemory>()
 
@@ -52,6 +54,16 @@ export class DatabaseStager {
     this.#files = deps.files
     this.#sink = deps.sink
     this.#memories = deps.memories
+  }
+
+  /** Takes what is known of databases that others may write meanwhile. */
+  hold(holds: DatabaseHolds): void {
+    this.#holds = holds
+  }
+
+  /** True for a database whose bytes are of no one instant now. */
+  isBusy(path: ByteString): boolean {
+    return this.#holds.get(path)?.kind === 'busy'
   }
 
   /** The database at a path, or undefined for a file that is none. Rejects with `file-unstable` and as files do. */
@@ -75,14 +87,16 @@ export class DatabaseStager {
     main: number,
     wal: number | undefined,
   ): StagedDatabase | undefined {
+    const isHeld = this.#holds.has(request.path)
     for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
       const before = markFiles(main, wal)
+      const isSteady = () => isSame(before, markFiles(main, wal), isHeld)
       try {
         const staged = this.#stageOnce(request, main, wal)
-        if (isSame(before, markFiles(main, wal))) return staged
+        if (isSteady()) return staged
       } catch (error) {
         // Files that are cut short meanwhile read as nonsense: what that leads to is a failure only of files that rest.
-        if (isSame(before, markFiles(main, wal))) throw readFailure(error, request.path)
+        if (isSteady()) throw readFailure(error, request.path)
       }
     }
     const path = toText(request.path)
@@ -102,10 +116,12 @@ export class DatabaseStager {
     })
     if (image.kind !== 'database') return undefined
     const stats = fstatSync(main, { bigint: true })
-    const capture = { path: request.path, state: image.state, mainFile: fileMark(stats) }
+    const mainFile = fileMark(stats)
+    const hold = pinOf(this.#holds.get(request.path), mainFile)
+    const capture = { path: request.path, state: image.state, mainFile, pin: hold?.pin }
     const { previous } = request
-    const logged =
-      previous && memory && this.#extendLog(capture, { previous, memory, changed: request.changed })
+    const fileChanges = memory && fileChangesOf(memory, mainFile, request.changed, hold)
+    const logged = previous && fileChanges && this.#extendLog(capture, { previous, memory, fileChanges })
     return { state: logged ?? this.#startLog(capture), stats }
   }
 
@@ -121,12 +137,11 @@ export class DatabaseStager {
   /** The log with one delta more; undefined when a new base is the better choice. */
   #extendLog(
     capture: DatabaseCapture,
-    last: { previous: DatabaseEntry; memory: DatabaseMemory; changed: readonly ByteSpan[] | undefined },
+    last: { previous: DatabaseEntry; memory: DatabaseMemory; fileChanges: FileChanges },
   ): StagedDatabase['state'] | undefined {
-    const { state, mainFile } = capture
-    const { previous, memory } = last
+    const { state } = capture
+    const { previous, memory, fileChanges } = last
     if (memory.checksum.pageBytes !== state.pageBytes) return undefined
-    const fileChanges = fileChangesOf(memory.mainFile, mainFile, last.changed)
     const candidates = changedPages({ previous: memory.captured, current: state, fileChanges })
     const checksum = memory.checksum.clone()
     const changed = advance(checksum, state, candidates)
@@ -195,7 +210,7 @@ export class DatabaseStager {
   }
 
   #remember(
-    { path, state, mainFile }: DatabaseCapture,
+    { path, state, mainFile, pin }: DatabaseCapture,
     checksum: DatabaseChecksum,
     deltas: DatabaseMemory['deltas'],
   ): void {
@@ -204,6 +219,7 @@ export class DatabaseStager {
       checksum,
       captured: { pageBytes, pageCount, overlaidPages, walEnd },
       mainFile,
+      pin,
       deltas,
     })
   }
@@ -219,6 +235,14 @@ interface DatabaseCapture {
   readonly path: ByteString
   readonly state: DatabaseState
   readonly mainFile: FileMark
+  readonly pin: string | undefined
+}
+
+type Pin = Extract<DatabaseHold, { kind: 'pinned' }>
+
+/** The pin of this very file. */
+function pinOf(hold: DatabaseHold | undefined, mainFile: FileMark): Pin | undefined {
+  return hold?.kind === 'pinned' && hold.inode === mainFile.inode ? hold : undefined
 }
 
 /** Cuts the pages of a base, given in order, into chunks of one size. The lock page is given to nobody: it is zeros. */
@@ -274,14 +298,19 @@ function advance(checksum: DatabaseChecksum, state: DatabaseState, candidates: U
 
 /** A file that was found unchanged may have been written since, and one of the same mark within a tick of the clock. */
 function fileChangesOf(
-  before: FileMark,
+  { mainFile: before, pin }: DatabaseMemory,
   now: FileMark,
   changed: readonly ByteSpan[] | undefined,
+  held: Pin | undefined,
 ): FileChanges {
+  if (before.inode !== now.inode) return 'unknown'
+  if (held !== undefined && held.pin === pin) return toRanges(held.changed)
   const same = before.bytes === now.bytes && before.mtimeNs === now.mtimeNs && before.ctimeNs === now.ctimeNs
-  const isKnown = changed !== undefined && before.inode === now.inode && (same || changed.length > 0)
-  if (!isKnown) return 'unknown'
-  return changed.map(({ start, end }) => ({ offset: start, length: end - start }))
+  return changed !== undefined && (same || changed.length > 0) ? toRanges(changed) : 'unknown'
+}
+
+function toRanges(spans: readonly ByteSpan[]): FileChanges {
+  return spans.map(({ start, end }) => ({ offset: start, length: end - start }))
 }
 
 function fileMark(stats: BigIntStats): FileMark {
@@ -305,11 +334,13 @@ function markFiles(main: number, wal: number | undefined): FilesMark {
   return { main: fileMark(fstatSync(main, { bigint: true })), walHead }
 }
 
-function isSame(before: FilesMark, after: FilesMark): boolean {
+/** Under a hold, checkpoints bring nothing into the main file that the WAL does not show as well. */
+function isSame(before: FilesMark, after: FilesMark, isHeld: boolean): boolean {
+  if (!before.walHead.equals(after.walHead)) return false
   return (
-    before.main.bytes === after.main.bytes &&
-    before.main.mtimeNs === after.main.mtimeNs &&
-    before.main.ctimeNs === after.main.ctimeNs &&
-    before.walHead.equals(after.walHead)
+    isHeld ||
+    (before.main.bytes === after.main.bytes &&
+      before.main.mtimeNs === after.main.mtimeNs &&
+      before.main.ctimeNs === after.main.ctimeNs)
   )
 }

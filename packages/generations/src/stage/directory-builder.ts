@@ -175,6 +175,8 @@ class DirectoryBuild {
   /** A SQLite database is its file and its WAL together; a database's companions have no entry of their own. */
   #file(found: FoundName): RawEntry | undefined {
     const { name, previous } = found
+    if (this.#deps.databases.isBusy(found.path)) return this.#notCaptured(found)
+    if (this.#deps.databases.isBusy(journalOwner(found.path))) return this.#left(found)
     if (isCompanion(name) && this.#databases.has(name.slice(0, -COMPANION_CHARS))) return undefined
     const kind = previous && kindOfEntry(previous)
     const changed = found.changed || (kind === 'database' && this.#hasMovedWal(name))
@@ -237,6 +239,18 @@ class DirectoryBuild {
     return encodeEntry({ kind: 'file', name, attributes, link, content: staged.content })
   }
 
+  /** A database that somebody writes now, and can be kept from by neither lock nor freeze, stays as it was last kept. */
+  #notCaptured(found: FoundName): RawEntry | undefined {
+    this.#skip(found.path, 'not-captured')
+    return this.#left(found)
+  }
+
+  /** What the last commit kept under the name; it counts as changed until it is read. */
+  #left({ index, previous }: FoundName): RawEntry | undefined {
+    this.#surveyed.stats[index * STAT_FIELDS + 3] = Number.NaN
+    return previous
+  }
+
   #skip(path: ByteString, reason: Notice['reason']): undefined {
     this.#notices.push({ path: toText(path), reason })
   }
@@ -284,6 +298,13 @@ function decodeDatabase(raw: RawEntry): DatabaseEntry | undefined {
 
 /** What `-wal` and `-shm` add to a database's name. */
 const COMPANION_CHARS = 4
+
+const JOURNAL = '-journal'
+
+/** The database that a rollback journal belongs to; for another name itself. */
+function journalOwner(path: ByteString): ByteString {
+  return path.endsWith(JOURNAL) ? path.slice(0, -JOURNAL.length) : path
+}
 
 function isCompanion(name: ByteString): boolean {
   return name.endsWith('-wal') || name.endsWith('-shm')

@@ -107,9 +107,18 @@ export class FileStager {
   }
 
   isDatabase(path: ByteString): boolean {
+    const head = Buffer.alloc(DATABASE_MAGIC.length)
+    this.readHead(path, head)
+    return head.equals(DATABASE_MAGIC)
+  }
+
+  /** Fills `head` with the beginning of a file, as far as it goes. */
+  readHead(path: ByteString, head: Buffer): void {
     const fd = this.open(path)
     try {
-      return hasDatabaseMagic(fd, path)
+      readSync(fd, head, 0, head.length, 0)
+    } catch (error) {
+      throw sourceFailure(error, path, 'read')
     } finally {
       closeSync(fd)
     }
@@ -269,7 +278,8 @@ function isUntouched(before: SurveyedFile, after: SurveyedFile): boolean {
   return before.bytes === after.bytes && before.mtimeMs === after.mtimeMs && sameCtime
 }
 
-const DATABASE_MAGIC = Buffer.from('SQLite format 3\0', 'latin1')
+/** What every SQLite database begins with that is not encrypted. */
+export const DATABASE_MAGIC = Buffer.from('SQLite format 3\0', 'latin1')
 
 /** True if a file begins as a SQLite database does. Rejects as every read of the source. */
 export function hasDatabaseMagic(fd: number, path: ByteString): boolean {

@@ -4,14 +4,17 @@ import type { ChunkIndex } from '../format/chunk-index.ts'
 import { createFrameSeal } from '../format/frame-seal.ts'
 import { newPackName } from '../format/names.ts'
 import { type BuiltPack, PackBuilder } from '../format/pack-builder.ts'
+import type { HoldableDatabase, HoldScope } from '../live-sqlite/database-hold.ts'
 import type { ChangeFeed } from '../scan/change-feed.ts'
 import { LinkIds } from '../scan/link-ids.ts'
 import { SourceDirectory } from '../scan/source-directory.ts'
+import type { SurveyedDirectory } from '../scan/survey.ts'
 import type { TreeState } from '../scan/tree-state.ts'
 import { ChunkSink } from './chunk-sink.ts'
 import type { DatabaseMemory } from './database-memory.ts'
 import { DatabaseStager } from './database-stager.ts'
 import { FileStager } from './file-stager.ts'
+import { holdableDatabases } from './holdable-databases.ts'
 import type { StageSession } from './stage-messages.ts'
 import { TreeStager } from './tree-stager.ts'
 
@@ -29,6 +32,7 @@ export class StageEngine implements Disposable {
   readonly files: FileStager
   readonly builder: PackBuilder
   readonly #links: LinkIds
+  readonly #holdScope: HoldScope
 
   constructor(deps: StageEngineDeps, session: StageSession) {
     const coding = { seal: session.sealKey && createFrameSeal(session.sealKey) }
@@ -38,6 +42,7 @@ export class StageEngine implements Disposable {
     this.sink = new ChunkSink(deps.known, this.builder)
     this.files = new FileStager(this.source, this.sink)
     this.#links = new LinkIds(session.links)
+    this.#holdScope = session.holdScope
   }
 
   /** A stager over this thread's source and sink. */
@@ -50,6 +55,11 @@ export class StageEngine implements Disposable {
       databases,
       stager: new TreeStager({ source, sink, files, databases, state, feed, linkOf }),
     }
+  }
+
+  /** The databases among the changed files that are held before they are read. */
+  holdable(surveyed: readonly SurveyedDirectory[]): HoldableDatabase[] {
+    return holdableDatabases(surveyed, this.files, this.#holdScope)
   }
 
   [Symbol.dispose](): void {

@@ -2,6 +2,7 @@ import { allSettled } from '@holdfast/base/all-settled'
 import { type ByteString, parentPath } from '../format/byte-string.ts'
 import { contentBytes, type Part } from '../format/content.ts'
 import type { BuiltPack } from '../format/pack-builder.ts'
+import type { DatabaseHolds, HoldDatabases } from '../live-sqlite/database-hold.ts'
 import type { NamedChanges } from '../scan/change-feed.ts'
 import type { EncodedState, TreeState } from '../scan/tree-state.ts'
 import { encodeDatabaseMemory } from './database-memory.ts'
@@ -34,6 +35,7 @@ export interface JobsDone {
 interface JobDeps {
   readonly pool: StagePool
   readonly onPack: (pack: BuiltPack) => Promise<void>
+  readonly hold: HoldDatabases
 }
 
 interface JobInput {
@@ -53,8 +55,10 @@ export async function runJobs(deps: JobDeps, input: JobInput, jobs: readonly Sta
   const remembered = rememberedByJob(input, jobs)
   const staged = await shareOut(threads, jobs, async (thread, job) => {
     const known = remembered.get(job) ?? { states: [], memories: [] }
-    const { large } = (await thread.request({ kind: 'survey', ...job, ...known })) as SurveyReply
-    return { job, thread, large, build: large.length === 0 ? await buildJob(thread, job, []) : undefined }
+    const survey = (await thread.request({ kind: 'survey', ...job, ...known })) as SurveyReply
+    const surveyed = { job, thread, large: survey.large, holds: await deps.hold(survey.databases) }
+    const build = survey.large.length === 0 ? await buildJob(surveyed, []) : undefined
+    return { ...surveyed, build }
   })
   const waiting = staged.filter(({ build }) => build === undefined)
   const prepared = await readLargeFiles(
@@ -62,9 +66,9 @@ export async function runJobs(deps: JobDeps, input: JobInput, jobs: readonly Sta
     waiting.flatMap(({ large }) => large),
   )
   const late = await allSettled(
-    waiting.map(({ thread, job, large }) => {
-      const own = large.flatMap(({ path }) => prepared.get(path) ?? [])
-      return buildJob(thread, job, own)
+    waiting.map((surveyed) => {
+      const own = surveyed.large.flatMap(({ path }) => prepared.get(path) ?? [])
+      return buildJob(surveyed, own)
     }),
   )
   const builds = [...staged.flatMap(({ build }) => build ?? []), ...late]
@@ -75,11 +79,10 @@ export async function runJobs(deps: JobDeps, input: JobInput, jobs: readonly Sta
 }
 
 async function buildJob(
-  thread: StageThread,
-  job: StageJob,
+  { thread, job, holds }: { thread: StageThread; job: StageJob; holds: DatabaseHolds },
   prepared: readonly PreparedFile[],
 ): Promise<BuildReply> {
-  return (await thread.request({ kind: 'build', top: job.top, prepared })) as BuildReply
+  return (await thread.request({ kind: 'build', top: job.top, prepared, holds })) as BuildReply
 }
 
 /** Gives each thread the next item as soon as it is free, until one fails. */

@@ -4,6 +4,7 @@ import type { ByteString } from '../format/byte-string.ts'
 import type { Content } from '../format/content.ts'
 import type { BuiltPack } from '../format/pack-builder.ts'
 import type { HeldLease } from '../index/generation-index.ts'
+import type { DatabaseHolds, HoldableDatabase, HoldScope } from '../live-sqlite/database-hold.ts'
 import type { NamedChanges } from '../scan/change-feed.ts'
 import type { EncodedState } from '../scan/tree-state.ts'
 import type { ByteSpan } from './segments.ts'
@@ -19,6 +20,8 @@ export interface StageSession {
   readonly racyFromMs: number
   /** Inode → the number that says which names are one file, where that is not the inode. */
   readonly links: ReadonlyMap<number, number>
+  /** Which databases are named before they are read, so that they can be held. */
+  readonly holdScope: HoldScope
 }
 
 /** A file whose segments are read by several threads. */
@@ -43,11 +46,17 @@ export type StageRequest =
       readonly memories: readonly EncodedState[]
     }
   | { readonly kind: 'segment'; readonly path: ByteString; readonly span: ByteSpan }
-  | { readonly kind: 'build'; readonly top: ByteString; readonly prepared: readonly PreparedFile[] }
+  | {
+      readonly kind: 'build'
+      readonly top: ByteString
+      readonly prepared: readonly PreparedFile[]
+      readonly holds: DatabaseHolds
+    }
   | { readonly kind: 'close' }
 
 export interface SurveyReply {
   readonly large: readonly LargeFile[]
+  readonly databases: readonly HoldableDatabase[]
 }
 
 export interface SegmentReply {

@@ -4,6 +4,7 @@ import type { ChunkId } from '../format/chunk-id.ts'
 import type { ChunkIndex } from '../format/chunk-index.ts'
 import type { BuiltPack } from '../format/pack-builder.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
+import type { DatabaseHolds, HoldableDatabase, HoldDatabases } from '../live-sqlite/database-hold.ts'
 import { ChangeFeed, type NamedChanges } from '../scan/change-feed.ts'
 import type { SurveyedDirectory } from '../scan/survey.ts'
 import type { TreeState } from '../scan/tree-state.ts'
@@ -31,6 +32,8 @@ export interface StageDeps {
   readonly known: ChunkIndex
   /** Stores a pack; staging goes on meanwhile and does not wait for it to succeed. */
   readonly onPack: (pack: BuiltPack) => Promise<void>
+  /** Called with databases before they are read. */
+  readonly hold: HoldDatabases
 }
 
 export interface StageInput {
@@ -48,6 +51,8 @@ export interface StagedTree {
   /** What the databases leave for the next commit, by path. */
   readonly memories: DatabaseMemories
   readonly usedPacks: ReadonlySet<string>
+  /** Those under which databases were captured. */
+  readonly pins: ReadonlySet<string>
 }
 
 /** Stages what changed in a frozen image. The caller disposes of the engine. Rejects as reading and encoding do. */
@@ -70,6 +75,7 @@ class TreeStaging {
   readonly #feed: ChangeFeed | undefined
   readonly #memories = new Map<ByteString, DatabaseMemory | Uint8Array>()
   readonly #usedPacks = new Set<string>()
+  readonly #pins = new Set<string>()
 
   constructor(deps: StageDeps, input: StageInput, engine: StageEngine) {
     this.#deps = deps
@@ -100,6 +106,7 @@ class TreeStaging {
       stager: this.#stager,
       memories: this.#memories,
       usedPacks: this.#usedPacks,
+      pins: this.#pins,
     }
   }
 
@@ -128,7 +135,15 @@ class TreeStaging {
 
   async #stageInline(surveyed: readonly SurveyedDirectory[]): Promise<void> {
     const fetched = await fetchAttributes(this.#deps.holdfs, this.#engine.source, wantedOf(surveyed))
+    this.#databases.hold(await this.#hold(this.#engine.holdable(surveyed)))
     this.#stager.build(surveyed, fetched)
+  }
+
+  async #hold(databases: readonly HoldableDatabase[]): Promise<DatabaseHolds> {
+    if (databases.length === 0) return NOTHING_HELD
+    const holds = await this.#deps.hold(databases)
+    for (const hold of holds.values()) if (hold.kind === 'pinned') this.#pins.add(hold.pin)
+    return holds
   }
 
   async #stagePooled(surveyed: readonly SurveyedDirectory[], rest: readonly ByteString[]): Promise<void> {
@@ -137,16 +152,19 @@ class TreeStaging {
       .filter((directory) => !directory.isUnchanged)
       .map(({ path }) => this.#flatJob(path, named?.get(path)))
     const deep = rest.map((top): StageJob => ({ top, flat: false }))
-    const staged = await runJobs(this.#deps, this.#input, [...deep, ...flat])
+    const deps = { ...this.#deps, hold: this.#hold.bind(this) }
+    const staged = await runJobs(deps, this.#input, [...deep, ...flat])
     for (const { changed, gone, memories } of staged.builds) {
       this.#stager.adopt(changed, gone)
       for (const [path, memory] of memories) this.#memories.set(path, memory)
     }
     for (const pack of staged.usedPacks) this.#usedPacks.add(pack)
   }
+
   #flatJob(path: ByteString, named: NamedChanges | undefined): StageJob {
     return this.#feed ? { top: path, flat: true, named: named ?? NOTHING_NAMED } : { top: path, flat: true }
   }
 }
 
+const NOTHING_HELD: DatabaseHolds = new Map()
 const NOTHING_NAMED: NamedChanges = { directories: new Set(), files: new Map(), moved: new Map() }

@@ -76,7 +76,7 @@ async function answer(request: StageRequest): Promise<void> {
     case 'build': {
       helper ??= Holdfs.start()
       const job = present(present(open, 'an open session').jobs.get(request.top), 'a surveyed subtree')
-      return send({ kind: 'reply', reply: await job.build(await helper, request.prepared) })
+      return send({ kind: 'reply', reply: await job.build(await helper, request) })
     }
     case 'close': {
       const { engine } = present(open, 'an open session')

@@ -1,5 +1,6 @@
 import type { ByteString } from '../format/byte-string.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
+import type { DatabaseHolds } from '../live-sqlite/database-hold.ts'
 import { ChangeFeed, type NamedChanges } from '../scan/change-feed.ts'
 import { encodeDirectoryState } from '../scan/directory-state.ts'
 import type { SurveyedDirectory } from '../scan/survey.ts'
@@ -53,12 +54,19 @@ export class SubtreeJob {
       : this.#stager.surveyAll(this.#top, racyFromMs)
     const isRead = (path: ByteString) => this.#feed?.rangesOf(path) === undefined
     const large = largeFilesOf(this.#surveyed).filter(({ path }) => isRead(path))
-    return { large: large.filter(({ path }) => !this.#engine.files.isDatabase(path)) }
+    return {
+      large: large.filter(({ path }) => !this.#engine.files.isDatabase(path)),
+      databases: this.#engine.holdable(this.#surveyed),
+    }
   }
 
-  async build(holdfs: Holdfs, prepared: readonly PreparedFile[]): Promise<BuildReply> {
+  async build(
+    holdfs: Holdfs,
+    { prepared, holds }: { readonly prepared: readonly PreparedFile[]; readonly holds: DatabaseHolds },
+  ): Promise<BuildReply> {
     const fetched = await fetchAttributes(holdfs, this.#engine.source, wantedOf(this.#surveyed))
     this.#engine.files.prepare(prepared)
+    this.#databases.hold(holds)
     if (this.#flat) for (const directory of this.#surveyed) this.#stager.buildUnlinked(directory, fetched)
     else {
       this.#stager.forgetUnmet(this.#surveyed)

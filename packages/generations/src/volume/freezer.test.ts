@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { present } from '@holdfast/base/assert'
 import { systemClock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
+import { systemRandomness } from '@holdfast/base/randomness'
 import { cgroupVersions, FreezerCgroup } from '@holdfast/testkit/freezer-cgroup'
 import { Holdfs } from '../holdfs/holdfs.ts'
 import { CgroupFreezer } from './cgroup-freezer.ts'
@@ -87,7 +88,7 @@ for (const version of cgroupVersions()) {
   test(`version ${version}: a capture of a live volume stands until it is released, and is thawed when it is given up`, async () => {
     await using cgroup = new FreezerCgroup(version)
     await cgroup.spawn(GROWING, home)
-    const volume = new LiveVolume({ holdfs, clock: systemClock }, home)
+    const volume = new LiveVolume({ holdfs, clock: systemClock, randomness: systemRandomness }, home)
     const freezer = CgroupFreezer.attach(cgroup.path)
     const capture = await volume.capture(freezer)
     assert.equal(capture.image.consistency, 'cut')
@@ -171,6 +172,9 @@ test('what cannot be frozen is refused, and nothing stays frozen', async () => {
 })
 
 test('a directory that is gone is no capture', async () => {
-  const volume = new LiveVolume({ holdfs, clock: systemClock }, join(home, 'none'))
+  const volume = new LiveVolume(
+    { holdfs, clock: systemClock, randomness: systemRandomness },
+    join(home, 'none'),
+  )
   await assert.rejects(volume.capture(null), (error) => isFailure(error, 'not-found'))
 })

@@ -1,4 +1,5 @@
 import type { ByteString } from '../format/byte-string.ts'
+import type { HoldDatabases } from '../live-sqlite/database-hold.ts'
 import type { ChangedBytes } from '../scan/change-feed.ts'
 
 /** What differs between a capture and the last one that was committed. */
@@ -33,7 +34,12 @@ export interface Image {
   readonly consistency: 'cut' | 'per-database'
   /** When it was cut, by the wall clock, if its writers run on while it is read; absent: they stand still until then. */
   readonly takenAtMs?: number
-  /** Called once every byte has been read: the writers of the directory may go on. */
+  /** Called for databases that are about to be read; absent where nothing may write them and nothing is watched. */
+  readonly holdDatabases?: HoldDatabases
+  /**
+   * Called once every byte has been read: the writers of the directory may go on. Rejects with `file-unstable` when
+   * what was held did not hold.
+   */
   readonly release?: () => Promise<void>
 }
 
