@@ -7,6 +7,7 @@ import { tarZstd } from '../peers/tar-zstd.ts'
 import { changeTenFiles, makeSmallFiles } from '../workloads/w1.ts'
 import { editTenPlaces, makeLargeFile } from '../workloads/w2.ts'
 import { changeTenPackages, makeRootLike } from '../workloads/w3.ts'
+import { BTRFS_CASES, runBtrfsVolume } from './btrfs-volume.ts'
 import { runMemory } from './memory.ts'
 import { runChurn, runSmallCommits } from './small-commits.ts'
 import { runTreeWorkload, type TreeWorkload } from './tree-case.ts'
@@ -45,6 +46,7 @@ export const storage: Suite = {
     'puts-per-commit',
     'churn',
     'memory',
+    ...BTRFS_CASES,
   ],
   peers: PEERS,
   async run(bench) {
@@ -52,5 +54,6 @@ export const storage: Suite = {
     await runSmallCommits(bench)
     await runChurn(bench)
     await runMemory(bench)
+    await runBtrfsVolume(bench)
   },
 }
