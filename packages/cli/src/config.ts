@@ -26,7 +26,7 @@ export interface Config {
   readonly s3Credentials: S3CredentialsSetting
 }
 
-/** Prints and serialises without its secrets. */
+/** Credentials in the environment, if both are. Prints and serialises without its secrets. */
 export class S3CredentialsSetting {
   readonly from: string
   readonly #credentials: S3Credentials | undefined

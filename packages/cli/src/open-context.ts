@@ -68,7 +68,7 @@ export class Context implements AsyncDisposable {
     const threads = this.config.threads.value
     const started =
       use !== 'reading' ? this.#opened.use(await Holdfs.start({ clock: this.clock })) : undefined
-    const s3Credentials = this.config.s3Credentials.reveal()
+    const s3Credentials = this.config.s3Credentials.reveal() ?? 'aws'
     return {
       home: this.home,
       clock: this.clock,
@@ -82,11 +82,7 @@ export class Context implements AsyncDisposable {
       isRoot: this.isRoot,
       openStore: async (address) => {
         const { clock, randomness } = this
-        const store = await openObjectStore(address, {
-          clock,
-          randomness,
-          ...(s3Credentials ? { s3Credentials } : {}),
-        })
+        const store = await openObjectStore(address, { clock, randomness, s3Credentials })
         return new CountedObjectStore(store, this.traffic)
       },
       openIndex: (path) => openHistory(path, use === 'beginning'),

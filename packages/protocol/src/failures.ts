@@ -80,6 +80,21 @@ export const FAILURES = {
     http: 503,
     hint: 'the object store does not answer: check its address and health',
   },
+  'store-denied': {
+    kind: 'refused',
+    http: 403,
+    hint: 'correct the credentials for the store, or grant them what docs/s3.md lists',
+  },
+  'store-missing': {
+    kind: 'refused',
+    http: 404,
+    hint: 'make the bucket, or correct the bucket, region or endpoint in the address',
+  },
+  'clock-skew': {
+    kind: 'unavailable',
+    http: 503,
+    hint: 'set the clock of this machine: the store refuses requests that are signed minutes off',
+  },
   'store-read-only': {
     kind: 'refused',
     http: 403,
@@ -88,7 +103,7 @@ export const FAILURES = {
   'store-unsuitable': {
     kind: 'refused',
     http: 422,
-    hint: 'this store failed its qualification; the details name the step',
+    hint: 'choose another store: this one does not keep what it promises',
   },
   'index-unavailable': {
     kind: 'unavailable',

@@ -45,7 +45,7 @@ const VARIABLES: Readonly<Record<keyof Config, string>> = {
   store: 'HOLDFAST_STORE',
   s3Region: 'AWS_REGION',
   s3Endpoint: 'AWS_ENDPOINT_URL_S3',
-  s3Credentials: 'AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN',
+  s3Credentials: 'AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; else AWS_PROFILE and the like',
   threads: 'HOLDFAST_THREADS',
   colours: 'NO_COLOR',
   debug: 'HOLDFAST_DEBUG',

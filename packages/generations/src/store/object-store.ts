@@ -14,8 +14,8 @@ export interface ByteRange {
 /**
  * Where bytes live longer than machines. Keys are `/`-separated, ASCII, without empty, `.` or `..` parts.
  *
- * Every method rejects with `store-unavailable` (try again), `store-full`, `store-read-only` or `no-permission`;
- * a rejected `put` or `delete` may have happened all the same.
+ * Every method rejects with `store-unavailable` (try again), `store-full`, `store-read-only` or `no-permission`, on S3
+ * also with `store-denied`, `store-missing` or `clock-skew`; a rejected `put` or `delete` may have happened all the same.
  */
 export interface ObjectStore extends AsyncDisposable {
   /** The address as a person would type it, without secrets. */

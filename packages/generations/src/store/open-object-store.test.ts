@@ -48,17 +48,8 @@ test('s3:// opens a bucket with credentials, which its address does not show', a
   assert.deepEqual(await again.head('k'), { bytes: 1 })
 })
 
-test('an address of no known kind is invalid-argument, and so is S3 without credentials', async () => {
-  for (const address of [
-    '',
-    'file:',
-    'gs://bucket',
-    'http://host/x',
-    'c:store',
-    's3:bucket',
-    's3://bucket/p',
-    'a\0b',
-  ]) {
+test('an address of no known kind is invalid-argument', async () => {
+  for (const address of ['', 'file:', 'gs://bucket', 'http://host/x', 'c:store', 's3:bucket', 'a\0b']) {
     await assert.rejects(
       openObjectStore(address, deps),
       (error) => isFailure(error, 'invalid-argument'),

@@ -8,7 +8,7 @@ import type { S3CredentialSource } from './s3-client.ts'
 import { openS3ObjectStore } from './s3-object-store.ts'
 
 export interface OpenStoreDeps extends FolderStoreDeps {
-  /** Needed for `s3://` only. */
+  /** For `s3://`; `aws` when absent. */
   readonly s3Credentials?: S3CredentialSource
   readonly s3RetryPolicy?: S3RetryPolicy
 }
@@ -43,12 +43,11 @@ export async function openObjectStore(address: string, deps: OpenStoreDeps): Pro
 
 async function openS3(address: string, deps: OpenStoreDeps): Promise<ObjectStore> {
   const parsed = parseS3Address(address)
-  const { clock, randomness, s3Credentials: credentials } = deps
-  if (!credentials) throw new Failure('invalid-argument', 'an object store on S3 needs credentials')
+  const { clock, randomness } = deps
   return openS3ObjectStore(parsed, {
     clock,
     randomness,
-    credentials,
+    credentials: deps.s3Credentials ?? 'aws',
     policy: deps.s3RetryPolicy ?? s3RetryPolicy,
   })
 }

@@ -10,10 +10,14 @@ export interface S3Credentials {
   readonly sessionToken?: string
 }
 
-/** Fixed credentials, or a source that is asked again before they expire. */
+/**
+ * Fixed credentials, or a source that is asked again before they expire. `aws`: where every AWS tool looks, in the
+ * environment, the profile, a web identity, then what a container or a machine is given; the SDK reads these by itself.
+ */
 export type S3CredentialSource =
   | S3Credentials
   | (() => Promise<S3Credentials & { readonly expiration?: Date }>)
+  | 'aws'
 
 /** The SDK, which takes 0.2 s to load: only processes that use S3 pay for it. */
 export type S3Sdk = typeof import('@aws-sdk/client-s3')
@@ -30,7 +34,7 @@ export function createS3Client(sdk: S3Sdk, address: S3Address, credentials: S3Cr
     region: address.region,
     ...(address.endpoint === undefined ? {} : { endpoint: address.endpoint }),
     forcePathStyle: address.pathStyle,
-    credentials,
+    ...(credentials === 'aws' ? {} : { credentials }),
     maxAttempts: 1,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',

@@ -1,3 +1,4 @@
+import { errnoOf } from '@holdfast/base/errno'
 import { Failure } from '@holdfast/base/failure'
 import type { FailureCode } from '@holdfast/protocol/failures'
 
@@ -20,7 +21,8 @@ interface Row {
   readonly code: FailureCode
 }
 
-const NO_BUCKET: Row = { turn: 'refused', code: 'store-unsuitable' }
+const NO_BUCKET: Row = { turn: 'refused', code: 'store-missing' }
+const DENIED: Row = { turn: 'refused', code: 'store-denied' }
 const UNKNOWN: Row = { turn: 'unknown', code: 'store-unavailable' }
 /** A 404 to one of these is about the bucket. */
 const needNoObject: readonly string[] = ['PutObject', 'ListObjectsV2']
@@ -28,11 +30,14 @@ const needNoObject: readonly string[] = ['PutObject', 'ListObjectsV2']
 /** By the service's own error code, which says more than the status; of AWS, MinIO and radosgw. */
 const ROW_OF_CODE: Readonly<Record<string, Row>> = {
   NoSuchBucket: NO_BUCKET,
-  PermanentRedirect: { turn: 'refused', code: 'store-unsuitable' },
-  AuthorizationHeaderMalformed: { turn: 'refused', code: 'store-unsuitable' }, // the region is another one
+  PermanentRedirect: NO_BUCKET, // it is in another region
+  AuthorizationHeaderMalformed: NO_BUCKET, // it is in another region
+  CredentialsProviderError: DENIED, // thrown by the SDK before anything is sent
+  ExpiredToken: DENIED,
+  InvalidToken: DENIED,
   QuotaExceeded: { turn: 'refused', code: 'store-full' },
   XMinioStorageFull: { turn: 'refused', code: 'store-full' },
-  RequestTimeTooSkewed: { turn: 'busy', code: 'no-permission' }, // the SDK sets its clock by the answer
+  RequestTimeTooSkewed: { turn: 'busy', code: 'clock-skew' }, // the SDK sets its clock by the answer
   RequestTimeout: { turn: 'busy', code: 'store-unavailable' },
   IncompleteBody: { turn: 'busy', code: 'store-unavailable' },
   BadDigest: { turn: 'busy', code: 'store-unavailable' },
@@ -41,11 +46,11 @@ const ROW_OF_CODE: Readonly<Record<string, Row>> = {
 }
 
 const ROW_OF_STATUS: Readonly<Record<number, Row>> = {
-  301: { turn: 'refused', code: 'store-unsuitable' },
+  301: NO_BUCKET,
   307: { turn: 'busy', code: 'store-unavailable' },
   400: { turn: 'refused', code: 'store-unsuitable' },
-  401: { turn: 'refused', code: 'no-permission' },
-  403: { turn: 'refused', code: 'no-permission' },
+  401: DENIED,
+  403: DENIED,
   404: { turn: 'refused', code: 'object-missing' },
   405: { turn: 'refused', code: 'store-unsuitable' },
   408: { turn: 'busy', code: 'store-unavailable' },
@@ -68,9 +73,19 @@ export function s3Trouble(
   const status = statusOf(error)
   const code = error instanceof Error ? error.name : 'unknown'
   const row = rowOf(code, status, request.name)
-  const sentence = `${request.name} of ${request.key || 'the bucket'} failed: ${code} (${status ?? 'no answer'})`
-  const failure = new Failure(row.code, sentence, { ...request, status: status ?? null, error: code }, error)
-  return { turn: row.turn, failure }
+  const details = { ...request, status: status ?? null, error: code }
+  return { turn: row.turn, failure: new Failure(row.code, sentence(error, request, details), details, error) }
+}
+
+function sentence(
+  error: unknown,
+  { name, key }: { readonly name: string; readonly key: string },
+  { status, error: code }: { readonly status: number | null; readonly error: string },
+): string {
+  if (code === 'CredentialsProviderError')
+    return 'there are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE'
+  const outcome = status === null ? `no answer (${errnoOf(error) ?? code})` : `${code} (${status})`
+  return `${name} of ${key || 'the bucket'} failed: ${outcome}`
 }
 
 function rowOf(code: string, status: number | undefined, requestName: string): Row {

@@ -51,8 +51,6 @@ test('a store that cannot be is refused with the shape of one that can', async (
   using bench = new Workbench()
   for (const store of ['memory:', 'ftp://x', 's3://'])
     assert.equal((await bench.hold('dir', 'init', bench.project, '--store', store)).exitCode, 2, store)
-  const secretless = await bench.hold('dir', 'init', bench.project, '--store', 's3://bucket/x')
-  assert.match(secretless.stderr, /credentials/)
 })
 
 test('a home that cannot be made names the variable to set', async () => {

@@ -27,7 +27,7 @@ export const initCommand: CommandSpec = {
     { line: 'dir init ./project --store /mnt/backup/store', shows: 'keep them on another disk' },
     {
       line: "dir init ./project --store 's3://bucket/holdfast?region=eu-west-1' --new-key ~/holdfast.key",
-      shows: 'keep them, sealed, in a bucket (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set)',
+      shows: 'keep them, sealed, in a bucket (credentials: as for every AWS tool)',
     },
   ],
   async run(context, given) {
