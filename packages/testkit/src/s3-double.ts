@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { systemClock } from '@holdfast/base/clock'
 import { kindOfS3Call, S3Bucket, type S3RequestKind } from './s3-bucket.ts'
 import { checkS3Signature, type S3KeyPair } from './s3-signature.ts'
-import { receiveS3Call, type S3Answer, type S3Call, s3Error } from './s3-wire.ts'
+import { readS3Call, receiveS3Body, type S3Answer, type S3Call, s3Error } from './s3-wire.ts'
 
 /** One thing that goes wrong with one request. */
 export type S3Fault =
@@ -12,6 +12,8 @@ export type S3Fault =
   | { readonly kind: 'answer'; readonly status: number; readonly code: string }
   /** Cuts the connection, before or after the request had its effect. */
   | { readonly kind: 'cut'; readonly when: 'before' | 'after' }
+  /** Cuts the connection once more than `bytes` of the request's body have come, without effect. */
+  | { readonly kind: 'cut-upload'; readonly bytes: number }
   /** Answers 200 with the whole length, and cuts the connection after `bytes` of the body. */
   | { readonly kind: 'truncate'; readonly bytes: number }
   /** Has its effect at once, and answers after `ms`. */
@@ -22,6 +24,8 @@ export type S3Fault =
   | { readonly kind: 'ignore-range' }
   /** Answers each page of a listing with the first. */
   | { readonly kind: 'ignore-token' }
+  /** Answers a listing as if there were no object. */
+  | { readonly kind: 'list-nothing' }
 
 /** Says what goes wrong with the `n`-th request of a kind, counted from 1. */
 export type S3FaultPlan = (kind: S3RequestKind, key: string, n: number) => S3Fault | undefined
@@ -33,6 +37,8 @@ export interface S3DoubleOptions {
   readonly ignoresIfNoneMatch?: boolean
   /** Added to each request before it has its effect. */
   readonly latencyMs?: number
+  /** How much later it is by the service's clock, which refuses requests signed over 15 minutes off. */
+  readonly clockAheadMs?: number
   readonly plan?: S3FaultPlan
 }
 
@@ -59,6 +65,7 @@ export class S3Double implements AsyncDisposable {
   plan: S3FaultPlan
   latencyMs: number
   readonly bucket: S3Bucket
+  readonly #clockAheadMs: number
   readonly #server: Server
   readonly #bucketName: string
 
@@ -68,12 +75,13 @@ export class S3Double implements AsyncDisposable {
     this.endpoint = `http://127.0.0.1:${address.port}`
     this.plan = options.plan ?? (() => undefined)
     this.latencyMs = options.latencyMs ?? 0
+    this.#clockAheadMs = options.clockAheadMs ?? 0
     this.#bucketName = options.bucket ?? 'workspaces'
     this.#server = server
     this.bucket = new S3Bucket({
       pageKeysMax: options.pageKeysMax ?? 3,
       ignoresIfNoneMatch: options.ignoresIfNoneMatch ?? false,
-      now: () => systemClock.wallMs(),
+      now: () => this.#now(),
     })
     server.on('request', (request, response) => {
       this.#serve(request, response).catch(() => cut(response))
@@ -91,12 +99,20 @@ export class S3Double implements AsyncDisposable {
     await once(this.#server, 'close')
   }
 
+  #now(): number {
+    return systemClock.wallMs() + this.#clockAheadMs
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const call = await receiveS3Call(request)
-    if (!call) return cut(response)
-    const kind = kindOfS3Call(call)
+    response.setHeader('date', new Date(this.#now()).toUTCString())
+    const head = readS3Call(request)
+    const kind = kindOfS3Call(head)
     this.counts[kind] += 1
-    const fault = this.plan(kind, call.key, this.counts[kind])
+    const fault = this.plan(kind, head.key, this.counts[kind])
+    const bytesMax = fault?.kind === 'cut-upload' ? fault.bytes : undefined
+    const body = await receiveS3Body(request, bytesMax)
+    if (!body) return cut(response)
+    const call = { ...head, body }
     if (this.latencyMs > 0) await delay(this.latencyMs)
     if (fault?.kind === 'apply-later') return this.#applyLater(kind, call, { response, ms: fault.ms })
     if (fault?.kind === 'cut' && fault.when === 'before') return cut(response)
@@ -109,7 +125,7 @@ export class S3Double implements AsyncDisposable {
   }
 
   #answer(kind: S3RequestKind, call: S3Call, fault?: S3Fault): S3Answer {
-    const refusal = checkS3Signature(call, keys)
+    const refusal = checkS3Signature(call, keys, this.#now())
     if (refusal) return refusal
     if (call.bucket !== this.#bucketName) return s3Error(404, 'NoSuchBucket')
     return this.bucket.answer(kind, withFault(call, fault))
@@ -129,9 +145,10 @@ export class S3Double implements AsyncDisposable {
 /** The call as a service sees it that does not understand a part of it. */
 function withFault(call: S3Call, fault: S3Fault | undefined): S3Call {
   if (fault?.kind === 'ignore-range') return { ...call, headers: { ...call.headers, range: undefined } }
-  if (fault?.kind !== 'ignore-token') return call
+  if (fault?.kind !== 'ignore-token' && fault?.kind !== 'list-nothing') return call
   const query = new URLSearchParams(call.query)
-  query.delete('continuation-token')
+  if (fault.kind === 'ignore-token') query.delete('continuation-token')
+  else query.set('prefix', 'nothing/is/here')
   return { ...call, query }
 }
 

@@ -10,11 +10,13 @@ export interface S3KeyPair {
 const authorizationShape =
   /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/s3\/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]{64})$/
 
+const SKEW_MS_MAX = 15 * 60_000
+
 /**
  * Why the request is to be refused, or undefined if it is signed as "Authenticating Requests (AWS Signature Version
- * 4)" of the S3 API reference says, over its whole body.
+ * 4)" of the S3 API reference says, over its whole body, at about `now` (milliseconds since 1970).
  */
-export function checkS3Signature(call: S3Call, keys: S3KeyPair): S3Answer | undefined {
+export function checkS3Signature(call: S3Call, keys: S3KeyPair, now: number): S3Answer | undefined {
   const [, keyId, day = '', region = '', names = '', signature = ''] =
     authorizationShape.exec(headerOf(call, 'authorization') ?? '') ?? []
   if (keyId === undefined) return s3Error(403, 'AccessDenied')
@@ -38,7 +40,13 @@ export function checkS3Signature(call: S3Call, keys: S3KeyPair): S3Answer | unde
     Buffer.from(`AWS4${keys.secretAccessKey}`),
   )
   const same = timingSafeEqual(hmac(key, text), Buffer.from(signature, 'hex'))
-  return same ? undefined : s3Error(403, 'SignatureDoesNotMatch')
+  if (!same) return s3Error(403, 'SignatureDoesNotMatch')
+  return Math.abs(instantOf(at) - now) <= SKEW_MS_MAX ? undefined : s3Error(403, 'RequestTimeTooSkewed')
+}
+
+/** Milliseconds since 1970 of a time such as `20260131T235959Z`. */
+function instantOf(text: string): number {
+  return Date.parse(text.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'))
 }
 
 function canonicalRequest(call: S3Call, signed: readonly string[], payload: string): string {

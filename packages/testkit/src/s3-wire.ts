@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 
-/** One request to an S3 service, its body received and its path taken apart. */
+/** One request to an S3 service, its path taken apart. */
 export interface S3Call {
   readonly method: string
   /** Undecoded, as signed. */
   readonly path: string
   readonly query: URLSearchParams
   readonly headers: IncomingMessage['headers']
+  /** Empty until `receiveS3Body` has it. */
   readonly body: Buffer
   readonly bucket: string
   readonly key: string
@@ -20,19 +21,27 @@ export interface S3Answer {
 
 const bodyBytesMax = 256 * 1024 * 1024
 
-/** Receives the whole request; undefined if its client went away. */
-export async function receiveS3Call(request: IncomingMessage): Promise<S3Call | undefined> {
+/** Receives the body; undefined if the client went away, or as soon as it is longer than `bytesMax`. */
+export async function receiveS3Body(
+  request: IncomingMessage,
+  bytesMax = bodyBytesMax,
+): Promise<Buffer | undefined> {
   const chunks: Buffer[] = []
   let bytes = 0
   try {
     for await (const chunk of request) {
-      if (!Buffer.isBuffer(chunk) || bytes + chunk.length > bodyBytesMax) return undefined
+      if (!Buffer.isBuffer(chunk) || bytes + chunk.length > bytesMax) return undefined
       bytes += chunk.length
       chunks.push(chunk)
     }
   } catch {
     return undefined
   }
+  return Buffer.concat(chunks)
+}
+
+/** What is known of a request before its body. */
+export function readS3Call(request: IncomingMessage): S3Call {
   const [path = '/', query = ''] = (request.url ?? '/').split('?')
   const [bucket = '', ...key] = decodeURIComponent(path).slice(1).split('/')
   return {
@@ -40,7 +49,7 @@ export async function receiveS3Call(request: IncomingMessage): Promise<S3Call | 
     path,
     query: new URLSearchParams(query),
     headers: request.headers,
-    body: Buffer.concat(chunks),
+    body: Buffer.alloc(0),
     bucket,
     key: key.join('/'),
   }

@@ -13,8 +13,9 @@ export interface S3RetryPolicy {
   readonly pauseMsMax: number
 }
 
+/** Outlasts some seconds of 503 SlowDown, which S3 answers while it spreads a prefix that is asked for more than before. */
 export const s3RetryPolicy: S3RetryPolicy = {
-  attemptsMax: 5,
+  attemptsMax: 8,
   attemptMs: 30_000,
   pauseMs: 50,
   pauseMsMax: 2_000,
@@ -72,7 +73,9 @@ export class S3Attempts {
     try {
       return { result: await request.call(deadline.signal) }
     } catch (error) {
-      return s3Trouble(error, { name: request.name, key: request.key })
+      // The SDK says no more than that it was aborted.
+      const met: unknown = deadline.signal.aborted ? deadline.signal.reason : error
+      return s3Trouble(met, { name: request.name, key: request.key })
     } finally {
       settled.abort()
       await watch

@@ -86,6 +86,57 @@ test('a put that was cut off, slowed down or contended is sent again', async (t)
   }
 })
 
+test('a put whose connection breaks in the middle of its bytes is sent again, whole', async (t) => {
+  const { double, store } = await start(t)
+  const large = Buffer.alloc(2 << 20, bytes)
+  inTurn(double, 'put', [
+    { kind: 'cut-upload', bytes: 0 },
+    { kind: 'cut-upload', bytes: 1 << 20 },
+  ])
+  await store.put('k', [large])
+  assert.equal(double.counts.put, 3)
+  assert.ok(large.equals(await store.get('k')))
+})
+
+test('a first byte that comes late, yet in time, is waited for and not asked for again', async (t) => {
+  const { double, store } = await start(t)
+  await store.put('k', [bytes])
+  double.plan = () => ({ kind: 'slow', ms: 300 })
+  assert.ok(bytes.equals(await store.get('k')))
+  await store.put('late', [bytes])
+  assert.equal(double.counts.get, 1)
+  assert.equal(double.counts.put, 2)
+})
+
+test('a machine whose clock is hours off still reaches its store, and a store that insists is clock-skew', async (t) => {
+  for (const clockAheadMs of [-3 * 3_600_000, 3 * 3_600_000]) {
+    const { double, store } = await start(t, { clockAheadMs })
+    await store.put('k', [bytes])
+    assert.ok(bytes.equals(await store.get('k')))
+    assert.deepEqual([double.counts.put, double.counts.get], [2, 1])
+    double.plan = () => ({ kind: 'answer', status: 403, code: 'RequestTimeTooSkewed' })
+    await assert.rejects(store.put('other', [bytes]), is('clock-skew'))
+    await assert.rejects(store.get('k'), is('clock-skew'))
+  }
+})
+
+test('a service that cannot be reached is store-unavailable, and the message says how', async () => {
+  const deps = { clock: systemClock, randomness: seededRandomness(1), policy }
+  const credentials = { accessKeyId: 'a', secretAccessKey: 'b' }
+  for (const [endpoint, errno] of [
+    ['http://127.0.0.1:1', 'ECONNREFUSED'],
+    ['http://no-such-host.invalid', 'ENOTFOUND|EAI_AGAIN'],
+  ]) {
+    const address = parseS3Address(`s3://bucket?endpoint=${endpoint}`)
+    await using store = await openS3ObjectStore(address, { ...deps, credentials })
+    await assert.rejects(store.put('k', [bytes]), (error) => {
+      assert.ok(isFailure(error, 'store-unavailable'))
+      assert.match(error.message, new RegExp(`no answer \\((${errno})\\)`))
+      return true
+    })
+  }
+})
+
 test('a put that is applied after its read-back still ends with its own bytes and success', async (t) => {
   const { double, store } = await start(t)
   inTurn(double, 'put', [{ kind: 'apply-later', ms: 3 }, conflict])
@@ -149,10 +200,11 @@ test('what the service refuses is named, and not asked again', async (t) => {
   const { double, store } = await start(t)
   await store.put('k', [bytes])
   const cases: readonly (readonly [number, string, FailureCode])[] = [
-    [403, 'AccessDenied', 'no-permission'],
-    [401, 'Unauthorized', 'no-permission'],
-    [404, 'NoSuchBucket', 'store-unsuitable'],
-    [301, 'PermanentRedirect', 'store-unsuitable'],
+    [403, 'AccessDenied', 'store-denied'],
+    [401, 'Unauthorized', 'store-denied'],
+    [400, 'ExpiredToken', 'store-denied'],
+    [404, 'NoSuchBucket', 'store-missing'],
+    [301, 'PermanentRedirect', 'store-missing'],
     [400, 'InvalidRequest', 'store-unsuitable'],
     [501, 'NotImplemented', 'store-unsuitable'],
     [507, 'InsufficientStorage', 'store-full'],
@@ -168,7 +220,7 @@ test('what the service refuses is named, and not asked again', async (t) => {
   }
 })
 
-test('a wrong secret is no-permission and a wrong bucket store-unsuitable, for every request', async (t) => {
+test('a wrong secret is store-denied and a wrong bucket store-missing, for every request', async (t) => {
   const double = await startS3Double()
   t.after(() => double[Symbol.asyncDispose]())
   const address = parseS3Address(double.addressOf('p'))
@@ -179,20 +231,20 @@ test('a wrong secret is no-permission and a wrong bucket store-unsuitable, for e
     { ...address, bucket: 'elsewhere' },
     { ...deps, credentials: double.credentials },
   )
-  for (const [store, code] of [[locked, 'no-permission'] as const, [lost, 'store-unsuitable'] as const]) {
+  for (const [store, code] of [[locked, 'store-denied'] as const, [lost, 'store-missing'] as const]) {
     await assert.rejects(store.put('k', [bytes]), is(code))
     await assert.rejects(store.get('k'), is(code))
     await assert.rejects(store.delete('k'), is(code))
     await assert.rejects(store.list('')[Symbol.asyncIterator]().next(), is(code))
   }
-  await assert.rejects(locked.head('k'), is('no-permission'))
+  await assert.rejects(locked.head('k'), is('store-denied'))
 })
 
 test('a failure shows the key and the status, and never a secret', async (t) => {
   const { double, store } = await start(t)
   double.plan = () => ({ kind: 'answer', status: 403, code: 'AccessDenied' })
   await assert.rejects(store.put('k', [bytes]), (error) => {
-    assert.ok(isFailure(error, 'no-permission'))
+    assert.ok(isFailure(error, 'store-denied'))
     assert.deepEqual(error.details, { name: 'PutObject', key: 'k', status: 403, error: 'AccessDenied' })
     assert.ok(!JSON.stringify([error.message, error.details]).includes(double.credentials.secretAccessKey))
     return true
