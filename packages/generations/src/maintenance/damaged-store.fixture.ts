@@ -1,9 +1,13 @@
+import type { Failure } from '@holdfast/base/failure'
 import { objectMissing, rangePastEnd } from '../store/object-key.ts'
 import type { ByteRange, ObjectStore, StoredObject } from '../store/object-store.ts'
 
 /** A store in which some objects are not what was put. */
 export class DamagedStore implements ObjectStore {
   readonly address: string
+  /** Met by every read after the next `readsLeft`. */
+  refusal: Failure | undefined
+  readsLeft = 0
   readonly #inner: ObjectStore
   /** Null: the object is gone. */
   readonly #replaced = new Map<string, Buffer | null>()
@@ -42,10 +46,12 @@ export class DamagedStore implements ObjectStore {
   }
 
   heal(): void {
+    this.refusal = undefined
     this.#replaced.clear()
   }
 
   async get(key: string, range?: ByteRange): Promise<Uint8Array> {
+    if (this.refusal && --this.readsLeft < 0) throw this.refusal
     const bytes = this.#replaced.get(key)
     if (bytes === undefined) return this.#inner.get(key, range)
     if (bytes === null) throw objectMissing(key)

@@ -5,6 +5,7 @@ import type { PackRow } from '../index/generation-index.ts'
 import { readPackEnd } from '../read/pack-reader.ts'
 import { type MaintenanceDeps, reach } from './maintenance-deps.ts'
 import type { OrgMark } from './mark-org.ts'
+import { isOfWholeStore } from './store-refusal.ts'
 
 /** Packs whose footers are checked, and objects that are deleted, at once. */
 const PARALLEL_PACKS = 16
@@ -85,7 +86,7 @@ class FooterCheck {
       return (await this.#areSpare(ids)) ? 'delete' : 'doubtful'
     } catch (error) {
       if (isFailure(error, 'object-missing')) return 'delete' // an earlier run deleted it
-      if (isFailure(error) && !error.retryable) return 'doubtful'
+      if (isFailure(error) && !isOfWholeStore(error)) return 'doubtful'
       throw error
     }
   }

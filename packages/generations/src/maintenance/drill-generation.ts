@@ -11,6 +11,7 @@ import type { MaintenanceDeps } from './maintenance-deps.ts'
 import { openReadable } from './mark-workspace.ts'
 import { newestIntact } from './newest-intact.ts'
 import { restoredRoot } from './restored-root.ts'
+import { isOfWholeStore } from './store-refusal.ts'
 
 /** Differing paths that a report names. */
 const PATHS_TOLD_MAX = 20
@@ -79,7 +80,7 @@ async function attempt(deps: DrillDeps, request: DrillRequest, scratch: string):
   try {
     return await restoreAndProve(deps, request, join(scratch, 'restored'))
   } catch (error) {
-    if (!isFailure(error) || error.retryable || error.code === 'no-permission') throw error
+    if (!isFailure(error) || isOfWholeStore(error)) throw error
     return failed(`${error.code}: ${error.message}`)
   }
 }

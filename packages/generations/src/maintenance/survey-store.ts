@@ -10,6 +10,7 @@ import { readPackEnd } from '../read/pack-reader.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import type { FoundRecord } from './rebuild-lineage.ts'
 import { decodeRecordList } from './record-list.ts'
+import { isOfWholeStore } from './store-refusal.ts'
 
 const PARALLEL_READS = 16
 const PACK_KEY = /^packs\/(([^/]+)\/([^/]+)\/(\d{1,9})\/[0-9a-f]{32})$/
@@ -107,7 +108,7 @@ async function readEnd(
     if (list) found.lists.push(...list.ids.map(chunkIdFromHex))
     else found.records.push({ ...decodeGenerationRecord(record), recordPack: pack.name })
   } catch (error) {
-    if (!isFailure(error) || error.retryable || error.code === 'wrong-key') throw error
+    if (!isFailure(error) || isOfWholeStore(error) || error.code === 'wrong-key') throw error
     found.damaged.push({ object: `packs/${pack.name}`, problem: `${error.code}: ${error.message}` })
   }
 }

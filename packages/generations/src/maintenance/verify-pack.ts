@@ -7,6 +7,7 @@ import { encodePackHeader, PACK_HEADER_BYTES, PACK_TRAILER_BYTES } from '../form
 import type { PackRow } from '../index/generation-index.ts'
 import { OpenPack } from './open-pack.ts'
 import { decodeRecordList } from './record-list.ts'
+import { isOfWholeStore } from './store-refusal.ts'
 
 /** What a full read of a pack found. */
 export interface PackVerdict {
@@ -44,7 +45,7 @@ export function verifyPack(coding: FrameCoding, row: PackRow, bytes: Uint8Array)
 
 /** The sentence of a failure that is about the bytes; anything else, such as `wrong-key`, is thrown on. */
 export function wordsOf(error: unknown): string {
-  if (error instanceof Failure && !error.retryable && error.code !== 'wrong-key')
+  if (error instanceof Failure && !isOfWholeStore(error) && error.code !== 'wrong-key')
     return `${error.code}: ${error.message}`
   throw error
 }
