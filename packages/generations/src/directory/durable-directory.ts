@@ -27,6 +27,7 @@ import { RestoreThreads } from '../restore/restore-threads.ts'
 import { type RestoredTree, type RestoreProgress, restoreTree } from '../restore/restore-tree.ts'
 import type { StagePool } from '../stage/stage-pool.ts'
 import type { ObjectStore } from '../store/object-store.ts'
+import { qualifyObjectStore } from '../store/qualify-object-store.ts'
 import type { Image, VolumeOrigin } from '../volume/volume.ts'
 import { HeldHistory } from './held-history.ts'
 import type { DirectoryConfig, Home, OrgConfig } from './home.ts'
@@ -89,8 +90,8 @@ export class DurableDirectory implements AsyncDisposable {
   }
 
   /**
-   * Begins a history for a directory, which is made if need be. Rejects with `already-exists`, and for a btrfs volume as
-   * `makeBtrfsVolume` does.
+   * Begins a history for a directory, which is made if need be. Rejects with `already-exists`, as `findOrMakeOrg` does,
+   * and for a btrfs volume as `makeBtrfsVolume` does.
    */
   static async init(deps: DirectoryDeps, request: InitRequest): Promise<DurableDirectory> {
     mkdirSync(request.path, { recursive: true })
@@ -325,7 +326,10 @@ function isNamed(row: GenerationRow, reference: string, isHead: boolean): boolea
   return reference.length >= REFERENCE_LETTERS_MIN && row.id.startsWith(reference)
 }
 
-/** The org of a store in this home, made at the first directory that uses the store. */
+/**
+ * The org of a store in this home, made at the first directory that uses the store. Rejects as `qualifyObjectStore` does
+ * for a store that cannot be trusted, and with `wrong-key`.
+ */
 export async function findOrMakeOrg(deps: DirectoryDeps, request: InitRequest): Promise<OrgConfig> {
   const keyFile = request.keyFile === null ? null : realPath(request.keyFile)
   const known = deps.home.orgs().find((org) => org.store === request.store)
@@ -336,7 +340,8 @@ export async function findOrMakeOrg(deps: DirectoryDeps, request: InitRequest): 
     })
   const org = newIdentifier('org', deps.randomness)
   const config: OrgConfig = { format: 1, org, store: request.store, keyFile }
-  await (await deps.openStore(request.store))[Symbol.asyncDispose]()
+  await using store = await deps.openStore(request.store)
+  await qualifyObjectStore(store, deps.randomness)
   deps.home.saveOrg(config)
   return config
 }

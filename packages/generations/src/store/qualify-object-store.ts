@@ -8,17 +8,21 @@ export interface Qualification {
   readonly refusesOverwrite: boolean
 }
 
-export type QualificationStep =
-  | 'put'
-  | 'get'
-  | 'get-range'
-  | 'get-past-end'
-  | 'head'
-  | 'list'
-  | 'put-again'
-  | 'put-other'
-  | 'delete'
-  | 'get-deleted'
+/** What a store that fails a step does. */
+const FAULT_OF_STEP = {
+  put: 'it does not create an object',
+  get: 'it gives back other bytes than it was given',
+  'get-range': 'it ignores ranges, or gives other bytes than a range asks for',
+  'get-past-end': 'it gives less than a range asks for, and says nothing',
+  head: 'it tells a wrong size',
+  list: 'its listing lacks an object that was just created',
+  'put-again': 'it does not take the same bytes twice',
+  'put-other': 'it says that it has replaced an object, and has not',
+  delete: 'it shows an object that was just deleted',
+  'get-deleted': 'it gives an object that was just deleted',
+} as const
+
+export type QualificationStep = keyof typeof FAULT_OF_STEP
 
 const probeBytes = 8192
 
@@ -105,7 +109,7 @@ async function during(step: QualificationStep, holds: () => Promise<boolean>): P
   }
   throw new Failure(
     'store-unsuitable',
-    `the object store failed its qualification at ${step}`,
+    `the object store cannot be trusted: ${FAULT_OF_STEP[step]}`,
     { step },
     cause,
   )
