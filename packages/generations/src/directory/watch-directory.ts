@@ -4,6 +4,7 @@ import type { Volume } from '../volume/volume.ts'
 import { ControlServer } from './control-server.ts'
 import { type DirectoryDeps, type DirectoryWriter, DurableDirectory } from './durable-directory.ts'
 import { openVolume } from './open-volume.ts'
+import { putBudgetFor } from './put-budget.ts'
 import type { CommandEnd } from './watch-command.ts'
 import { WatchLoop } from './watch-loop.ts'
 import type { CommitAnswer } from './watch-requests.ts'
@@ -18,7 +19,10 @@ const MESSAGE_CHARS_MAX = 4096
 
 export interface WatchRequest extends WorkloadRequest {
   readonly path: string
-  /** How often to look for changes; 1 s when absent. Reading a large directory takes its own time. */
+  /**
+   * How often to look for changes; 1 s when absent. Reading a large directory takes its own time, and a store on S3 has a
+   * `PutBudget`.
+   */
   readonly everyMs?: number
 }
 
@@ -73,7 +77,8 @@ export class DirectoryWatch implements AsyncDisposable {
     this.#parts = parts
     this.#rounds = new WatchRounds({ ...parts, clock })
     const saveState = () => parts.writer.saveState()
-    this.#loop = new WatchLoop({ clock, rounds: this.#rounds, everyMs, saveState })
+    const budget = putBudgetFor(parts.directory.store.address, clock.monotonicMs())
+    this.#loop = new WatchLoop({ clock, rounds: this.#rounds, everyMs, budget, saveState })
     this.ended = this.#run(opened)
   }
 

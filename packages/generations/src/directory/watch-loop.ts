@@ -1,6 +1,7 @@
 import type { Clock } from '@holdfast/base/clock'
 import { Failure, failureToWire, isFailure } from '@holdfast/base/failure'
 import type { CommitRequest } from '../commit/committer.ts'
+import type { PutBudget } from './put-budget.ts'
 import { Wakeup } from './wakeup.ts'
 import { type Batch, type CommitAnswer, type CommitWish, WatchRequests } from './watch-requests.ts'
 import type { Look, WatchRounds } from './watch-rounds.ts'
@@ -24,6 +25,8 @@ export interface WatchLoopDeps {
   readonly clock: Clock
   readonly rounds: WatchRounds
   readonly everyMs: number
+  /** Slows the rounds down where puts cost money. */
+  readonly budget: PutBudget | undefined
   /** Saves what the next process needs to find changes quickly. */
   readonly saveState: () => void
 }
@@ -147,6 +150,7 @@ export class WatchLoop {
       this.#lastCommittedAt = clock.wallMs()
       this.#commitMs = now - beganAt
       this.#isStateSaved = false
+      this.#deps.budget?.spend(now, found.generation.newObjects)
     }
     if (!this.#isStateSaved && now - this.#savedAt >= SAVE_STATE_MS) this.#saveState()
   }
@@ -171,7 +175,8 @@ export class WatchLoop {
 
   #pauseMs(): number {
     const scanPauseMs = Math.min(SCAN_SHARE * this.#deps.rounds.scanMs, SCAN_PAUSE_MS_MAX)
-    return Math.max(this.#deps.everyMs, scanPauseMs)
+    const { budget, clock, everyMs } = this.#deps
+    return Math.max(budget?.pauseMs(clock.monotonicMs(), everyMs) ?? everyMs, scanPauseMs)
   }
 
   #saveState(): void {
