@@ -14,6 +14,9 @@ util-linux|command -v prlimit|limits the memory and files of tests
 sqlite3|command -v sqlite3|a second SQLite, to check ours against
 strace|command -v strace|shows tests which bytes are synced before which
 python3|command -v python3|a foreign program that writes while directories are captured
+radosgw|command -v radosgw|the S3 service of Ceph, a second S3 to check our client against
+ceph-mon|command -v ceph-mon|radosgw keeps its objects in a Ceph: its monitor
+ceph-osd|command -v ceph-osd|and its disk, which is in memory
 LIST
 }
 
