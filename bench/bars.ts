@@ -22,6 +22,8 @@ export const BARS: Readonly<Record<string, Readonly<Record<string, number>>>> = 
     'small-commit p50_ms': 30,
     'small-commit p99_ms': 150,
     'puts-per-commit puts': 1.1,
+    's3-commit p50_ms': 80,
+    's3-commit puts': 1.1,
     'churn restore_ratio': 1.5,
     'churn gets': 200,
     'churn stored_live_ratio': 1.5,

@@ -11,7 +11,7 @@ import { loadCurrentChunks, readableChunks } from '@holdfast/generations/read/lo
 import { RestoreThreads } from '@holdfast/generations/restore/restore-threads'
 import { restoreTree } from '@holdfast/generations/restore/restore-tree'
 import { StagePool } from '@holdfast/generations/stage/stage-pool'
-import { openObjectStore } from '@holdfast/generations/store/open-object-store'
+import { type OpenStoreDeps, openObjectStore } from '@holdfast/generations/store/open-object-store'
 import type { Changes } from '@holdfast/generations/volume/volume'
 import { CountingStore } from './counting-store.ts'
 
@@ -20,7 +20,10 @@ const ORG = 'org_bench'
 const THREADS = 2
 const CODING = { seal: null }
 
-/** The engine on one folder: a folder store, a SQLite index, a committer that stays warm. */
+/** A store that is not a folder beside the index. */
+export type OtherStore = Required<Pick<OpenStoreDeps, 's3Credentials'>> & { readonly address: string }
+
+/** The engine on one folder: a store, a SQLite index, a committer that stays warm. */
 export class Engine implements AsyncDisposable {
   readonly store: CountingStore
   readonly clock: Clock = systemClock
@@ -41,10 +44,11 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Begins a history in `folder`, which must not hold one. */
-  static async open(folder: string): Promise<Engine> {
+  static async open(folder: string, other?: OtherStore): Promise<Engine> {
     mkdirSync(folder, { recursive: true })
     const deps = { randomness: systemRandomness, clock: systemClock }
-    const store = new CountingStore(await openObjectStore(join(folder, 'store'), deps))
+    const address = other?.address ?? join(folder, 'store')
+    const store = new CountingStore(await openObjectStore(address, { ...deps, ...other }))
     const index = await SqliteGenerationIndex.open({ path: join(folder, 'index.sqlite') })
     await index.createWorkspace({ id: WORKSPACE, org: ORG })
     const lease = await index.acquire(WORKSPACE)

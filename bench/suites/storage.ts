@@ -9,7 +9,7 @@ import { editTenPlaces, makeLargeFile } from '../workloads/w2.ts'
 import { changeTenPackages, makeRootLike } from '../workloads/w3.ts'
 import { BTRFS_CASES, runBtrfsVolume } from './btrfs-volume.ts'
 import { runMemory } from './memory.ts'
-import { runChurn, runSmallCommits } from './small-commits.ts'
+import { runChurn, runS3Commits, runSmallCommits } from './small-commits.ts'
 import { runTreeWorkload, type TreeWorkload } from './tree-case.ts'
 
 const PEERS = [restic, borg, casync, rsync, tarZstd]
@@ -44,6 +44,7 @@ export const storage: Suite = {
     ...['w1', 'w2', 'w3'].flatMap((workload) => STEPS.map((step) => `${workload}-${step}`)),
     'small-commit',
     'puts-per-commit',
+    's3-commit',
     'churn',
     'memory',
     ...BTRFS_CASES,
@@ -52,6 +53,7 @@ export const storage: Suite = {
   async run(bench) {
     for (const workload of workloads(bench)) await runTreeWorkload(bench, workload, PEERS)
     await runSmallCommits(bench)
+    await runS3Commits(bench)
     await runChurn(bench)
     await runMemory(bench)
     await runBtrfsVolume(bench)
