@@ -128,3 +128,11 @@ test('modules are installed when they are missing or older than the lock file, a
   const { output } = run('sh', ['-c', script], { PATH: `${home}/bin:${process.env.PATH}` })
   assert.equal(output, 'npm ci --loglevel=silent\nagain\nnewer\nnpm ci --loglevel=silent\n')
 })
+
+test('what only tests need is not asked of those who only look', () => {
+  const lists = `system_packages() { echo 'a|false|x'; }; test_packages() { echo 'b|false|y'; }`
+  const missing = (tests: 0 | 1) =>
+    run('sh', ['-c', `. ${ROOT}/tools/setup.sh; ${lists}; missing_packages ${tests}`]).output
+  assert.equal(missing(0), 'a|x\n')
+  assert.equal(missing(1), 'a|x\nb|y\n')
+})
