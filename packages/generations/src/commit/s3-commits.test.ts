@@ -15,15 +15,20 @@ const ROUNDS = process.env.HOLDFAST_LONG === undefined ? 24 : 1_000
 const SEED = 20_260_801
 const LARGE_BYTES = 17 << 20
 
-const FAULTS: readonly S3Fault[] = [
-  { kind: 'cut', when: 'before' },
+/** Nobody can tell from the answer whether the object is there. */
+const IN_DOUBT: readonly S3Fault[] = [
   { kind: 'cut', when: 'after' },
   { kind: 'cut-upload', bytes: 500 },
-  { kind: 'apply-later', ms: 0 },
   { kind: 'apply-later', ms: 30 },
+]
+
+const FAULTS: readonly S3Fault[] = [
+  ...IN_DOUBT,
+  { kind: 'cut', when: 'before' },
+  { kind: 'apply-later', ms: 0 },
   { kind: 'truncate', bytes: 0 },
   { kind: 'truncate', bytes: 700 },
-  { kind: 'slow', ms: 200 },
+  { kind: 'slow', ms: 900 },
   ...[
     [503, 'SlowDown'],
     [500, 'InternalError'],
@@ -35,12 +40,19 @@ const FAULTS: readonly S3Fault[] = [
   ].map(([status, code]) => ({ kind: 'answer', status: Number(status), code: String(code) }) as const),
 ]
 
-async function openOver(double: S3Double, attemptMs: number): Promise<CommittedWorkspace> {
+/** How long a request may take; the slowest answer of the double takes longer than `short`. */
+const PATIENCE_MS = { short: 400, long: 30_000 } as const
+
+interface Patience {
+  attemptMs: number
+}
+
+async function openOver(double: S3Double, patience: Patience): Promise<CommittedWorkspace> {
   const store = await openS3ObjectStore(parseS3Address(double.addressOf('hold')), {
     clock: systemClock,
     randomness: seededRandomness(SEED),
     credentials: double.credentials,
-    policy: { attemptsMax: 3, attemptMs, pauseMs: 1, pauseMsMax: 4 },
+    policy: Object.assign(patience, { attemptsMax: 3, pauseMs: 1, pauseMsMax: 4 }),
   })
   return CommittedWorkspace.open({ store })
 }
@@ -50,17 +62,12 @@ function stormy(next: () => number): S3FaultPlan {
   return () => (next() < 0.35 ? FAULTS[Math.floor(next() * FAULTS.length)] : undefined)
 }
 
-/** Nobody can tell from the answer whether the object is there. */
-function leavesPutInDoubt({ kind }: S3Fault): boolean {
-  return kind === 'cut' || kind === 'cut-upload' || kind === 'apply-later'
-}
-
 const calm: S3FaultPlan = () => undefined
 
 test('over an S3 that fails in every way at random no acknowledged generation is lost', async (t) => {
   await using double = await startS3Double()
-  // Shorter than the slowest answer.
-  await using workspace = await openOver(double, 100)
+  const patience: Patience = { attemptMs: PATIENCE_MS.short }
+  await using workspace = await openOver(double, patience)
   const next = seededNumbers(SEED)
   const acknowledged = new Map<string, number>()
   let failed = 0
@@ -78,6 +85,7 @@ test('over an S3 that fails in every way at random no acknowledged generation is
     }
   }
   double.plan = calm
+  patience.attemptMs = PATIENCE_MS.long
   t.diagnostic(`seed ${SEED}: ${acknowledged.size} commits acknowledged, ${failed} failed`)
   assert.ok(acknowledged.size > 0 && failed > 0)
   for (const [id, round] of acknowledged) {
@@ -92,8 +100,8 @@ test('over an S3 that fails in every way at random no acknowledged generation is
 
 test('each way to leave a put in doubt, at every other put of a large commit, ends in a generation that restores or in no generation', async () => {
   await using double = await startS3Double()
-  await using workspace = await openOver(double, 10_000)
-  for (const [index, fault] of FAULTS.filter(leavesPutInDoubt).entries()) {
+  await using workspace = await openOver(double, { attemptMs: PATIENCE_MS.long })
+  for (const [index, fault] of IN_DOUBT.entries()) {
     writeFileSync(workspace.path('large'), noise(index, LARGE_BYTES))
     const before = (await workspace.deps.index.workspace(WORKSPACE)).head
     let puts = 0

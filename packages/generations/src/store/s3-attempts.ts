@@ -66,8 +66,7 @@ export class S3Attempts {
     const deadline = new AbortController()
     const settled = new AbortController()
     const watch = clock.sleep(policy.attemptMs, settled.signal).then(
-      () =>
-        deadline.abort(new Failure('store-unavailable', `${request.name} took over ${policy.attemptMs} ms`)),
+      () => deadline.abort(tookTooLong(request, policy.attemptMs)),
       () => {},
     )
     try {
@@ -103,4 +102,9 @@ export class S3Attempts {
     const part = Buffer.from(randomness.bytes(4)).readUInt32BE(0) / 2 ** 32
     return Math.ceil(bound * part)
   }
+}
+
+function tookTooLong({ name, key }: { readonly name: string; readonly key: string }, ms: number): Failure {
+  const sentence = `${name} of ${key || 'the bucket'} took over ${ms} ms`
+  return new Failure('store-unavailable', sentence, { name, key })
 }
