@@ -3,10 +3,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { applyPageDelta } from './apply-delta.ts'
 import { byteReader } from './byte-reader.ts'
 import { changedPages, type FileChanges } from './changed-pages.ts'
 import type { CapturedPages, DatabaseState } from './database-state.ts'
-import { applyPageDelta, encodeDeltas } from './delta-chain.ts'
+import { advance, encodeDelta, startOf } from './encode-delta.ts'
 import { journalState } from './journal.ts'
 import { DatabaseChecksum } from './page-checksum.ts'
 import { parsePageDelta } from './page-delta.ts'
@@ -183,11 +184,11 @@ class Replica {
       this.bytes = Buffer.alloc(0)
     }
     const fileChanges = differences(this.#mainFile, mainFile)
-    const pages = changedPages({ previous: this.#previous, current: state, fileChanges })
+    const candidates = changedPages({ previous: this.#previous, current: state, fileChanges })
     const applied = this.#checksum.clone()
-    for (const bytes of encodeDeltas({ checksum: this.#checksum, state, pages, deltaBytesMax: 20_000 })) {
-      this.#apply(applied, bytes)
-    }
+    const start = startOf(applied)
+    const pages = advance(this.#checksum, state, candidates)
+    this.#apply(applied, encodeDelta(state, this.#checksum, { start, pages }))
     assert.equal(applied.value, this.#checksum.value)
     this.#previous = { ...state, walEnd: state.walEnd }
     this.#overlay = state.overlay

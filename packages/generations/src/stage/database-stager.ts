@@ -8,9 +8,9 @@ import type { DatabaseHold, DatabaseHolds } from '../live-sqlite/database-hold.t
 import { sourceFailure } from '../scan/survey.ts'
 import { changedPages, type FileChanges } from '../sqlite/changed-pages.ts'
 import { type DatabaseState, databaseState } from '../sqlite/database-state.ts'
+import { advance, encodeDelta, startOf } from '../sqlite/encode-delta.ts'
 import { fileReader } from '../sqlite/file-reader.ts'
 import { DatabaseChecksum } from '../sqlite/page-checksum.ts'
-import { encodePageDelta } from '../sqlite/page-delta.ts'
 import type { ChunkSink } from './chunk-sink.ts'
 import { type DatabaseMemory, decodeDatabaseMemory, type FileMark } from './database-memory.ts'
 import { planDelta } from './delta-plan.ts'
@@ -150,43 +150,21 @@ export class DatabaseStager {
       return previous
     }
     const plan = planDelta(previous.deltas, memory.deltas, changed)
-    const from = memory.deltas[plan.kept] ?? {
-      checksumBefore: previous.checksum,
-      pageCountBefore: previous.pageCount,
-    }
+    const { pageCountBefore, checksumBefore } = memory.deltas[plan.kept] ?? startOf(memory.checksum)
+    const start = { pageCountBefore, checksumBefore }
     const pages = plan.pages.filter((page) => page <= state.pageCount)
-    const content = this.#putDelta(state, checksum, { from, pages })
+    const content = this.#putDelta(encodeDelta(state, checksum, { start, pages }))
     const deltas: DeltaRef[] = [...previous.deltas.slice(0, plan.kept), { level: plan.level, content }]
     if (
       deltas.reduce((sum, delta) => sum + contentBytes(delta.content), 0) >
       state.pageCount * state.pageBytes
     )
       return undefined
-    this.#remember(capture, checksum, [
-      ...memory.deltas.slice(0, plan.kept),
-      { pages, pageCountBefore: from.pageCountBefore, checksumBefore: from.checksumBefore },
-    ])
+    this.#remember(capture, checksum, [...memory.deltas.slice(0, plan.kept), { pages, ...start }])
     return { ...logState(state, checksum), base: previous.base, deltas }
   }
 
-  #putDelta(
-    state: DatabaseState,
-    checksum: DatabaseChecksum,
-    delta: { from: { checksumBefore: string; pageCountBefore: number }; pages: Uint32Array },
-  ): Content {
-    const pages = [...delta.pages].map((page) => ({
-      page,
-      hash: checksum.hashOf(page),
-      bytes: new Uint8Array(state.readPage(page)),
-    }))
-    const bytes = encodePageDelta({
-      pageBytes: state.pageBytes,
-      pageCountBefore: delta.from.pageCountBefore,
-      pageCountAfter: state.pageCount,
-      checksumBefore: delta.from.checksumBefore,
-      checksumAfter: checksum.value,
-      pages,
-    })
+  #putDelta(bytes: Uint8Array): Content {
     const parts: Part[] = []
     for (let start = 0; start < bytes.length; start += DELTA_CHUNK_BYTES) {
       const chunk = bytes.subarray(start, start + DELTA_CHUNK_BYTES)
@@ -286,14 +264,6 @@ function logState(state: DatabaseState, checksum: DatabaseChecksum) {
     pageCount: state.pageCount,
     checksum: checksum.value,
   } as const
-}
-
-/** Brings the checksum from the last capture to `state`; returns the pages that really differ. */
-function advance(checksum: DatabaseChecksum, state: DatabaseState, candidates: Uint32Array): Uint32Array {
-  if (state.pageCount < checksum.pageCount) checksum.resize(state.pageCount)
-  const changed = candidates.filter((page) => checksum.replacePage(page, state.readPage(page)))
-  checksum.resize(state.pageCount)
-  return changed
 }
 
 /** A file that was found unchanged may have been written since, and one of the same mark within a tick of the clock. */

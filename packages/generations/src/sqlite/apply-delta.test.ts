@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
 import fc from 'fast-check'
-import { applyPageDelta, mergePageDeltas } from './delta-chain.ts'
+import { applyPageDelta } from './apply-delta.ts'
 import { DatabaseChecksum } from './page-checksum.ts'
 import { encodePageDelta, type PageDelta, parsePageDelta } from './page-delta.ts'
 
@@ -64,27 +64,6 @@ test('a base and its delta give the later database', () => {
     }),
     { seed: 11 },
   )
-})
-
-test('a merged delta does what its parts do, through any shrinking and growing', () => {
-  fc.assert(
-    fc.property(database, database, database, (first, second, third) => {
-      const merged = mergePageDeltas(deltaBetween(first, second), deltaBetween(second, third))
-      const parsed = parsePageDelta(encodePageDelta(merged))
-      assert.deepEqual(applied(first, parsed).contents, third)
-    }),
-    { seed: 12, numRuns: 300 },
-  )
-})
-
-test('deltas that do not follow one another are not merged', () => {
-  const older = deltaBetween([1], [1, 2])
-  for (const newer of [deltaBetween([1], [3]), { ...deltaBetween([1, 2], [3]), pageBytes: 1024 }]) {
-    assert.throws(
-      () => mergePageDeltas(older, newer),
-      (error) => isFailure(error, 'database-corrupt'),
-    )
-  }
 })
 
 test('a delta for another base, with a damaged page or a wrong result is refused', () => {
