@@ -19,6 +19,8 @@ mkdir -p "$out"
 # Two builds at once each write a file of their own; the rename decides.
 fresh="$binary.$$"
 trap 'rm -f "$fresh"' EXIT
-compile() { "$compiler" -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE "$@" -o "$fresh" "$here"/*.c; }
+compile() {
+  "$compiler" -std=gnu11 -O2 -ffp-contract=off -Wall -Wextra -Werror -D_GNU_SOURCE "$@" -o "$fresh" "$here"/*.c
+}
 compile -static 2>/dev/null || compile
 mv "$fresh" "$binary"

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROTOCOL_VERSION 1u
+#define PROTOCOL_VERSION 2u
 #define FRAME_BYTES_MAX (64u << 20) /* of one frame, its length word not counted */
 
 /* The unread rest of one request. Every read checks the bytes left: a short payload ends the process (exit 2). */
@@ -51,6 +51,9 @@ void signals_block(bool block);
 /* files.c */
 operation op_syncfs, op_read_xattrs, op_data_ranges, op_apply_attributes, op_exchange, op_reflink;
 int open_directory(const char *path);
+
+/* survey.c */
+operation op_list_directories;
 
 /* btrfs.c */
 operation op_subvolume_create, op_subvolume_snapshot, op_subvolume_delete, op_is_subvolume_root;

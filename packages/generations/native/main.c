@@ -46,6 +46,7 @@ static operation *const OPERATIONS[] = {
     [14] = op_exchange,
     [15] = op_reflink,
     [16] = op_quota_limit,
+    [17] = op_list_directories,
 };
 
 __attribute__((noreturn)) static void leave(int status) {

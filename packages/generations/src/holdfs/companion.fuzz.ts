@@ -63,6 +63,7 @@ describe('the companion under hostile input', () => {
       [OPERATION.sendNoData, directory().string('').finish()],
       [OPERATION.exchange, directory().string('a').string('b').finish()],
       [OPERATION.reflink, new PayloadWriter().path(`${path}/f`).path(`${path}/g`).finish()],
+      [OPERATION.listDirectories, new PayloadWriter().u32(2).path(path).path('/none').finish()],
       [OPERATION.quotaLimit, directory().i64(1n).finish()],
     ]
   }

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { isFailure } from '@holdfast/base/failure'
 import { encodeRequest, PayloadWriter } from './frames.ts'
 import { Holdfs } from './holdfs.ts'
+import { PROTOCOL_VERSION } from './operations.ts'
 
 const BUILD = fileURLToPath(new URL('../../native/build.sh', import.meta.url))
 const BINARY = fileURLToPath(new URL('../../../../build/holdfs', import.meta.url))
@@ -62,7 +63,7 @@ describe('the companion process', () => {
       const result = answer(Buffer.concat([HELLO, frame, HELLO]))
       assert.equal(result.status, 2)
       assert.match(result.stderr, /malformed request/)
-      assert.equal(result.stdout.toString('hex'), '09000000070000000001000000')
+      assert.equal(result.stdout.toString('hex'), `0900000007000000000${PROTOCOL_VERSION}000000`)
     })
   }
 
@@ -123,7 +124,7 @@ describe('the companion process', () => {
     const holdfs = await Holdfs.start()
     const requests = Array.from({ length: 200 }, () => holdfs.hello())
     await holdfs[Symbol.asyncDispose]()
-    assert.deepEqual(new Set(await Promise.all(requests)), new Set([1]))
+    assert.deepEqual(new Set(await Promise.all(requests)), new Set([PROTOCOL_VERSION]))
     await assert.rejects(holdfs.hello(), failedHelper)
     assert.equal(existsSync(`/proc/${holdfs.pid}`), false)
   })
@@ -148,7 +149,7 @@ describe('the companion process', () => {
     const micros: number[] = []
     for (let round = 0; round < 2000; round++) {
       const start = performance.now()
-      assert.equal(await holdfs.hello(), 1)
+      assert.equal(await holdfs.hello(), PROTOCOL_VERSION)
       micros.push((performance.now() - start) * 1000)
     }
     micros.sort((a, b) => a - b)

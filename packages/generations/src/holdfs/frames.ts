@@ -187,11 +187,16 @@ export class PayloadReader {
       : this.#fail('a count exceeds the bytes that follow')
   }
 
-  /** One byte a char. */
-  string(): ByteString {
+  /** A view, not a copy. */
+  bytes(): Buffer {
     const length = this.u32()
     const start = this.#advance(length)
-    return this.#bytes.toString('latin1', start, start + length)
+    return this.#bytes.subarray(start, start + length)
+  }
+
+  /** One byte a char. */
+  string(): ByteString {
+    return this.bytes().toString('latin1')
   }
 
   /** All that is left. */

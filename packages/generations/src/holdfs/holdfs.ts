@@ -11,6 +11,7 @@ import {
   type Captured,
   type CaptureOptions,
   type DataRanges,
+  type DirectoryListing,
   type FreezeOptions,
   type FreezeTargets,
   type Frozen,
@@ -19,6 +20,7 @@ import {
   readAttributeFailures,
   readCaptured,
   readDataRanges,
+  readListings,
   readSubvolumeState,
   readXattrsFound,
   type SnapshotOptions,
@@ -92,6 +94,23 @@ export class Holdfs implements AsyncDisposable {
   readXattrs(directory: BytePath, names: readonly ByteString[]): Promise<readonly XattrsFound[]> {
     const write = (payload: PayloadWriter) => payload.path(directory).strings(names)
     return this.#call({ operation: OPERATION.readXattrs, path: directory, write, read: readXattrsFound })
+  }
+
+  /**
+   * What each directory holds, with the stat fields of all names. Resolves with the first directories only, at least
+   * one, when all of them are more than a few megabytes; a single one beyond 64 MiB rejects with errno EMSGSIZE.
+   */
+  listDirectories(paths: readonly BytePath[]): Promise<readonly DirectoryListing[]> {
+    const write = (payload: PayloadWriter) => {
+      payload.u32(paths.length)
+      for (const path of paths) payload.path(path)
+    }
+    return this.#call({
+      operation: OPERATION.listDirectories,
+      path: paths[0] ?? '',
+      write,
+      read: readListings,
+    })
   }
 
   /** Where a regular file has data; more than 1,000,000 ranges reject with errno E2BIG, a symlink with ELOOP. */

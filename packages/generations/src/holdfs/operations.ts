@@ -22,12 +22,25 @@ export const OPERATION = {
   exchange: 14,
   reflink: 15,
   quotaLimit: 16,
+  listDirectories: 17,
 } as const
 
-export const PROTOCOL_VERSION = 1
+export const PROTOCOL_VERSION = 2
 
 /** What one name answered: its `user.*` attributes (none where there are none, or no support), or an errno name. */
 export type XattrsFound = { readonly xattrs: readonly Xattr[] } | { readonly errno: string }
+
+/** What a directory holds, or an errno name. */
+export type DirectoryListing =
+  | {
+      /** Four f64 a name: inode, size, mtime and ctime in milliseconds as Node computes them. */
+      readonly stats: Uint8Array
+      /** The names joined by slashes, in the order of their bytes. */
+      readonly names: Uint8Array
+      /** The directories among them, but for stubs of other subvolumes. */
+      readonly subdirectories: readonly ByteString[]
+    }
+  | { readonly errno: string }
 
 export interface DataRange {
   readonly offset: number
@@ -155,6 +168,16 @@ export function readXattrsFound(reader: PayloadReader): XattrsFound[] {
       value: reader.string(),
     }))
     return { xattrs }
+  })
+}
+
+export function readListings(reader: PayloadReader): DirectoryListing[] {
+  return Array.from({ length: reader.count(4) }, () => {
+    const errno = reader.u32()
+    if (errno !== 0) return { errno: errnoName(errno) }
+    const stats = reader.bytes()
+    const names = reader.bytes()
+    return { stats, names, subdirectories: Array.from({ length: reader.count(4) }, () => reader.string()) }
   })
 }
 

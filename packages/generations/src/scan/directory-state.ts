@@ -102,15 +102,36 @@ function bytesOf(array: Uint32Array | Float64Array): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
 }
 
-/** Rejects with `object-corrupt`. */
-export function decodeDirectoryState(bytes: Uint8Array): DirectoryState {
-  const reader = new ByteReader(bytes, 'directory state')
+/**
+ * True if `listing` is what the encoded state holds, byte for byte. A stat field that may have changed unnoticed is
+ * not a number in a state, and equal to none in a listing.
+ */
+export function isSameListing(
+  encoded: Uint8Array,
+  listing: { readonly stats: Uint8Array; readonly names: Uint8Array },
+): boolean {
+  const reader = new ByteReader(encoded, 'directory state')
+  readHead(reader)
+  const count = reader.count(4 + STAT_FIELDS * 8)
+  reader.bytes((count + 1) * Uint32Array.BYTES_PER_ELEMENT)
+  const stats = reader.bytes(count * STAT_FIELDS * Float64Array.BYTES_PER_ELEMENT)
+  return stats.equals(listing.stats) && reader.bytes(reader.varint()).equals(listing.names)
+}
+
+function readHead(reader: ByteReader): Pick<DirectoryState, 'node' | 'totals' | 'notices'> {
   const node = reader.latin1(CHUNK_ID_BYTES)
   const totals = { files: reader.varint(), bytes: reader.varint(), databases: reader.varint() }
   const notices: Notice[] = []
   for (let rest = reader.count(2); rest > 0; rest--) {
     notices.push({ path: toText(reader.string()), reason: reader.string() as NoticeReason })
   }
+  return { node, totals, notices }
+}
+
+/** Rejects with `object-corrupt`. */
+export function decodeDirectoryState(bytes: Uint8Array): DirectoryState {
+  const reader = new ByteReader(bytes, 'directory state')
+  const { node, totals, notices } = readHead(reader)
   const count = reader.count(4 + STAT_FIELDS * 8)
   const offsets = new Uint32Array(count + 1)
   bytesOf(offsets).set(reader.bytes(offsets.byteLength))

@@ -30,6 +30,12 @@ export class TreeState {
     return held instanceof Uint8Array ? decodeDirectoryState(held) : held
   }
 
+  /** As `get`, encoded. */
+  bytesOf(path: ByteString): Uint8Array | undefined {
+    const held = this.#held.get(path)
+    return held && this.#encoded(path, held)
+  }
+
   has(path: ByteString): boolean {
     return this.#held.has(path)
   }

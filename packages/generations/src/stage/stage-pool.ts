@@ -1,6 +1,8 @@
 import { Worker } from 'node:worker_threads'
+import { allSettled } from '@holdfast/base/all-settled'
 import { Failure } from '@holdfast/base/failure'
 import type { BuiltPack } from '../format/pack-builder.ts'
+import { Holdfs } from '../holdfs/holdfs.ts'
 import type { StageMessage, StageRequest } from './stage-messages.ts'
 
 /** Names and numbers of one subtree die young: with room for them a survey costs half the garbage collection. */
@@ -77,10 +79,11 @@ export class StageThread {
   }
 }
 
-/** The staging threads of a process, started when the first large commit needs them. */
+/** The staging threads and surveying companions of a process, started when the first large commit needs them. */
 export class StagePool implements AsyncDisposable {
   readonly #size: number
   #threads: StageThread[] | undefined
+  #companions: Promise<readonly Holdfs[]> | undefined
 
   constructor(size: number) {
     this.#size = size
@@ -96,8 +99,17 @@ export class StagePool implements AsyncDisposable {
     return this.#threads
   }
 
+  /** Native companions that survey beside one another; rejects as `Holdfs.start` does. */
+  companions(): Promise<readonly Holdfs[]> {
+    this.#companions ??= allSettled(Array.from({ length: this.#size }, () => Holdfs.start()))
+    return this.#companions
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all((this.#threads ?? []).map((thread) => thread.stop()))
+    for (const companion of (await this.#companions?.catch(() => [])) ?? [])
+      await companion[Symbol.asyncDispose]()
     this.#threads = undefined
+    this.#companions = undefined
   }
 }

@@ -9,6 +9,7 @@ import { ChangeFeed, type NamedChanges } from '../scan/change-feed.ts'
 import type { SurveyedDirectory } from '../scan/survey.ts'
 import type { TreeState } from '../scan/tree-state.ts'
 import type { Changes } from '../volume/volume.ts'
+import { findChangedDirectories } from './changed-directories.ts'
 import type { DatabaseMemory } from './database-memory.ts'
 import type { DatabaseStager } from './database-stager.ts'
 import { fetchAttributes } from './fetch-attributes.ts'
@@ -66,6 +67,12 @@ export async function stageTree(deps: StageDeps, input: StageInput): Promise<Sta
   }
 }
 
+/** Directories to build on this thread if they are small, and jobs for the staging threads. */
+interface Survey {
+  readonly surveyed: readonly SurveyedDirectory[]
+  readonly jobs: readonly StageJob[]
+}
+
 class TreeStaging {
   readonly #deps: StageDeps
   readonly #input: StageInput
@@ -89,10 +96,10 @@ class TreeStaging {
   }
 
   async run(): Promise<StagedTree> {
-    const { surveyed, rest } = this.#survey()
-    const inline = rest.length === 0 && changedBytesOf(surveyed, this.#feed) <= INLINE_BYTES_MAX
+    const { surveyed, jobs } = await this.#survey()
+    const inline = jobs.length === 0 && changedBytesOf(surveyed, this.#feed) <= INLINE_BYTES_MAX
     if (inline) await this.#stageInline(surveyed)
-    else await this.#stagePooled(surveyed, rest)
+    else await this.#stagePooled([...jobs, ...this.#flatJobs(surveyed)])
     this.#stager.linkUp()
     const top = await fetchAttributes(this.#deps.holdfs, this.#engine.source, [
       { directory: '', name: '.', sparse: false },
@@ -110,27 +117,42 @@ class TreeStaging {
     }
   }
 
-  /** Surveys what the change list names, or from the root down until it has met enough names to share the rest. */
-  #survey(): { surveyed: readonly SurveyedDirectory[]; rest: readonly ByteString[] } {
+  async #survey(): Promise<Survey> {
     const { changes, session, state } = this.#input
     const { racyFromMs } = session
     if (changes.kind === 'listed' && this.#feed) {
       const deps = { stager: this.#stager, state, feed: this.#feed, racyFromMs }
-      return { surveyed: surveyListed(deps, changes.directories), rest: [] }
+      return { surveyed: surveyListed(deps, changes.directories), jobs: [] }
     }
+    return state.size > 0 ? await this.#surveyChanged() : this.#surveyTop()
+  }
+
+  /** Surveys the directories that differ from the last commit; leaves that to the threads when they are many. */
+  async #surveyChanged(): Promise<Survey> {
+    const { source } = this.#engine
+    const { state, session } = this.#input
+    const surveyOne = (path: ByteString) => this.#stager.surveyOne(path, session.racyFromMs)
+    const found = await findChangedDirectories({ ...this.#deps, source, state, surveyOne })
+    this.#stager.forgetUnmet(found.met)
+    if (found.changedNames > INLINE_NAMES_MAX)
+      return { surveyed: [], jobs: found.changed.map((top) => ({ top, flat: true })) }
+    return { surveyed: found.changed.map(surveyOne), jobs: [] }
+  }
+
+  /** Surveys from the root down until it has met enough names to share the rest. */
+  #surveyTop(): Survey {
     const surveyed: SurveyedDirectory[] = []
     let names = 0
     const waiting: ByteString[] = ['']
     while (names < INLINE_NAMES_MAX) {
       const path = waiting.shift()
       if (path === undefined) break
-      const directory = this.#stager.surveyOne(path, racyFromMs)
+      const directory = this.#stager.surveyOne(path, this.#input.session.racyFromMs)
       surveyed.push(directory)
       names += directory.names.length
       waiting.push(...directory.subdirectories())
     }
-    this.#stager.forgetUnmet(surveyed, new Set(waiting))
-    return { surveyed, rest: waiting }
+    return { surveyed, jobs: waiting.map((top) => ({ top, flat: false })) }
   }
 
   async #stageInline(surveyed: readonly SurveyedDirectory[]): Promise<void> {
@@ -146,14 +168,8 @@ class TreeStaging {
     return holds
   }
 
-  async #stagePooled(surveyed: readonly SurveyedDirectory[], rest: readonly ByteString[]): Promise<void> {
-    const named = this.#feed?.byDirectory()
-    const flat = surveyed
-      .filter((directory) => !directory.isUnchanged)
-      .map(({ path }) => this.#flatJob(path, named?.get(path)))
-    const deep = rest.map((top): StageJob => ({ top, flat: false }))
-    const deps = { ...this.#deps, hold: this.#hold.bind(this) }
-    const staged = await runJobs(deps, this.#input, [...deep, ...flat])
+  async #stagePooled(jobs: readonly StageJob[]): Promise<void> {
+    const staged = await runJobs({ ...this.#deps, hold: this.#hold.bind(this) }, this.#input, jobs)
     for (const { changed, gone, memories } of staged.builds) {
       this.#stager.adopt(changed, gone)
       for (const [path, memory] of memories) this.#memories.set(path, memory)
@@ -161,8 +177,12 @@ class TreeStaging {
     for (const pack of staged.usedPacks) this.#usedPacks.add(pack)
   }
 
-  #flatJob(path: ByteString, named: NamedChanges | undefined): StageJob {
-    return this.#feed ? { top: path, flat: true, named: named ?? NOTHING_NAMED } : { top: path, flat: true }
+  #flatJobs(surveyed: readonly SurveyedDirectory[]): StageJob[] {
+    const named = this.#feed?.byDirectory()
+    const changed = surveyed.filter((directory) => !directory.isUnchanged)
+    return changed.map(({ path: top }) =>
+      named ? { top, flat: true, named: named.get(top) ?? NOTHING_NAMED } : { top, flat: true },
+    )
   }
 }
 

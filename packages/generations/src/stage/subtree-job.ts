@@ -69,7 +69,7 @@ export class SubtreeJob {
     this.#databases.hold(holds)
     if (this.#flat) for (const directory of this.#surveyed) this.#stager.buildUnlinked(directory, fetched)
     else {
-      this.#stager.forgetUnmet(this.#surveyed)
+      this.#stager.forgetUnmet(new Set(this.#surveyed.map(({ path }) => path)))
       this.#stager.build(this.#surveyed, fetched)
     }
     return {

@@ -60,9 +60,8 @@ export class TreeStager {
     return surveyDirectory({ source, state, racyFromMs, feed }, path)
   }
 
-  /** Forgets every directory that was not surveyed and does not lie in one of the subtrees staged elsewhere. */
-  forgetUnmet(surveyed: readonly SurveyedDirectory[], elsewhere: ReadonlySet<ByteString> = new Set()): void {
-    const met = new Set(surveyed.map(({ path }) => path))
+  /** Forgets every directory that was not met and does not lie in one of the subtrees staged elsewhere. */
+  forgetUnmet(met: ReadonlySet<ByteString>, elsewhere: ReadonlySet<ByteString> = new Set()): void {
     const isElsewhere = within(elsewhere)
     for (const path of this.#deps.state.paths())
       if (!met.has(path) && !isElsewhere(path)) this.#gone.add(path)
