@@ -139,32 +139,41 @@ function makeLinks(target: SourceDirectory, plan: RestorePlan): void {
   }
 }
 
+/** Sets attributes batch by batch; while the native helper sets those of one, the next one is put together. */
 async function applyAttributes(deps: RestoreDeps, target: SourceDirectory, plan: RestorePlan): Promise<void> {
   let batches: AttributeBatch[] = []
   let count = 0
+  let underWay: Promise<void> = Promise.resolve()
   // What the staging directory got from its maker, everything made in it got too.
-  const made = statSync(target.resolve(''))
+  const made = deps.setOwners ? statSync(target.resolve('')) : undefined
   const send = async () => {
-    const [failed] = await deps.holdfs.applyAttributes(batches)
-    if (failed) {
-      const path = `${toText(failed.directory)}/${toText(failed.name)}`
-      throw new Failure('source-failed', `cannot ${failed.step} of ${path}: ${failed.errno}`, {
-        path,
-        errno: failed.errno,
-      })
-    }
+    await underWay
+    underWay = sendAttributes(deps.holdfs, batches)
+    underWay.catch(() => {})
     batches = []
     count = 0
   }
   for (const [directory, entries] of plan.attributes) {
     batches.push({
       directory: target.resolveBytes(directory),
-      entries: entries.map((entry) => attributeEntry(entry, deps.setOwners ? made : undefined)),
+      entries: entries.map((entry) => attributeEntry(entry, made)),
     })
     count += entries.length
     if (count >= ATTRIBUTES_PER_REQUEST || target.isAnchored(directory)) await send()
+    if (target.isAnchored(directory)) await underWay
   }
-  if (count > 0) await send()
+  await send()
+  await underWay
+}
+
+async function sendAttributes(holdfs: Holdfs, batches: readonly AttributeBatch[]): Promise<void> {
+  const [failed] = await holdfs.applyAttributes(batches)
+  if (failed === undefined) return
+  const path = `${toText(failed.directory)}/${toText(failed.name)}`
+  throw new Failure('source-failed', `cannot ${failed.step} of ${path}: ${failed.errno}`, {
+    path,
+    errno: failed.errno,
+  })
 }
 
 /** `made`: the owner that the entry has already; undefined where owners cannot be set. */
