@@ -49,7 +49,10 @@ export class ChunkIndex {
     }
   }
 
-  find(id: ChunkId): FoundChunk | undefined {
+  /** `near`: the table to look into first, where any live copy will do: what lies together is found together. */
+  find(id: ChunkId, near?: ChunkTable): FoundChunk | undefined {
+    const place = near?.find(id)
+    if (near && place && this.#rank({ table: near, place }) === ALIVE) return { table: near, place }
     const small = this.#small.get(id)
     let rank = small ? this.#rank(small) : DEAD
     let best = rank === DEAD ? undefined : small

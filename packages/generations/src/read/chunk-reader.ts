@@ -1,7 +1,7 @@
 import { Failure } from '@holdfast/base/failure'
 import { type ChunkId, chunkIdOf, chunkIdToHex } from '../format/chunk-id.ts'
 import type { ChunkIndex, FoundChunk } from '../format/chunk-index.ts'
-import type { TableFrame } from '../format/chunk-table.ts'
+import type { ChunkTable, TableFrame } from '../format/chunk-table.ts'
 import { type Content, contentBytes, type Part } from '../format/content.ts'
 import { decodeContentList } from '../format/content-list.ts'
 import { decodeFrame, type FrameCoding } from '../format/frame.ts'
@@ -18,6 +18,8 @@ export class ChunkReader {
   readonly #index: ChunkIndex
   readonly #frames = new Map<string, Promise<Uint8Array>>()
   #cachedBytes = 0
+  /** Where the last chunk was found. */
+  #near: ChunkTable | undefined
 
   constructor(deps: {
     readonly store: ObjectStore
@@ -31,7 +33,8 @@ export class ChunkReader {
 
   /** Where a chunk is. Rejects with `chunk-missing`. */
   locate(id: ChunkId): FoundChunk {
-    const found = this.#index.find(id)
+    const found = this.#index.find(id, this.#near)
+    this.#near = found?.table
     if (found) return found
     throw new Failure('chunk-missing', `no pack holds chunk ${chunkIdToHex(id)}`, { chunk: chunkIdToHex(id) })
   }
