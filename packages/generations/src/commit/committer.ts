@@ -204,6 +204,7 @@ export class Committer {
         ...this.#remembered,
         session: this.#session(image, known, scope),
         changes: this.#since(image.changes),
+        pins: this.#pins,
       },
     )
     return { staged, uploads, known }

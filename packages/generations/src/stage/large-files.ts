@@ -1,5 +1,4 @@
-import { joinPath } from '../format/byte-string.ts'
-import type { ChangeFeed } from '../scan/change-feed.ts'
+import { type ByteString, joinPath } from '../format/byte-string.ts'
 import { STAT_FIELDS } from '../scan/directory-state.ts'
 import type { SurveyedDirectory } from '../scan/survey.ts'
 import { type ByteSpan, SEGMENT_BYTES, segmentsOf } from './segments.ts'
@@ -21,14 +20,20 @@ export function largeFilesOf(surveyed: readonly SurveyedDirectory[]): LargeFile[
   return large
 }
 
-/** Bytes of the changed files that have to be read, as surveyed; holes count. */
-export function changedBytesOf(surveyed: readonly SurveyedDirectory[], feed?: ChangeFeed): number {
+/**
+ * Bytes of the changed files that have to be read, as surveyed; holes count. `rangesOf` tells what may differ in a file,
+ * where that is known.
+ */
+export function changedBytesOf(
+  surveyed: readonly SurveyedDirectory[],
+  rangesOf: (path: ByteString) => readonly ByteSpan[] | undefined = () => undefined,
+): number {
   let bytes = 0
   for (const directory of surveyed) {
     if (directory.isUnchanged) continue
     for (const [index, name] of directory.names.entries()) {
       if (!isChangedFile(directory, index)) continue
-      const ranges = feed?.rangesOf(joinPath(directory.path, name))
+      const ranges = rangesOf(joinPath(directory.path, name))
       bytes += ranges ? bytesToRead(ranges, directory.bytesOf(index)) : directory.bytesOf(index)
     }
   }

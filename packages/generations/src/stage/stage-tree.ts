@@ -15,6 +15,7 @@ import type { DatabaseStager } from './database-stager.ts'
 import { fetchAttributes } from './fetch-attributes.ts'
 import { changedBytesOf } from './large-files.ts'
 import { surveyListed } from './listed-survey.ts'
+import type { ByteSpan } from './segments.ts'
 import { type DatabaseMemories, StageEngine } from './stage-engine.ts'
 import { runJobs, type StageJob } from './stage-jobs.ts'
 import type { StageSession } from './stage-messages.ts'
@@ -42,6 +43,8 @@ export interface StageInput {
   readonly state: TreeState
   readonly memories: DatabaseMemories
   readonly changes: Changes
+  /** Those under which a database was captured before: it is read by what changed since. */
+  readonly pins: ReadonlySet<string>
 }
 
 /** A staged tree: its chunks are in packs that are full or still open in `engine`. */
@@ -97,8 +100,9 @@ class TreeStaging {
 
   async run(): Promise<StagedTree> {
     const { surveyed, jobs } = await this.#survey()
-    const inline = jobs.length === 0 && changedBytesOf(surveyed, this.#feed) <= INLINE_BYTES_MAX
-    if (inline) await this.#stageInline(surveyed)
+    const holds = jobs.length > 0 ? NOTHING_HELD : await this.#hold(this.#engine.holdable(surveyed))
+    const changedBytes = changedBytesOf(surveyed, (path) => this.#rangesOf(path, holds))
+    if (jobs.length === 0 && changedBytes <= INLINE_BYTES_MAX) await this.#stageInline(surveyed, holds)
     else await this.#stagePooled([...jobs, ...this.#flatJobs(surveyed)])
     this.#stager.linkUp()
     const top = await fetchAttributes(this.#deps.holdfs, this.#engine.source, [
@@ -155,9 +159,16 @@ class TreeStaging {
     return { surveyed, jobs: waiting.map((top) => ({ top, flat: false })) }
   }
 
-  async #stageInline(surveyed: readonly SurveyedDirectory[]): Promise<void> {
+  /** What may differ in a file; undefined: all of it. */
+  #rangesOf(path: ByteString, holds: DatabaseHolds): readonly ByteSpan[] | undefined {
+    const hold = holds.get(path)
+    if (hold?.kind === 'pinned' && this.#input.pins.has(hold.pin)) return hold.changed
+    return this.#feed?.rangesOf(path)
+  }
+
+  async #stageInline(surveyed: readonly SurveyedDirectory[], holds: DatabaseHolds): Promise<void> {
     const fetched = await fetchAttributes(this.#deps.holdfs, this.#engine.source, wantedOf(surveyed))
-    this.#databases.hold(await this.#hold(this.#engine.holdable(surveyed)))
+    this.#databases.hold(holds)
     this.#stager.build(surveyed, fetched)
   }
 
