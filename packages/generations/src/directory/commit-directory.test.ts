@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
@@ -70,4 +70,13 @@ test('a commit that waits for a short one of another process is made after it', 
   await watched.deps.clock.sleep(60)
   writer[Symbol.dispose]()
   assert.equal((await committing).by, 'self')
+})
+
+test('a commit whose cache cannot be saved is acknowledged all the same, and the next one reads everything', async () => {
+  await using watched = await WatchedDirectory.make()
+  writeFileSync(join(watched.path, 'a'), 'a')
+  mkdirSync(join(watched.folder, 'tree-state'))
+  const request = { path: watched.path, wish: { kind: 'sync' } } as const
+  assert.equal((await commitDirectory(watched.deps, request)).kind, 'committed')
+  assert.equal((await commitDirectory(watched.deps, request)).kind, 'unchanged')
 })

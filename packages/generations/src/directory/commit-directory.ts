@@ -19,8 +19,8 @@ export interface DirectoryCommit extends CommitAnswer {
 
 /** Between these a watch that is starting, or another commit, may have come as far as it must. */
 const HELD_RETRY_MS = [50, 100, 200, 400, 800, 1600] as const
-/** A tree that changes while it is read is read again after these. */
-const UNSTABLE_RETRY_MS = [10, 50, 250, 1000, 2000] as const
+/** A tree that changed while it was read, or a commit that GC overtook, is read again after these. */
+const AGAIN_AFTER_MS = [10, 50, 250, 1000, 2000] as const
 
 /**
  * Commits a directory once. While a watch runs, the watch does it, with its freeze. Rejects with `not-found`, with
@@ -92,11 +92,11 @@ async function commitOnce(
     await acceptOutcome(capture, outcome)
     return outcome
   }
-  for (const waitMs of UNSTABLE_RETRY_MS) {
+  for (const waitMs of AGAIN_AFTER_MS) {
     try {
       return saved(writer, await attempt())
     } catch (error) {
-      if (!isFailure(error, 'file-unstable')) throw error
+      if (!isFailure(error, 'file-unstable', 'gc-expired')) throw error
       await directory.deps.clock.sleep(waitMs)
     }
   }
@@ -104,6 +104,10 @@ async function commitOnce(
 }
 
 function saved(writer: DirectoryWriter, outcome: CommitOutcome): CommitAnswer {
-  writer.saveState()
+  try {
+    writer.saveState()
+  } catch {
+    // The commit stands: a cache that cannot be written costs the next one a full read.
+  }
   return answerOf(outcome)
 }
