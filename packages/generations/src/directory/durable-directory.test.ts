@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
 import type { FailureCode } from '@holdfast/protocol/failures'
@@ -9,7 +9,11 @@ import { noise } from '@holdfast/testkit/noise'
 import { assertSameTree } from '@holdfast/testkit/tree-facts'
 import { commitDirectory } from './commit-directory.ts'
 import { DurableDirectory } from './durable-directory.ts'
+import { makeStaging } from './restore-staging.ts'
 import { WatchedDirectory } from './watched-directory.fixture.ts'
+
+/** Above the largest that Linux gives. */
+const PID_NEVER = 2 ** 22 + 1
 
 const fails = (code: FailureCode) => (error: unknown) => isFailure(error, code)
 
@@ -36,6 +40,21 @@ describe('a restore of a directory', () => {
       await assertSameTree(ground.deps.holdfs, path, ground.path)
     }
     assert.deepEqual(leftBehind(ground.base), [])
+  })
+
+  test('removes what restores to that path left that were killed, and not what one makes that runs', async () => {
+    await using ground = await WatchedDirectory.make()
+    writeFileSync(join(ground.path, 'a'), 'a')
+    await commit(ground)
+    await using directory = await DurableDirectory.open(ground.deps, ground.path)
+    const path = join(ground.base, 'out')
+    const running = makeStaging(path, ground.deps.randomness)
+    const [prefix = '', pid = ''] = basename(running).split(/(?<=restoring-)(\d+)/)
+    for (const name of [`${prefix}${PID_NEVER}-1-abcdef01`, `${prefix}${pid}-1-abcdef02`, `${prefix}unnamed`])
+      mkdirSync(join(ground.base, name, 'd'), { recursive: true })
+    mkdirSync(join(ground.base, '.other.restoring-1-1-abcdef03'))
+    await directory.restore({ generation: await directory.find(), path })
+    assert.deepEqual(leftBehind(ground.base), [basename(running), '.other.restoring-1-1-abcdef03'].sort())
   })
 
   test('refuses a path that is taken, and changes nothing there', async () => {

@@ -18,7 +18,6 @@ import { type CommitOutcome, type CommitRequest, Committer } from '../commit/com
 import { chunkIdFromHex } from '../format/chunk-id.ts'
 import type { FrameCoding } from '../format/frame.ts'
 import { createFrameSeal, SEAL_KEY_BYTES } from '../format/frame-seal.ts'
-import { randomName } from '../format/names.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
 import type { GenerationIndex, GenerationRow, HeldLease } from '../index/generation-index.ts'
 import { ChunkReader } from '../read/chunk-reader.ts'
@@ -35,6 +34,7 @@ import { syncDirectory } from './json-file.ts'
 import { rememberedOf } from './local-generations.ts'
 import { makeBtrfsVolume } from './open-btrfs-volume.ts'
 import { saveRemembered } from './remembered-files.ts'
+import { makeStaging, removeAbandoned } from './restore-staging.ts'
 import { WriterLock } from './writer-lock.ts'
 
 /** What every operation on directories needs; the composition root makes it once. */
@@ -227,7 +227,8 @@ export class DurableDirectory implements AsyncDisposable {
 
   /**
    * Restores a generation as a new directory; the path appears at once, complete and durable. Rejects with `not-empty`
-   * or `already-exists` for a path that is taken, and as `restoreTree` does; then nothing is left behind.
+   * or `already-exists` for a path that is taken, and as `restoreTree` does; then nothing is left behind. What a
+   * restore that was killed left, the next one to the same path removes.
    */
   async restore(request: {
     readonly generation: GenerationRow
@@ -238,11 +239,8 @@ export class DurableDirectory implements AsyncDisposable {
   }): Promise<RestoredTree> {
     const path = resolve(request.path)
     refuseOccupied(path)
-    const staging = join(
-      dirname(path),
-      `.${basename(path).slice(0, 40)}.restoring-${randomName(this.deps.randomness).slice(0, 8)}`,
-    )
-    mkdirSync(staging, { recursive: true, mode: 0o700 })
+    await removeAbandoned(path)
+    const staging = makeStaging(path, this.deps.randomness)
     try {
       const restored = await this.restoreInto({ ...request, path: staging })
       await request.beforeVisible?.(staging)
