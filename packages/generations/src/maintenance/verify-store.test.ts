@@ -4,6 +4,7 @@ import { systemClock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
 import { seededNumbers } from '@holdfast/testkit/seeded-numbers'
 import { createFrameSeal } from '../format/frame-seal.ts'
+import { packKey } from '../format/names.ts'
 import { MemoryObjectStore } from '../store/memory-object-store.ts'
 import { compactWorkspace } from './compact-workspace.ts'
 import { DamagedStore } from './damaged-store.fixture.ts'
@@ -146,6 +147,21 @@ describe('a verify report', () => {
       [`packs/${recordPack}`],
     )
     store.heal()
+  })
+
+  test('takes a condemned pack that is gone for the work of GC, unless a generation needs it', async () => {
+    const ids = [...workspace.model.keys()]
+    const { recordPack: unneeded } = await world.index.generation(ids[0] ?? '')
+    const { recordPack: needed } = await world.index.generation(ids.at(-1) ?? '')
+    await world.index.condemnPacks(ORG, [unneeded, needed], systemClock.wallMs())
+    store.remove(packKey(unneeded))
+    assert.deepEqual((await verifyStore(world.deps, { org: ORG })).damaged, [])
+    store.remove(packKey(needed))
+    const { damaged } = await verifyStore(world.deps, { org: ORG })
+    assert.ok(damaged.some(({ object }) => object === packKey(needed)))
+    assert.ok(damaged.some(({ generations }) => generations.includes(ids.at(-1) ?? '')))
+    store.heal()
+    await world.index.reprievePacks(ORG, [needed, unneeded])
   })
 
   test('with all of an index object lost names every generation of the workspace', async () => {

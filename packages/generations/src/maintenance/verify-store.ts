@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto'
 import { isFailure } from '@holdfast/base/failure'
 import { packKey } from '../format/names.ts'
-import type { PackRow } from '../index/generation-index.ts'
 import { readIndexObject } from '../read/index-object.ts'
 import { DamageMap } from './damage-map.ts'
 import { findHurt } from './find-hurt.ts'
@@ -53,21 +52,27 @@ export async function verifyStore(deps: StoreDeps, request: VerifyRequest): Prom
   const damage = new DamageMap()
   const tables = await verifyIndexObjects(deps, workspaces, damage)
   const rows = subsetOf(await packsOf(deps, { request, workspaces, tables }), request.subset)
+  const halfDeleted = new Set<string>()
   let chunks = 0
   let bytes = 0
   for (let start = 0; start < rows.length; start += PARALLEL_READS) {
     const group = rows.slice(start, start + PARALLEL_READS)
-    const verdicts = await Promise.all(group.map((row) => verifyOne(deps, { row, tables, damage })))
+    const verdicts = await Promise.all(
+      group.map((row) => verifyOne(deps, { row, tables, damage, halfDeleted })),
+    )
     for (const verdict of verdicts) chunks += verdict
     bytes += group.reduce((sum, row) => sum + row.bytes, 0)
   }
   const hurt = await findHurt(deps, { org: request.org, workspaces, damage })
+  const damaged = damage.objects().map((object) => ({ ...object, ...hurt(object.object) }))
+  // What GC was about to forget hurts nobody; once somebody is hurt, whatever is gone may be why.
+  const isHurt = damaged.some(({ generations }) => generations.length > 0)
   return {
     packs: rows.length,
     indexObjects: tables.size,
     chunks,
     bytes,
-    damaged: damage.objects().map((object) => ({ ...object, ...hurt(object.object) })),
+    damaged: damaged.filter(({ object }) => isHurt || !halfDeleted.has(object)),
     unreferenced: await unreferencedObjects(deps, request.org),
   }
 }
@@ -97,6 +102,8 @@ async function verifyIndexObjects(
   return tables
 }
 
+type StatedPack = Awaited<ReturnType<StoreDeps['index']['packs']>>[number]
+
 /** Packs of the org that are not deleted, or those of them that a workspace's tables name, by name. */
 async function packsOf(
   deps: StoreDeps,
@@ -105,7 +112,7 @@ async function packsOf(
     readonly workspaces: readonly string[]
     readonly tables: ReadonlyMap<string, PlacedRows>
   },
-): Promise<PackRow[]> {
+): Promise<StatedPack[]> {
   const { org, workspace } = scope.request
   const rows = [...(await deps.index.packs(org, 'live')), ...(await deps.index.packs(org, 'condemned'))]
   if (workspace === undefined) return rows
@@ -117,7 +124,7 @@ async function packsOf(
   return rows.filter((row) => named.has(row.name))
 }
 
-function subsetOf(rows: readonly PackRow[], subset: VerifyRequest['subset']): readonly PackRow[] {
+function subsetOf(rows: readonly StatedPack[], subset: VerifyRequest['subset']): readonly StatedPack[] {
   if (subset === undefined) return rows
   const { part, parts } = subset
   return rows.filter(({ name }) => hash('sha256', name, 'buffer').readUInt32BE(0) % parts === part - 1)
@@ -126,9 +133,11 @@ function subsetOf(rows: readonly PackRow[], subset: VerifyRequest['subset']): re
 async function verifyOne(
   deps: StoreDeps,
   parts: {
-    readonly row: PackRow
+    readonly row: StatedPack
     readonly tables: ReadonlyMap<string, PlacedRows>
     readonly damage: DamageMap
+    /** Condemned packs that are gone: GC is between an object and its row, or was killed there. */
+    readonly halfDeleted: Set<string>
   },
 ): Promise<number> {
   const { row, damage } = parts
@@ -138,6 +147,7 @@ async function verifyOne(
     bytes = await deps.store.get(key)
   } catch (error) {
     if (!isFailure(error, 'object-missing', 'object-corrupt')) throw error
+    if (isFailure(error, 'object-missing') && row.condemnedAt !== null) parts.halfDeleted.add(key)
     damage.addPack(row.name, wordsOf(error), undefined)
     return 0
   }
