@@ -1,14 +1,9 @@
-import { execFile } from 'node:child_process'
-import { mkdtempSync, rmdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { systemClock } from '@holdfast/base/clock'
 import { Holdfs } from '@holdfast/generations/holdfs/holdfs'
 import { withBtrfsImage } from '@holdfast/testkit/btrfs-image'
+import { MemoryFolder } from './memory-folder.ts'
 import type { RunningWriter } from './running-writer.ts'
-
-const run = promisify(execFile)
 
 const IMAGE_BYTES = 1 << 30
 const FREEZE_MS_MAX = 5000
@@ -30,17 +25,11 @@ export class ProvingGround {
   }
 
   static async use(use: (ground: ProvingGround) => Promise<void>): Promise<void> {
-    const scratch = mkdtempSync(join(tmpdir(), 'holdfast-proof-'))
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=512m', 'tmpfs', scratch])
-    try {
-      await withBtrfsImage(IMAGE_BYTES, async (mountDir) => {
-        await using holdfs = await Holdfs.start()
-        await use(new ProvingGround(holdfs, mountDir, scratch))
-      })
-    } finally {
-      await run('umount', ['--lazy', scratch])
-      rmdirSync(scratch)
-    }
+    using scratch = new MemoryFolder()
+    await withBtrfsImage(IMAGE_BYTES, async (mountDir) => {
+      await using holdfs = await Holdfs.start()
+      await use(new ProvingGround(holdfs, mountDir, scratch.path))
+    })
   }
 
   /** Runs `use` with a fresh subvolume, which is removed with all its snapshots. */

@@ -1,7 +1,6 @@
 /**
  * A process that commits a directory once and prints what came of it as one line of JSON: `node commit-child.ts JSON`
- * with the fields of `CommitChildOptions`. Made to be killed with -9 at any call of its store or index, and to be run
- * as a user who may not read everything.
+ * with the fields of `CommitChildOptions`. Made to be run as a user who may not read everything.
  */
 import { mkdirSync } from 'node:fs'
 import { systemClock } from '@holdfast/base/clock'
@@ -22,28 +21,6 @@ import type { ObjectStore } from '@holdfast/generations/store/object-store'
 import type { CommitChildAnswer, CommitChildOptions } from './commit-process.ts'
 
 const options: CommitChildOptions = JSON.parse(process.argv[2] ?? '{}')
-let calls = 0
-
-/** The same port, with a kill before or after the n-th call that changes something. */
-function deadly<T extends object>(port: T, changing: readonly string[]): T {
-  return new Proxy(port, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name, target)
-      if (typeof value !== 'function') return value
-      if (!changing.includes(String(name))) return value.bind(target)
-      return async (...parameters: unknown[]) => {
-        const mine = ++calls
-        if (mine === options.killAt?.call && options.killAt.when === 'before')
-          process.kill(process.pid, 'SIGKILL')
-        const result: unknown = await value.apply(target, parameters)
-        if (mine === options.killAt?.call && options.killAt.when === 'after')
-          process.kill(process.pid, 'SIGKILL')
-        return result
-      }
-    },
-  })
-}
-
 async function commit(): Promise<CommitChildAnswer> {
   const random = { clock: systemClock, randomness: systemRandomness }
   await using store = await openFolderObjectStore(options.store, random)
@@ -51,13 +28,12 @@ async function commit(): Promise<CommitChildAnswer> {
   await using holdfs = await Holdfs.start()
   await using pool = new StagePool(1)
   const lease = await index.acquire(options.workspace)
-  const ports = { store: deadly(store, ['put']), index: deadly(index, ['append']) }
-  const committer = await Committer.open({ ...random, ...ports, holdfs, pool, sealKey: null }, lease)
+  const committer = await Committer.open({ ...random, store, index, holdfs, pool, sealKey: null }, lease)
   const image = { path: options.source, changes: { kind: 'unknown' }, consistency: 'cut' } as const
   const outcome = await committer.commit(image, { cause: 'sync', message: '' })
   const head = outcome.kind === 'committed' ? outcome.generation : outcome.head
   if (options.restoreTo !== undefined) await restore({ store, index, holdfs }, head.root, options.restoreTo)
-  return { kind: outcome.kind, id: head.id, root: head.root, calls }
+  return { kind: outcome.kind, id: head.id, root: head.root }
 }
 
 async function restore(

@@ -10,8 +10,6 @@ export interface CommitChildOptions {
   readonly workspace: string
   /** Restores what was committed into a new directory, too. */
   readonly restoreTo?: string
-  /** Ends the process with SIGKILL at its n-th put or append, before the call is made or after it has been answered. */
-  readonly killAt?: { readonly call: number; readonly when: 'before' | 'after' }
 }
 
 export type CommitChildAnswer =
@@ -19,10 +17,8 @@ export type CommitChildAnswer =
       readonly kind: 'committed' | 'unchanged'
       readonly id: string
       readonly root: string
-      readonly calls: number
     }
   | { readonly kind: 'failed'; readonly code: string; readonly details: Readonly<Record<string, unknown>> }
-  | { readonly kind: 'killed' }
 
 const MAIN = fileURLToPath(new URL('./commit-child.ts', import.meta.url))
 const CHILD_MS_MAX = 60_000
@@ -35,8 +31,7 @@ export function commitInProcess(
   const settings = { ...user, timeout: CHILD_MS_MAX, cwd: '/' }
   return new Promise((resolve, reject) => {
     execFile(process.execPath, [MAIN, JSON.stringify(options)], settings, (error, stdout, stderr) => {
-      if (error?.signal === 'SIGKILL') resolve({ kind: 'killed' })
-      else if (error) reject(new Error(`${error.message}\n${stderr}`))
+      if (error) reject(new Error(`${error.message}\n${stderr}`))
       else resolve(JSON.parse(stdout) as CommitChildAnswer)
     })
   })

@@ -4,11 +4,11 @@ import { test } from 'node:test'
 import { systemClock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
 import { FaultyObjectStore } from '@holdfast/testkit/faulty-object-store'
+import { portsWith } from '@holdfast/testkit/observed-ports'
 import { packKey } from '../format/names.ts'
 import { MemoryObjectStore } from '../store/memory-object-store.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { compactWorkspace } from './compact-workspace.ts'
-import type { Failpoint } from './maintenance-deps.ts'
 import { assertRestorable, hastyClock, ORG, World, type WorldWorkspace } from './world.fixture.ts'
 
 const DAY_MS = 24 * 60 * 60_000
@@ -32,13 +32,13 @@ async function withGarbage(
   return { workspace, garbage, bytes }
 }
 
-/** GC that does something after one of its steps. */
-function collectWith(world: World, at: Failpoint, step: () => Promise<unknown>) {
-  const failpoint = async (name: Failpoint) => {
-    if (name === at) await step()
-  }
-  return collectGarbage({ ...world.deps, failpoint }, { org: ORG })
+/** GC that does something before or after one of its steps. */
+function collectWith(world: World, at: Parameters<typeof portsWith>[1], run: () => Promise<unknown>) {
+  return collectGarbage(portsWith(world.deps, at, run), { org: ORG })
 }
+
+const MARKED = { when: 'before', step: 'index.condemnPacks' } as const
+const CONDEMNED = { when: 'after', step: 'index.condemnPacks' } as const
 
 test('a pack that only dropped generations need is deleted, and the others stay', async () => {
   await using world = await World.make()
@@ -96,7 +96,7 @@ test('a generation of a fork keeps its chunks when its source has dropped them',
 test('a pack that a commit takes up between mark and condemnation is live again', async () => {
   await using world = await World.make()
   const { workspace, garbage, bytes } = await withGarbage(world)
-  const result = await collectWith(world, 'gc.marked', async () => {
+  const result = await collectWith(world, MARKED, async () => {
     workspace.write('again', bytes)
     await workspace.commit()
   })
@@ -108,7 +108,7 @@ test('a pack that a commit takes up between mark and condemnation is live again'
 test('a writer relies on no condemned pack: it uploads again', async () => {
   await using world = await World.make()
   const { workspace, bytes } = await withGarbage(world)
-  const result = await collectWith(world, 'gc.condemned', async () => {
+  const result = await collectWith(world, CONDEMNED, async () => {
     workspace.write('again', bytes)
     await workspace.commit()
   })
@@ -167,7 +167,7 @@ test('a condemned pack whose own footer cannot be read stays', async () => {
   )
   await using world = await World.make({ store })
   const { garbage } = await withGarbage(world)
-  const result = await collectWith(world, 'gc.condemned', async () => {
+  const result = await collectWith(world, CONDEMNED, async () => {
     damaged = packKey(garbage)
   })
   assert.deepEqual([result.deletedPacks, result.doubtful], [0, [garbage]])
@@ -186,7 +186,7 @@ test('a condemned pack is kept while the pack that should hold its chunks is mis
   await compactWorkspace(world.deps, { lease: workspace.lease, always: true })
   const old = (await world.index.packs(ORG, 'live')).length
   const merged = new Set<string>()
-  const result = await collectWith(world, 'gc.checked', async () => {
+  const result = await collectWith(world, { when: 'before', step: 'store.head packs' }, async () => {
     for (const { name } of await world.index.packs(ORG, 'live')) merged.add(name)
     for (const name of merged) await world.store.delete(packKey(name))
   })
@@ -232,12 +232,12 @@ test('an upload that takes effect after its pack was deleted is swept as an orph
 
 test('a run that ends at any step is taken up by the next one', async () => {
   for (const at of [
-    'gc.marked',
-    'gc.condemned',
-    'gc.boundary',
-    'gc.checked',
-    'gc.object-deleted',
-    'gc.forgotten',
+    MARKED,
+    CONDEMNED,
+    { when: 'after', step: 'index.advanceBoundary' },
+    { when: 'before', step: 'store.delete packs' },
+    { when: 'after', step: 'store.delete packs' },
+    { when: 'after', step: 'index.forgetPacks' },
   ] as const) {
     await using world = await World.make()
     const { workspace, garbage } = await withGarbage(world)
@@ -283,11 +283,10 @@ test('a compaction that stalls past the grace is told that GC has moved on, and 
   await using world = await World.make()
   const { workspace } = await withGarbage(world)
   let swept = 0
-  const failpoint = async (name: Failpoint) => {
-    if (name === 'compact.index-stored')
-      swept += (await collectGarbage(world.deps, { org: ORG })).deletedIndexObjects
-  }
-  const stalled = compactWorkspace({ ...world.deps, failpoint }, { lease: workspace.lease, always: true })
+  const deps = portsWith(world.deps, { when: 'before', step: 'index.replaceIndex' }, async () => {
+    swept += (await collectGarbage(world.deps, { org: ORG })).deletedIndexObjects
+  })
+  const stalled = compactWorkspace(deps, { lease: workspace.lease, always: true })
   await assert.rejects(stalled, (error) => isFailure(error, 'gc-expired'))
   assert.equal(swept, 1)
   await compactWorkspace(world.deps, { lease: workspace.lease, always: true })

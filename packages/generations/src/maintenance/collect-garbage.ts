@@ -1,7 +1,7 @@
 import { isFailure } from '@holdfast/base/failure'
 import { ChunkGraph } from './chunk-graph.ts'
 import { type DeletedPacks, deleteCondemned } from './delete-condemned.ts'
-import { type MaintenanceDeps, reach } from './maintenance-deps.ts'
+import type { MaintenanceDeps } from './maintenance-deps.ts'
 import { markOrg } from './mark-org.ts'
 import { deleteUnknownObjects, findUnknownObjects } from './unknown-objects.ts'
 
@@ -48,20 +48,17 @@ export async function collectGarbage(
   const live = await deps.index.packs(org, 'live')
   const { needed } = await markOrg(deps, org, graph)
   const unknown = await findUnknownObjects(deps, org, request.sweepOrphans ?? false)
-  await reach(deps, 'gc.marked')
   const garbage = live.map((pack) => pack.name).filter((name) => !needed.has(name))
   const left = await deps.index.packs(org, 'condemned')
   const pending = garbage.length + left.length + unknown.indexObjects.length + unknown.orphans.length
   const nothing = { condemned: 0, deletedIndexObjects: 0, deletedOrphans: 0, ...overdue }
   if (pending === 0 || (request.wait === false && garbage.length === 0)) return nothing
   await condemn(deps, org, garbage)
-  await reach(deps, 'gc.condemned')
   if (request.wait === false) return { ...nothing, condemned: garbage.length }
   const due = await dueNow(deps, org)
   await deps.clock.sleep(graceMs)
   const deleted = await deleteAfterGrace(deps, { org, due, graph })
   const swept = await deleteUnknownObjects(deps, org, unknown)
-  await reach(deps, 'gc.swept')
   return { condemned: garbage.length, ...sumOf(overdue, deleted), ...swept }
 }
 
@@ -96,12 +93,10 @@ async function deleteAfterGrace(
   { org, graph, due }: { readonly org: string; readonly graph: ChunkGraph; readonly due: Due },
 ): Promise<DeletedPacks> {
   await deps.index.advanceBoundary(org, due.clock)
-  await reach(deps, 'gc.boundary')
   const condemned = await deps.index.packs(org, 'condemned')
   const times = new Map(condemned.map(({ name, condemnedAt }) => [name, condemnedAt]))
   const still = due.packs.filter(({ name, condemnedAt }) => times.get(name) === condemnedAt)
   const marked = await markOrg(deps, org, graph)
-  await reach(deps, 'gc.checked')
   return deleteCondemned(deps, org, { due: still, marked })
 }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { systemClock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
 import { FaultyObjectStore } from '@holdfast/testkit/faulty-object-store'
+import { portsWith } from '@holdfast/testkit/observed-ports'
 import { chunkIdOf } from '../format/chunk-id.ts'
 import { decodeGenerationRecord } from '../format/generation-record.ts'
 import { packKey } from '../format/names.ts'
@@ -82,14 +83,10 @@ test('a commit while a compaction runs is not lost, and the next compaction take
   const workspace = await world.workspace('ws-1')
   await commitMany(workspace, 20)
   let between = ''
-  const deps = {
-    ...world.deps,
-    failpoint: async (name: string) => {
-      if (name !== 'compact.packs-stored') return
-      workspace.write('between', 'written while compaction ran')
-      between = await workspace.commit()
-    },
-  }
+  const deps = portsWith(world.deps, { when: 'before', step: 'store.put index' }, async () => {
+    workspace.write('between', 'written while compaction ran')
+    between = await workspace.commit()
+  })
   await compactWorkspace(deps, { lease: workspace.lease, always: true })
   const { deltaPacks } = await world.index.chunkIndex('ws-1')
   assert.deepEqual(
@@ -112,14 +109,10 @@ test('a chunk that a commit takes up again while a compaction leaves it behind i
   workspace.remove('gone')
   await commitMany(workspace, 20)
   await world.index.dropGenerations([first])
-  const deps = {
-    ...world.deps,
-    failpoint: async (name: string) => {
-      if (name !== 'compact.index-stored') return
-      workspace.write('back', forgotten)
-      await workspace.commit()
-    },
-  }
+  const deps = portsWith(world.deps, { when: 'before', step: 'index.replaceIndex' }, async () => {
+    workspace.write('back', forgotten)
+    await workspace.commit()
+  })
   await compactWorkspace(deps, { lease: workspace.lease, always: true })
   await collectGarbage(world.deps, { org: ORG })
   await assertRestorable(world, workspace.model)
@@ -163,12 +156,9 @@ test('under a lease that was lost, or after an index that moved on, a compaction
   const rival = await world.workspace('ws-1')
   await assert.rejects(compact(world, workspace), (error) => isFailure(error, 'lease-lost'))
   assert.deepEqual(await world.index.chunkIndex('ws-1'), before)
-  const deps = {
-    ...world.deps,
-    failpoint: async (name: string) => {
-      if (name === 'compact.index-stored') await compact(world, rival)
-    },
-  }
+  const deps = portsWith(world.deps, { when: 'before', step: 'index.replaceIndex' }, () =>
+    compact(world, rival),
+  )
   const late = compactWorkspace(deps, { lease: rival.lease, always: true })
   await assert.rejects(late, (error) => isFailure(error, 'head-moved'))
   await assertRestorable(world, workspace.model)

@@ -3,7 +3,7 @@ import type { HeldLease, IndexReplacement } from '../index/generation-index.ts'
 import { ChunkGraph } from './chunk-graph.ts'
 import { COMPACTION_POLICY, type CompactionPolicy, planCompaction } from './compaction-plan.ts'
 import { copyLiveChunks } from './copy-live-chunks.ts'
-import { type MaintenanceDeps, reach } from './maintenance-deps.ts'
+import type { MaintenanceDeps } from './maintenance-deps.ts'
 import { markWorkspace } from './mark-workspace.ts'
 import { packUses } from './pack-uses.ts'
 import { hasWornTable, storeMergedIndex } from './store-merged-index.ts'
@@ -60,16 +60,12 @@ export async function compactWorkspace(
   const plan = planCompaction(packUses(mark, lease), request.policy ?? COMPACTION_POLICY)
   if (plan.sources.length === 0 && source.deltaPacks.length === 0 && !hasWornTable(mark.current))
     return { kind: 'nothing' }
-  await reach(deps, 'compact.marked')
   const sources = new Set(plan.sources.map((pack) => pack.name))
   const packs = sources.size === 0 ? [] : await copyLiveChunks(deps, { lease, mark, sources })
-  await reach(deps, 'compact.packs-stored')
   const baseObjects = await storeMergedIndex(deps, { lease, mark, packs })
-  await reach(deps, 'compact.index-stored')
   const newPacks = packs.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }))
   const covered = source.deltaPacks.map((pack) => pack.name)
   await replace(deps, lease, { replaces: source.baseObjects, baseObjects, newPacks, covered, gcSeen })
-  await reach(deps, 'compact.replaced')
   return {
     kind: 'compacted',
     packsRead: sources.size,

@@ -3,7 +3,7 @@ import { type ChunkId, chunkIdOf, chunkIdToHex } from '../format/chunk-id.ts'
 import { packKey } from '../format/names.ts'
 import type { PackRow } from '../index/generation-index.ts'
 import { readPackEnd } from '../read/pack-reader.ts'
-import { type MaintenanceDeps, reach } from './maintenance-deps.ts'
+import type { MaintenanceDeps } from './maintenance-deps.ts'
 import type { OrgMark } from './mark-org.ts'
 import { isOfWholeStore } from './store-refusal.ts'
 
@@ -29,7 +29,6 @@ export async function deleteCondemned(
 ): Promise<DeletedPacks> {
   const reprieved = due.map((pack) => pack.name).filter((name) => marked.needed.has(name))
   if (reprieved.length > 0) await deps.index.reprievePacks(org, reprieved)
-  await reach(deps, 'gc.reprieved')
   const unneeded = due.filter((pack) => !marked.needed.has(pack.name))
   const check = new FooterCheck(deps, marked, new Set(unneeded.map((pack) => pack.name)))
   const doubtful: string[] = []
@@ -40,9 +39,7 @@ export async function deleteCondemned(
     doubtful.push(...group.filter((_, index) => verdicts[index] === 'doubtful').map((pack) => pack.name))
     const going = group.filter((_, index) => verdicts[index] === 'delete')
     await Promise.all(going.map((pack) => deps.store.delete(packKey(pack.name))))
-    await reach(deps, 'gc.object-deleted')
     await forget(deps, org, going)
-    await reach(deps, 'gc.forgotten')
     deleted.push(...going)
   }
   const deletedBytes = deleted.reduce((sum, pack) => sum + pack.bytes, 0)

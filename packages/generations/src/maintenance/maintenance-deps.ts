@@ -14,28 +14,4 @@ export interface StoreDeps {
 export interface MaintenanceDeps extends StoreDeps {
   readonly clock: Clock
   readonly randomness: Randomness
-  /** Called with the name of each step that is done; tests end the process there. */
-  readonly failpoint?: (name: Failpoint) => Promise<void> | void
-}
-
-/** The steps between which a crash leaves something for the next run. */
-export const FAILPOINTS = [
-  'compact.marked',
-  'compact.packs-stored',
-  'compact.index-stored',
-  'compact.replaced',
-  'gc.marked',
-  'gc.condemned',
-  'gc.boundary',
-  'gc.checked',
-  'gc.reprieved',
-  'gc.object-deleted',
-  'gc.forgotten',
-  'gc.swept',
-] as const
-
-export type Failpoint = (typeof FAILPOINTS)[number]
-
-export async function reach(deps: MaintenanceDeps, name: Failpoint): Promise<void> {
-  await deps.failpoint?.(name)
 }
