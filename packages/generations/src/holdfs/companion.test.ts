@@ -144,6 +144,18 @@ describe('the companion process', () => {
     assert.equal(result.stdout.toString(), 'answered\n')
   })
 
+  test('when the companion dies, a process that has nothing else to do hears of it before it ends', () => {
+    const script = `
+      import { Holdfs } from '${CLIENT}'
+      const holdfs = await Holdfs.start()
+      process.kill(holdfs.pid, 'SIGSTOP')
+      const asked = holdfs.syncfs('/')
+      process.kill(holdfs.pid, 'SIGKILL')
+      await asked.catch((error) => console.log(error.code))`
+    const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script])
+    assert.deepEqual([stdout.toString(), status], ['helper-failed\n', 0])
+  })
+
   test('a round trip is answered, and its latency printed', async () => {
     await using holdfs = await Holdfs.start()
     const micros: number[] = []

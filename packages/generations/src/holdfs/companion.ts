@@ -27,6 +27,7 @@ export class Companion implements AsyncDisposable {
   readonly #child: ChildProcess
   readonly #stdin: Socket
   readonly #stdout: Socket
+  readonly #stderrSocket: Socket
   readonly #clock: Clock
   readonly #splitter = new ReplySplitter()
   readonly #pending = new Map<number, Pending>()
@@ -56,7 +57,7 @@ export class Companion implements AsyncDisposable {
     this.#clock = clock
     this.#stdin = socketOf(child.stdin)
     this.#stdout = socketOf(child.stdout)
-    const stderr = socketOf(child.stderr)
+    this.#stderrSocket = socketOf(child.stderr)
     this.#closed = new Promise((resolve) => {
       child.once('close', (code, signal) => {
         this.#fail(`the native companion ended (${signal ?? `status ${code}`}) ${this.#stderr}`.trim())
@@ -66,14 +67,12 @@ export class Companion implements AsyncDisposable {
     this.#stdin.on('error', () => {}) // its end is told by 'close'
     this.#stdout.on('error', () => {})
     this.#stdout.on('data', (chunk: Buffer) => this.#receive(chunk))
-    stderr.on('error', () => {})
-    stderr.on('data', (chunk: Buffer) => {
+    this.#stderrSocket.on('error', () => {})
+    this.#stderrSocket.on('data', (chunk: Buffer) => {
       this.#stderr = (this.#stderr + chunk.toString('latin1')).slice(-STDERR_CHARS_MAX)
     })
-    child.unref()
-    stderr.unref()
     this.#stdin.unref()
-    this.#stdout.unref()
+    this.#letProcessEnd()
   }
 
   get pid(): number {
@@ -87,7 +86,7 @@ export class Companion implements AsyncDisposable {
     const id = this.#nextId
     const frame = encodeRequest(id, operation, payload)
     this.#nextId = (id + 1) % ID_MODULUS
-    this.#stdout.ref()
+    this.#keepProcess()
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject })
       this.#stdin.write(frame)
@@ -96,8 +95,7 @@ export class Companion implements AsyncDisposable {
 
   /** Lets requests under way finish, then ends the process: what it still holds frozen is thawed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.ref()
-    this.#stdout.ref()
+    this.#keepProcess()
     this.#stdin.end()
     const waited = new AbortController()
     const late = this.#clock.sleep(CLOSE_MS_MAX, waited.signal).catch(() => {})
@@ -120,7 +118,7 @@ export class Companion implements AsyncDisposable {
     if (!pending)
       throw new Failure('helper-failed', 'the native companion answered a request that is not open')
     this.#pending.delete(reply.id)
-    if (this.#pending.size === 0) this.#stdout.unref()
+    if (this.#pending.size === 0) this.#letProcessEnd()
     pending.resolve(reply)
   }
 
@@ -128,8 +126,16 @@ export class Companion implements AsyncDisposable {
     this.#failure ??= new Failure('helper-failed', message)
     for (const pending of this.#pending.values()) pending.reject(this.#failure)
     this.#pending.clear()
-    this.#stdout.unref()
-    this.#child.unref()
+    this.#letProcessEnd()
+  }
+
+  /** Until the replies that are waited for, or the end of the companion, have been heard of. */
+  #keepProcess(): void {
+    for (const each of [this.#child, this.#stdout, this.#stderrSocket]) each.ref()
+  }
+
+  #letProcessEnd(): void {
+    for (const each of [this.#child, this.#stdout, this.#stderrSocket]) each.unref()
   }
 }
 
