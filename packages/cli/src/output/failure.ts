@@ -15,6 +15,8 @@ const CODE_OF_ERRNO: Readonly<Record<string, FailureCode>> = {
   ENOSPC: 'volume-full',
   EDQUOT: 'volume-full',
   EIO: 'source-failed',
+  EMFILE: 'source-failed',
+  ENFILE: 'source-failed',
 }
 
 /**

@@ -43,14 +43,12 @@ export function readJsonFile(path: string): Record<string, unknown> | undefined 
 
 function readTextFile(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8')
+    // As text, Node would end the process where the file cannot be closed.
+    return readFileSync(path).toString('utf8')
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw new Failure(
-      'no-permission',
-      `cannot read ${path}`,
-      { path, errno: errnoOf(error) ?? 'unknown' },
-      error,
-    )
+    const errno = errnoOf(error) ?? 'unknown'
+    if (errno === 'ENOENT') return undefined
+    const code = errno === 'EACCES' || errno === 'EPERM' ? 'no-permission' : 'source-failed'
+    throw new Failure(code, `cannot read ${path}: ${errno}`, { path, errno }, error)
   }
 }
