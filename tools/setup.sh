@@ -13,7 +13,7 @@ xfsprogs|command -v mkfs.xfs|makes the disks that reflink tests copy on
 mount|command -v mount|mounts those images
 util-linux|command -v prlimit|limits the memory and files of tests
 sqlite3|command -v sqlite3|a second SQLite, to check ours against
-strace|command -v strace|shows tests which bytes are synced before which
+strace|command -v strace|makes system calls fail in tests, and shows what is synced before what
 python3|command -v python3|a foreign program that writes while directories are captured
 LIST
 }

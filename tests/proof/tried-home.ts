@@ -41,6 +41,16 @@ export class TriedHome implements Disposable {
     this.target = join(live, 'out', 'restored')
   }
 
+  /** A place beside everything that is looked at. */
+  get scratch(): string {
+    return this.#memory.path
+  }
+
+  /** Whether a path is where a restore goes, or beside it. */
+  isOut(path: string): boolean {
+    return path.startsWith(dirname(this.target))
+  }
+
   /** The history before the operation; for a collection of garbage, with all that such a one can meet. */
   static async make(operation: Operation): Promise<TriedHome> {
     const tried = new TriedHome()
