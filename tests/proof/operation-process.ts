@@ -26,15 +26,24 @@ export interface OperationRun {
 /** The steps that were met, in order; or that the process was killed before its end. */
 export type OperationEnd = readonly Step[] | 'killed'
 
-/** Does an operation once in a process of its own. */
-export function runOperation(run: OperationRun): Promise<OperationEnd> {
+/** Does an operation once in a process of its own; its pid is told at once. */
+export function runOperation(
+  run: OperationRun,
+  onPid: (pid: number) => void = () => {},
+): Promise<OperationEnd> {
   const env = { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE }
   const options = { timeout: CHILD_MS_MAX, cwd: '/', env }
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, [CHILD, JSON.stringify(run)], options, (error, stdout, stderr) => {
-      if (error?.signal === 'SIGKILL') resolve('killed')
-      else if (error) reject(new Error(`${error.message}\n${stderr}`))
-      else resolve(JSON.parse(stdout) as Step[])
-    })
+    const child = execFile(
+      process.execPath,
+      [CHILD, JSON.stringify(run)],
+      options,
+      (error, stdout, stderr) => {
+        if (error?.signal === 'SIGKILL') resolve('killed')
+        else if (error) reject(new Error(`${error.message}\n${stderr}`))
+        else resolve(JSON.parse(stdout) as Step[])
+      },
+    )
+    if (child.pid !== undefined) onPid(child.pid)
   })
 }
