@@ -216,7 +216,7 @@ function modelPromise(open: OpenStore): void {
         const model = new Map<string, Buffer>()
         for (const each of steps) await agree(store, model, { ...each, under: `r${run}/` })
       }),
-      { numRuns: 25, seed: 20_260_801 },
+      { numRuns: process.env.HOLDFAST_LONG ? 1_000 : 25, seed: 20_260_801 },
     )
   })
 }

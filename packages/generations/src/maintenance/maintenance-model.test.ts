@@ -8,7 +8,7 @@ import { rebuildIndex } from './rebuild-index.ts'
 import { verifyStore } from './verify-store.ts'
 import { assertRestorable, ORG, World, type WorldWorkspace } from './world.fixture.ts'
 
-const RUNS = process.env.HOLDFAST_LONG ? 200 : 12
+const RUNS = process.env.HOLDFAST_LONG ? 1_000 : 12
 
 type Step =
   | { readonly do: 'commit'; readonly workspace: number; readonly file: number; readonly content: number }
