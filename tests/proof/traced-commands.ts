@@ -6,6 +6,7 @@ import type { Operation } from './operations.ts'
 import { parseTrace, type TracedCall } from './traced-calls.ts'
 import type { TriedHome } from './tried-home.ts'
 
+const COMMAND_MS_MAX = 120_000
 const HOLD = fileURLToPath(import.meta.resolve('../../bin/hold'))
 
 /** The calls that change files, open or close them, or wait for a disk; under the names of x86-64 and arm64. */
@@ -76,6 +77,7 @@ export async function traceCommand(
   const child = spawn('strace', [...options, ...onPath, ...inject, ...command], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: COMMAND_MS_MAX,
   })
   const output = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text) => (output.stdout += text))
