@@ -68,6 +68,15 @@ function retentionPromises(open: OpenIndex): void {
         rows.map((row) => row.retained),
         [true, false, false],
       )
+      const retained = await index.history(WORKSPACE, { limit: 10, retainedOnly: true })
+      assert.deepEqual(
+        retained.map((row) => row.id),
+        [third.id],
+      )
+      assert.deepEqual(
+        await index.history(WORKSPACE, { limit: 10, retainedOnly: true, beforeSequence: 3 }),
+        [],
+      )
       await index.append(lease, first)
       assert.equal((await index.generation(first.id)).retained, false)
     }))

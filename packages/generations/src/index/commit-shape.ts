@@ -1,5 +1,5 @@
 import { Failure } from '@holdfast/base/failure'
-import type { GenerationCommit, IndexReplacement, PackRow } from './generation-index.ts'
+import type { GenerationCommit, HistoryPage, IndexReplacement, PackRow } from './generation-index.ts'
 
 /** An id or an object name: bounds what one row of the history can weigh. */
 const NAME_CHARS_MAX = 1024
@@ -34,7 +34,7 @@ export function checkCount(argument: string, count: number): void {
 }
 
 /** Rejects a listing that is empty by its own bounds, or unbounded. */
-export function checkPage(page: { readonly limit: number; readonly beforeSequence?: number }): void {
+export function checkPage(page: HistoryPage): void {
   checkCount('limit', page.limit)
   if (page.limit < 1 || page.limit > HISTORY_PAGE_MAX) throw wrong('limit', `from 1 to ${HISTORY_PAGE_MAX}`)
   if (page.beforeSequence !== undefined) checkCount('beforeSequence', page.beforeSequence)

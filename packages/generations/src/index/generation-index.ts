@@ -27,6 +27,15 @@ export interface PackRow {
   readonly sha256: string
 }
 
+/** A part of a history. */
+export interface HistoryPage {
+  readonly limit: number
+  /** Continues a listing. */
+  readonly beforeSequence?: number
+  /** Only those that can be restored: few, however long the history is. */
+  readonly retainedOnly?: boolean
+}
+
 /** What an append makes visible. `id` is the hash of the record, so equal ids mean equal commits. */
 export interface GenerationCommit {
   readonly id: string
@@ -119,11 +128,8 @@ export interface GenerationIndex extends AsyncDisposable {
 
   /** Rejects with `not-found`. */
   generation(id: string): Promise<GenerationRow>
-  /** Newest first; `beforeSequence` continues a listing. */
-  history(
-    workspace: string,
-    page: { readonly limit: number; readonly beforeSequence?: number },
-  ): Promise<readonly GenerationRow[]>
+  /** Newest first. */
+  history(workspace: string, page: HistoryPage): Promise<readonly GenerationRow[]>
   markVerified(id: string, verifiedAt: number): Promise<void>
   /**
    * Marks generations as no longer restorable, all or none. Refuses heads, and the fork points of forks that have no

@@ -14,6 +14,7 @@ import type {
   GenerationIndex,
   GenerationRow,
   HeldLease,
+  HistoryPage,
   IndexReplacement,
   PackRow,
   PackState,
@@ -103,15 +104,12 @@ export class MemoryGenerationIndex implements GenerationIndex {
     return this.#generationRow(id)
   }
 
-  async history(
-    workspace: string,
-    page: { readonly limit: number; readonly beforeSequence?: number },
-  ): Promise<readonly GenerationRow[]> {
+  async history(workspace: string, page: HistoryPage): Promise<readonly GenerationRow[]> {
     checkPage(page)
     const before = page.beforeSequence ?? Number.POSITIVE_INFINITY
     const rows = this.#found(workspace).generations.map((id) => this.#generationRow(id))
     return rows
-      .filter((row) => row.sequence < before)
+      .filter((row) => row.sequence < before && (row.retained || !page.retainedOnly))
       .reverse()
       .slice(0, page.limit)
   }

@@ -13,6 +13,7 @@ import type {
   GenerationIndex,
   GenerationRow,
   HeldLease,
+  HistoryPage,
   IndexReplacement,
   PackRow,
   PackState,
@@ -90,10 +91,7 @@ export class SqliteGenerationIndex implements GenerationIndex {
     return this.#read((connection) => generationRow(connection, id))
   }
 
-  async history(
-    workspace: string,
-    page: { readonly limit: number; readonly beforeSequence?: number },
-  ): Promise<readonly GenerationRow[]> {
+  async history(workspace: string, page: HistoryPage): Promise<readonly GenerationRow[]> {
     checkPage(page)
     return this.#read((connection) => historyPage(connection, workspace, page))
   }

@@ -1,6 +1,12 @@
 import { Failure } from '@holdfast/base/failure'
 import { type AppendState, decideAppend, neededPacks, type Tip } from './append-decision.ts'
-import type { GenerationCommit, GenerationRow, HeldLease, WorkspaceRow } from './generation-index.ts'
+import type {
+  GenerationCommit,
+  GenerationRow,
+  HeldLease,
+  HistoryPage,
+  WorkspaceRow,
+} from './generation-index.ts'
 import { type ForkPoint, refuseDrop, refuseFork } from './lineage-decision.ts'
 import { addDeltas, addPacks, boundaryOf, copyChunkIndex, packsByName } from './sqlite-chunk-index.ts'
 import type { SqliteConnection } from './sqlite-connection.ts'
@@ -111,19 +117,18 @@ export function appendGeneration(
   connection.run('UPDATE workspaces SET head = ? WHERE id = ?', commit.id, lease.workspace)
 }
 
+const PAGE = 'SELECT * FROM generations WHERE workspace = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?'
+const RETAINED_PAGE = PAGE.replace('ORDER', 'AND retained = 1 ORDER')
+
 /** Newest first, `limit` at most, all below `beforeSequence`. */
 export function historyPage(
   connection: SqliteConnection,
   workspace: string,
-  page: { readonly limit: number; readonly beforeSequence?: number },
+  page: HistoryPage,
 ): readonly GenerationRow[] {
   workspaceRow(connection, workspace)
-  const rows = connection.all(
-    'SELECT * FROM generations WHERE workspace = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?',
-    workspace,
-    page.beforeSequence ?? Number.MAX_SAFE_INTEGER,
-    page.limit,
-  )
+  const before = page.beforeSequence ?? Number.MAX_SAFE_INTEGER
+  const rows = connection.all(page.retainedOnly ? RETAINED_PAGE : PAGE, workspace, before, page.limit)
   return rows.map(generationOf)
 }
 

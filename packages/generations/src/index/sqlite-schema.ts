@@ -46,6 +46,7 @@ const SCHEMA = `
     retained INTEGER NOT NULL CHECK (retained IN (0, 1)),
     UNIQUE (workspace, sequence)
   ) STRICT;
+  CREATE INDEX generations_retained ON generations (workspace, sequence) WHERE retained = 1;
   CREATE TABLE packs (
     name TEXT PRIMARY KEY,
     org TEXT NOT NULL REFERENCES orgs (id),

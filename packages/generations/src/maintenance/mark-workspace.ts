@@ -40,9 +40,10 @@ export async function retainedGenerations(
   for (let before: number | undefined; ; ) {
     const page = await index.history(workspace, {
       limit: HISTORY_PAGE,
+      retainedOnly: true,
       ...(before === undefined ? {} : { beforeSequence: before }),
     })
-    retained.push(...page.filter((row) => row.retained))
+    retained.push(...page)
     before = page.at(-1)?.sequence
     if (before === undefined || page.length < HISTORY_PAGE) break
   }
