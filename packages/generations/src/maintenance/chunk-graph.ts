@@ -4,6 +4,7 @@ import { decodeContentList } from '../format/content-list.ts'
 import type { Entry } from '../format/entry.ts'
 import { decodeNode, decodeRoot } from '../format/tree-node.ts'
 import type { ChunkReader } from '../read/chunk-reader.ts'
+import { Turns } from './turns.ts'
 
 /** What a chunk is to the chunk that names it; equal bytes under two roles are two members of the graph. */
 export type ChunkRole = 'root' | 'node' | 'list' | 'content' | 'record'
@@ -20,6 +21,8 @@ interface Member extends GraphChunk {
   children: Uint32Array | undefined
 }
 
+/** To read a chunk that names others takes as long as to look at so many that were read before. */
+const CHUNKS_A_READ = 50
 const NONE = new Uint32Array(0)
 
 /**
@@ -42,12 +45,14 @@ export class ChunkGraph {
   /** Every chunk that `roots` reach, in the order of a walk. Rejects as `ChunkReader.read` does. */
   async reached(chunks: ChunkReader, roots: readonly GraphChunk[]): Promise<ReachedChunks> {
     const seen = new Set<number>()
+    const turns = Turns.ofChunks()
     for (const root of roots) {
       const waiting = [this.#number(root)]
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
         if (seen.has(next)) continue
         seen.add(next)
         const member = this.#at(next)
+        if (turns.isOver(member.children ? 1 : CHUNKS_A_READ)) await turns.pass()
         const children = member.children ?? (await this.#readChildren(chunks, member))
         for (let index = children.length - 1; index >= 0; index--) waiting.push(children[index] ?? 0)
       }

@@ -10,7 +10,8 @@ import { packKey } from '../format/names.ts'
 import { readPackEnd } from '../read/pack-reader.ts'
 import { MemoryObjectStore } from '../store/memory-object-store.ts'
 import { collectGarbage } from './collect-garbage.ts'
-import { type CompactionOutcome, compactWorkspace, DELTA_PACKS_MERGED } from './compact-workspace.ts'
+import { type CompactionOutcome, compactWorkspace } from './compact-workspace.ts'
+import { COMPACTION_POLICY } from './compaction-plan.ts'
 import { openReadable } from './mark-workspace.ts'
 import { readRecord } from './read-record.ts'
 import { assertRestorable, ORG, World, type WorldWorkspace } from './world.fixture.ts'
@@ -33,10 +34,10 @@ test('few young packs are left alone, many are merged into few, and every genera
   const workspace = await world.workspace('ws-1')
   await commitMany(workspace, 3)
   assert.deepEqual(await compact(world, workspace, false), { kind: 'nothing' })
-  await commitMany(workspace, DELTA_PACKS_MERGED - 3)
+  await commitMany(workspace, COMPACTION_POLICY.waitingPacksMax - 3)
   const outcome = await compact(world, workspace, false)
   assert.ok(outcome.kind === 'compacted')
-  assert.equal(outcome.packsRead, DELTA_PACKS_MERGED)
+  assert.equal(outcome.packsRead, COMPACTION_POLICY.waitingPacksMax)
   assert.equal(outcome.packsWritten, 3)
   const { baseObjects, deltaPacks } = await world.index.chunkIndex('ws-1')
   assert.deepEqual([baseObjects.length, deltaPacks.length], [1, 0])

@@ -1,19 +1,19 @@
 import { isFailure } from '@holdfast/base/failure'
 import type { HeldLease, IndexReplacement } from '../index/generation-index.ts'
 import { ChunkGraph } from './chunk-graph.ts'
-import { COMPACTION_POLICY, type CompactionPolicy, planCompaction } from './compaction-plan.ts'
+import {
+  COMPACTION_POLICY,
+  type CompactionPolicy,
+  compactionDueInMs,
+  planCompaction,
+  type WaitingPacks,
+} from './compaction-plan.ts'
 import { copyLiveChunks } from './copy-live-chunks.ts'
 import type { MaintenanceDeps } from './maintenance-deps.ts'
 import { markWorkspace } from './mark-workspace.ts'
 import { packUses } from './pack-uses.ts'
 import { hasWornTable, storeMergedIndex } from './store-merged-index.ts'
 
-/** Packs of commits that are merged together. */
-export const DELTA_PACKS_MERGED = 64
-/** The pack of a commit is merged after this time even if there are few. */
-const DELTA_AGE_MS_MAX = 5 * 60_000
-/** Fewer packs are left to wait for more, however old they are. */
-const DELTA_PACKS_MIN = 2
 /** A replacement whose answer was lost is submitted again after each of these waits. */
 const RESUBMIT_AFTER_MS = [50, 200, 800, 2000] as const
 
@@ -52,12 +52,15 @@ export async function compactWorkspace(
   deps: MaintenanceDeps,
   request: CompactionRequest,
 ): Promise<CompactionOutcome> {
-  const { lease } = request
+  const { lease, policy = COMPACTION_POLICY } = request
   const gcSeen = await deps.index.gcClock(lease.org)
-  if (!request.always && !(await isDue(deps, lease.workspace))) return { kind: 'nothing' }
+  if (!request.always) {
+    const waiting = await waitingPacks(deps, lease.workspace, policy)
+    if (compactionDueInMs(waiting, policy) > 0) return { kind: 'nothing' }
+  }
   const mark = await markWorkspace(deps, lease, request.graph ?? new ChunkGraph())
   const { source } = mark.current
-  const plan = planCompaction(packUses(mark, lease), request.policy ?? COMPACTION_POLICY)
+  const plan = planCompaction(await packUses(mark, lease), policy)
   if (plan.sources.length === 0 && source.deltaPacks.length === 0 && !hasWornTable(mark.current))
     return { kind: 'nothing' }
   const sources = new Set(plan.sources.map((pack) => pack.name))
@@ -75,14 +78,18 @@ export async function compactWorkspace(
   }
 }
 
-async function isDue(deps: MaintenanceDeps, workspace: string): Promise<boolean> {
+/** What a workspace has to merge. The age is that of the oldest pack which holds one of its newest records, else 0. */
+export async function waitingPacks(
+  deps: Pick<MaintenanceDeps, 'index' | 'clock'>,
+  workspace: string,
+  policy: CompactionPolicy,
+): Promise<WaitingPacks> {
   const { deltaPacks } = await deps.index.chunkIndex(workspace)
-  if (deltaPacks.length >= DELTA_PACKS_MERGED) return true
-  if (deltaPacks.length < DELTA_PACKS_MIN) return false
   const names = new Set(deltaPacks.map((pack) => pack.name))
-  const recent = await deps.index.history(workspace, { limit: DELTA_PACKS_MERGED })
+  const recent = await deps.index.history(workspace, { limit: policy.waitingPacksMax })
   const oldest = recent.findLast((row) => names.has(row.recordPack))
-  return oldest !== undefined && deps.clock.wallMs() - oldest.createdAt > DELTA_AGE_MS_MAX
+  const oldestAgeMs = oldest === undefined ? 0 : Math.max(0, deps.clock.wallMs() - oldest.createdAt)
+  return { count: deltaPacks.length, oldestAgeMs }
 }
 
 /** Submits a replacement, again and unchanged while its outcome is unknown. */

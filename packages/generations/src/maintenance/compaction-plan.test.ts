@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { COMPACTION_POLICY, type PackUse, planCompaction } from './compaction-plan.ts'
+import { COMPACTION_POLICY, compactionDueInMs, type PackUse, planCompaction } from './compaction-plan.ts'
 
 const MIB = 1 << 20
 
@@ -20,6 +20,16 @@ function pack(name: string, use: Partial<PackUse>): PackUse {
 function chosen(packs: readonly PackUse[]): readonly string[] {
   return planCompaction(packs, COMPACTION_POLICY).sources.map(({ name }) => name)
 }
+
+test('packs of commits are merged once there are many, or some that are old', () => {
+  const dueInMs = (count: number, oldestAgeMs: number) =>
+    compactionDueInMs({ count, oldestAgeMs }, COMPACTION_POLICY)
+  assert.equal(dueInMs(64, 0), 0)
+  assert.equal(dueInMs(63, 0), 300_000)
+  assert.equal(dueInMs(2, 299_000), 1000)
+  assert.equal(dueInMs(2, 400_000), 0)
+  assert.equal(dueInMs(1, 400_000), Number.POSITIVE_INFINITY)
+})
 
 const small = { bytes: 1000, chunkBytes: 1000, liveBytes: 500 }
 

@@ -12,7 +12,20 @@ export interface PackUse {
   readonly isOwn: boolean
 }
 
+/** Packs of commits that no merged table covers yet. */
+export interface WaitingPacks {
+  readonly count: number
+  /** How long ago the oldest of them was committed, in milliseconds. */
+  readonly oldestAgeMs: number
+}
+
 export interface CompactionPolicy {
+  /** So many packs of commits are merged at once. */
+  readonly waitingPacksMax: number
+  /** Fewer are left to wait for more, however old they are. */
+  readonly waitingPacksMin: number
+  /** They are merged after this time even if there are few. */
+  readonly waitingMsMax: number
   /** Packs stored in fewer bytes are merged once there are `smallPacksMin` of them. */
   readonly smallPackBytes: number
   readonly smallPacksMin: number
@@ -25,11 +38,21 @@ export interface CompactionPolicy {
 }
 
 export const COMPACTION_POLICY: CompactionPolicy = {
+  waitingPacksMax: 64,
+  waitingPacksMin: 2,
+  waitingMsMax: 5 * 60_000,
   smallPackBytes: 4 << 20,
   smallPacksMin: 16,
   liveShareMin: 0.5,
   deadShareMax: 0.2,
   stepBytesMax: 64 << 20,
+}
+
+/** In how many milliseconds the packs of commits are to be merged: 0 for now, Infinity while there are too few. */
+export function compactionDueInMs(waiting: WaitingPacks, policy: CompactionPolicy): number {
+  if (waiting.count >= policy.waitingPacksMax) return 0
+  if (waiting.count < policy.waitingPacksMin) return Number.POSITIVE_INFINITY
+  return Math.max(0, policy.waitingMsMax - waiting.oldestAgeMs)
 }
 
 export interface CompactionPlan {

@@ -7,6 +7,7 @@ import { ChunkWriter, type WrittenPack } from './chunk-writer.ts'
 import type { MaintenanceDeps } from './maintenance-deps.ts'
 import { placeOf, type WorkspaceMark } from './mark-workspace.ts'
 import { OpenPack } from './open-pack.ts'
+import { Turns } from './turns.ts'
 
 /** Source packs fetched at once. */
 const PARALLEL_READS = 8
@@ -36,7 +37,9 @@ export async function copyLiveChunks(
   const moving: CopiedChunk[] = []
   const byPack = new Map<string, CopiedChunk[]>([...sources].map((name) => [name, []]))
   const met = new Set<ChunkId>()
+  const visits = Turns.ofChunks()
   for (const { id, role } of mark.reached) {
+    if (visits.isOver()) await visits.pass()
     const chunks = byPack.get(ChunkIndex.packName(placeOf(mark, id)))
     if (chunks === undefined || met.has(id)) continue
     met.add(id)
@@ -50,7 +53,11 @@ export async function copyLiveChunks(
     nextName: () => newPackName(lease, deps.randomness),
     put: (pack) => deps.store.put(packKey(pack.name), pack.parts),
   })
-  for (const { bytes, isDense, ...chunk } of moving) writer.add(chunk, bytes, isDense)
+  const turns = Turns.ofBytes()
+  for (const { bytes, isDense, ...chunk } of moving) {
+    writer.add(chunk, bytes, isDense)
+    if (turns.isOver(bytes.length)) await turns.pass()
+  }
   for (const record of records) writer.add({ id: chunkIdOf(record), role: 'record' }, record, false)
   return writer.finish()
 }
@@ -69,18 +76,20 @@ async function readSources(
   )
   const records: Uint8Array[] = []
   const packs = [...byPack]
+  const turns = Turns.ofBytes()
   for (let start = 0; start < packs.length; start += PARALLEL_READS) {
     const group = packs.slice(start, start + PARALLEL_READS)
     const opened = await Promise.all(group.map(([name]) => OpenPack.get(deps, rowOf(rows, name))))
-    opened.forEach((pack, index) => {
+    for (const [index, pack] of opened.entries()) {
       for (const chunk of inPackOrder(pack, group[index]?.[1] ?? [])) {
         const { bytes, isDense } = pack.chunk(chunk.id)
         chunk.bytes = Buffer.from(bytes)
         chunk.isDense = isDense
+        if (turns.isOver(bytes.length)) await turns.pass()
       }
       const { record } = pack.end
       if (record && unmoved.has(chunkIdToHex(chunkIdOf(record)))) records.push(record)
-    })
+    }
   }
   return records
 }

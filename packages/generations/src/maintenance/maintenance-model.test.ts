@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { MemoryGenerationIndex } from '../index/memory-generation-index.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { compactWorkspace } from './compact-workspace.ts'
+import { COMPACTION_POLICY } from './compaction-plan.ts'
 import { rebuildIndex } from './rebuild-index.ts'
 import { verifyStore } from './verify-store.ts'
 import { assertRestorable, ORG, World, type WorldWorkspace } from './world.fixture.ts'
@@ -37,6 +38,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** Packs are merged from four on, so that short histories meet every case. */
 const policy = {
+  ...COMPACTION_POLICY,
   smallPackBytes: 1 << 20,
   smallPacksMin: 4,
   liveShareMin: 0.6,

@@ -23,7 +23,7 @@ export async function markOrg(deps: StoreDeps, org: string, graph: ChunkGraph): 
     const mark = await markWorkspace(deps, { org, workspace: id }, graph)
     for (const row of mark.retained) retained.add(row.id)
     for (const pack of packsOfRecords(mark)) needed.add(pack)
-    visitNeeded(mark, (found, id) => {
+    await visitNeeded(mark, (found, id) => {
       const pack = ChunkIndex.packName(found)
       needed.add(pack)
       places.set(id, pack)

@@ -11,6 +11,7 @@ import {
 } from '../read/load-chunk-index.ts'
 import { type ChunkGraph, type ReachedChunks, recordOf, rootOf } from './chunk-graph.ts'
 import type { StoreDeps } from './maintenance-deps.ts'
+import { Turns } from './turns.ts'
 
 const HISTORY_PAGE = 1000
 
@@ -90,8 +91,15 @@ export function placeOf(mark: WorkspaceMark, id: ChunkId): FoundChunk {
 }
 
 /** Calls `visit` with each chunk that the workspace needs, and where it is found. Rejects with `chunk-missing`. */
-export function visitNeeded(mark: WorkspaceMark, visit: (found: FoundChunk, id: ChunkId) => void): void {
-  for (const { id } of mark.reached) visit(placeOf(mark, id), id)
+export async function visitNeeded(
+  mark: WorkspaceMark,
+  visit: (found: FoundChunk, id: ChunkId) => void,
+): Promise<void> {
+  const turns = Turns.ofChunks()
+  for (const { id } of mark.reached) {
+    visit(placeOf(mark, id), id)
+    if (turns.isOver()) await turns.pass()
+  }
 }
 
 /** Packs that hold the record of a retained generation where its commit put it. */

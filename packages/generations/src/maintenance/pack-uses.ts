@@ -9,7 +9,10 @@ interface Counted {
 }
 
 /** The live packs that a workspace's tables name, and what its retained generations need of each. */
-export function packUses(mark: WorkspaceMark, lease: { readonly org: string; readonly workspace: string }) {
+export async function packUses(
+  mark: WorkspaceMark,
+  lease: { readonly org: string; readonly workspace: string },
+): Promise<readonly PackUse[]> {
   const { tables, condemned, gone } = mark.current
   const packs = new Map<string, Counted>()
   for (const table of tables.values()) {
@@ -24,7 +27,7 @@ export function packUses(mark: WorkspaceMark, lease: { readonly org: string; rea
     }
   }
   const needed = new Set(packsOfRecords(mark))
-  visitNeeded(mark, (found) => {
+  await visitNeeded(mark, (found) => {
     const name = ChunkIndex.packName(found)
     needed.add(name)
     const pack = packs.get(name)

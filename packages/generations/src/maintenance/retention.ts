@@ -20,7 +20,7 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 
-const RETENTION_POLICY: RetentionPolicy = [
+export const RETENTION_POLICY: RetentionPolicy = [
   { fromMs: 10 * MINUTE_MS, everyMs: MINUTE_MS },
   { fromMs: HOUR_MS, everyMs: 10 * MINUTE_MS },
   { fromMs: DAY_MS, everyMs: DAY_MS },

@@ -1,15 +1,15 @@
 import { isFailure } from '@holdfast/base/failure'
 import type { DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import { WriterLock } from '@holdfast/generations/directory/writer-lock'
-import { ChunkGraph } from '@holdfast/generations/maintenance/chunk-graph'
 import {
   collectGarbage,
   type GarbageCollected,
   GC_GRACE_MS,
 } from '@holdfast/generations/maintenance/collect-garbage'
-import { compactWorkspace } from '@holdfast/generations/maintenance/compact-workspace'
 import type { MaintenanceDeps } from '@holdfast/generations/maintenance/maintenance-deps'
+import { RETENTION_POLICY } from '@holdfast/generations/maintenance/retention'
 import { thinHistory } from '@holdfast/generations/maintenance/thin-history'
+import { tidyWorkspace } from '@holdfast/generations/maintenance/tidy-workspace'
 import type { CommandSpec, Given } from '../../command.ts'
 import type { Context } from '../../open-context.ts'
 import { counted, formatBytes, formatDuration } from '../../output/quantities.ts'
@@ -28,7 +28,8 @@ export const gcCommand: CommandSpec = {
   notes:
     'Generations of the last 10 minutes all stay, then one a minute, after an hour one in ten minutes, after a day one ' +
     'a day; checkpoints, fork points and the newest stay for good. Garbage is removed from the whole store of this ' +
-    'home after a grace, in which commits and restores that are under way come to their end; interrupting it is safe.',
+    'home after a grace, in which commits and restores that are under way come to their end; interrupting it is safe. ' +
+    'A watch does all of this by itself while it runs.',
   arguments: [DIR],
   options: [
     {
@@ -44,7 +45,7 @@ export const gcCommand: CommandSpec = {
     { flags: '--orphans', about: 'also remove what commits that never came about left in the store' },
   ],
   examples: [
-    { line: 'dir gc ./project', shows: 'for a nightly job, beside a watch' },
+    { line: 'dir gc ./project', shows: 'for a nightly job, where no watch runs' },
     { line: 'dir gc ./project --now', shows: 'when nothing else uses the store' },
   ],
   async run(context, given) {
@@ -84,12 +85,9 @@ async function tidy(
   const { config, store, index, coding } = directory
   const deps = { store, index, coding, clock: context.clock, randomness: context.randomness }
   const graceMs = graceOf(given)
-  const dropped = given.has('keepAll')
-    ? []
-    : await thinHistory(deps, config, { wallMs: context.clock.wallMs() })
-  const compacted = await compact(deps, directory, isHeld)
+  const { dropped, compacted } = await thinAndMerge(deps, directory, { given, isHeld })
   if (compacted === null)
-    context.output.note('hold: another process writes this history: its packs are not merged now')
+    context.output.note('hold: another process writes this history, and merges its packs')
   if (graceMs > 0)
     context.output.note(`hold: garbage is removed after ${formatDuration(graceMs)}; Ctrl-C is safe`)
   const sweepOrphans = given.has('orphans')
@@ -103,26 +101,23 @@ function graceOf(given: Given): number {
   return text === undefined ? GC_GRACE_MS : parseDurationMs('--grace', text, GRACE_BOUNDS)
 }
 
-/** Merges packs step by step under a lease of its own; null where another process has the right to write. */
-async function compact(
+/** Thins, and merges packs under a lease of its own: not where another process has the right to write. */
+async function thinAndMerge(
   deps: MaintenanceDeps,
   directory: DurableDirectory,
-  isHeld: boolean,
-): Promise<Compacted | null> {
-  using lock = isHeld ? undefined : takeUnlessHeld(directory.folder)
-  if (!isHeld && lock === undefined) return null
-  const lease = await deps.index.acquire(directory.config.workspace)
-  const graph = new ChunkGraph()
-  const sum = { packsRead: 0, packsWritten: 0, bytesWritten: 0 }
-  for (let step = 0; step < COMPACTION_STEPS_MAX; step++) {
-    const outcome = await compactWorkspace(deps, { lease, graph, always: true })
-    if (outcome.kind === 'nothing') break
-    sum.packsRead += outcome.packsRead
-    sum.packsWritten += outcome.packsWritten
-    sum.bytesWritten += outcome.bytesWritten
-    if (!outcome.more) break
+  { given, isHeld }: { readonly given: Given; readonly isHeld: boolean },
+): Promise<Pick<Tidied, 'dropped' | 'compacted'>> {
+  const { config, folder } = directory
+  const retention = given.has('keepAll') ? [] : RETENTION_POLICY
+  using lock = isHeld ? undefined : takeUnlessHeld(folder)
+  if (!isHeld && lock === undefined) {
+    const dropped = await thinHistory(deps, config, { wallMs: deps.clock.wallMs(), policy: retention })
+    return { dropped, compacted: null }
   }
-  return sum
+  const lease = await deps.index.acquire(config.workspace)
+  const request = { lease, retention, stepsMax: COMPACTION_STEPS_MAX }
+  const { dropped, packsRead, packsWritten, bytesWritten } = await tidyWorkspace(deps, request)
+  return { dropped, compacted: { packsRead, packsWritten, bytesWritten } }
 }
 
 function takeUnlessHeld(folder: string): WriterLock | undefined {
@@ -139,7 +134,7 @@ function describe(result: Tidied, elapsedMs: number): string {
     result
   const merged =
     compacted === null
-      ? 'not now: another process writes'
+      ? 'by the process that writes'
       : `${counted(compacted.packsRead, 'pack')} into ${compacted.packsWritten} (${formatBytes(compacted.bytesWritten)})`
   const others = deletedIndexObjects + deletedOrphans
   return `Tidied in ${formatDuration(elapsedMs)}\n${formatPairs([
