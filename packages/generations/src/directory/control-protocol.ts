@@ -92,7 +92,14 @@ const COMMIT_FIELDS = {
 const FIELDS: Readonly<Record<keyof ControlAnswers, Readonly<Record<string, string>>>> = {
   sync: COMMIT_FIELDS,
   checkpoint: COMMIT_FIELDS,
-  status: { state: 'string', path: 'string', sequence: 'number', rpoMs: 'number', lagMs: 'number' },
+  status: {
+    state: 'string',
+    path: 'string',
+    sequence: 'number',
+    rpoMs: 'number',
+    lagMs: 'number',
+    maintenance: 'object',
+  },
   stop: { stopping: 'boolean' },
 }
 

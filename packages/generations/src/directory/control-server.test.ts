@@ -34,6 +34,7 @@ const STATUS: WatchStatus = {
   scanMs: 0,
   lastFailure: null,
   commandPid: null,
+  maintenance: { lastCompactedAt: null, lastCollectedAt: null, lastDrill: null, lastFailure: null },
 }
 const PATIENT_LINES = 200
 

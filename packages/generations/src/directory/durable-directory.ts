@@ -290,6 +290,10 @@ export class DirectoryWriter implements Disposable {
     this.#committer = committer
   }
 
+  get lease(): HeldLease {
+    return this.#held.lease
+  }
+
   /** Commits an image of the directory; rejects as `Committer.commit` does. */
   commit(image: Image, request: CommitRequest): Promise<CommitOutcome> {
     return this.#committer.commit(image, request)

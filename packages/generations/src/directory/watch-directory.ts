@@ -1,12 +1,15 @@
 import { Failure, isFailure } from '@holdfast/base/failure'
+import type { CommittedGeneration } from '../commit/committer.ts'
 import { Holdfs } from '../holdfs/holdfs.ts'
 import type { Volume } from '../volume/volume.ts'
 import { ControlServer } from './control-server.ts'
 import { type DirectoryDeps, type DirectoryWriter, DurableDirectory } from './durable-directory.ts'
+import type { MaintenancePolicy } from './maintenance-policy.ts'
 import { openVolume } from './open-volume.ts'
 import { putBudgetFor } from './put-budget.ts'
 import type { CommandEnd } from './watch-command.ts'
 import { WatchLoop } from './watch-loop.ts'
+import { WatchMaintenance } from './watch-maintenance.ts'
 import type { CommitAnswer } from './watch-requests.ts'
 import { WatchRounds } from './watch-rounds.ts'
 import { percentile, type WatchStatus } from './watch-status.ts'
@@ -24,6 +27,8 @@ export interface WatchRequest extends WorkloadRequest {
    * `PutBudget`.
    */
   readonly everyMs?: number
+  /** What differs from `MAINTENANCE_POLICY`. */
+  readonly maintenance?: Partial<MaintenancePolicy>
 }
 
 /** How a watch ended. */
@@ -41,6 +46,7 @@ interface WatchParts {
   readonly writer: DirectoryWriter
   readonly volume: Volume
   readonly workload: Workload
+  readonly maintenance: WatchMaintenance
 }
 
 /**
@@ -57,8 +63,12 @@ export async function watchDirectory(deps: DirectoryDeps, request: WatchRequest)
   const writer = stack.use(await directory.openWriter())
   const volume = stack.use(await openVolume(directory))
   const control = stack.use(await ControlServer.listen(directory.folder))
+  const { lease } = writer
+  const policy = request.maintenance ?? {}
+  const maintenance = stack.use(await WatchMaintenance.open(directory, { lease, policy }))
   const workload = await Workload.open(deps, directory.folder, request)
-  const watch = new DirectoryWatch({ directory, writer, volume, workload }, everyMs, stack.move())
+  const parts = { directory, writer, volume, workload, maintenance }
+  const watch = new DirectoryWatch(parts, everyMs, stack.move())
   control.serve(watch)
   return watch
 }
@@ -78,7 +88,8 @@ export class DirectoryWatch implements AsyncDisposable {
     this.#rounds = new WatchRounds({ ...parts, clock })
     const saveState = () => parts.writer.saveState()
     const budget = putBudgetFor(parts.directory.store.address, clock.monotonicMs())
-    this.#loop = new WatchLoop({ clock, rounds: this.#rounds, everyMs, budget, saveState })
+    const onCommitted = (generation: CommittedGeneration) => parts.maintenance.noteCommit(generation)
+    this.#loop = new WatchLoop({ clock, rounds: this.#rounds, everyMs, budget, saveState, onCommitted })
     this.ended = this.#run(opened)
   }
 
@@ -108,7 +119,7 @@ export class DirectoryWatch implements AsyncDisposable {
   }
 
   status(): WatchStatus {
-    const { directory, volume, writer, workload } = this.#parts
+    const { directory, volume, writer, workload, maintenance } = this.#parts
     const rounds = this.#rounds
     const sinceSettledMs = directory.deps.clock.monotonicMs() - rounds.settledAt
     return {
@@ -127,6 +138,7 @@ export class DirectoryWatch implements AsyncDisposable {
       scanMs: rounds.scanMs,
       lastFailure: this.#loop.lastFailure,
       commandPid: this.commandPid,
+      maintenance: maintenance.status,
     }
   }
 
@@ -138,13 +150,14 @@ export class DirectoryWatch implements AsyncDisposable {
 
   async #run(opened: AsyncDisposable): Promise<WatchEnd> {
     await using _opened = opened
-    const { workload, writer } = this.#parts
+    const { workload, writer, maintenance } = this.#parts
     const command = workload.command?.ended.then((end) => {
       this.#loop.finish()
       return end
     })
     const failure = await this.#loop.run()
     this.#hasFailed = failure !== null
+    await maintenance[Symbol.asyncDispose]()
     if (isFailure(failure, 'helper-failed')) await this.#thawWithoutHelper()
     const commandEnd = (await command) ?? null
     await workload.close()

@@ -1,6 +1,6 @@
 import type { Clock } from '@holdfast/base/clock'
 import { Failure, failureToWire, isFailure } from '@holdfast/base/failure'
-import type { CommitRequest } from '../commit/committer.ts'
+import type { CommitRequest, CommittedGeneration } from '../commit/committer.ts'
 import type { PutBudget } from './put-budget.ts'
 import { Wakeup } from './wakeup.ts'
 import { type Batch, type CommitAnswer, type CommitWish, WatchRequests } from './watch-requests.ts'
@@ -29,6 +29,7 @@ export interface WatchLoopDeps {
   readonly budget: PutBudget | undefined
   /** Saves what the next process needs to find changes quickly. */
   readonly saveState: () => void
+  readonly onCommitted: (generation: CommittedGeneration) => void
 }
 
 type Turn = 'requests' | 'periodic' | 'final'
@@ -151,6 +152,7 @@ export class WatchLoop {
       this.#commitMs = now - beganAt
       this.#isStateSaved = false
       this.#deps.budget?.spend(now, found.generation.newObjects)
+      this.#deps.onCommitted(found.generation)
     }
     if (!this.#isStateSaved && now - this.#savedAt >= SAVE_STATE_MS) this.#saveState()
   }

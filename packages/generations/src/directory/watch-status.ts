@@ -10,6 +10,26 @@ export interface MetFailure {
   readonly metAt: number
 }
 
+/** How a drill of a watch ended. */
+export interface WatchDrill {
+  readonly generation: string
+  readonly sequence: number
+  /** Why the generation was not proven; null: it was, and is marked as verified. */
+  readonly problem: string | null
+  /** Milliseconds since 1970. */
+  readonly drilledAt: number
+}
+
+/** What a watch has done beside its commits; null: not yet. Instants in milliseconds since 1970. */
+export interface MaintenanceStatus {
+  readonly lastCompactedAt: number | null
+  /** Garbage was collected to the end, its grace included. */
+  readonly lastCollectedAt: number | null
+  readonly lastDrill: WatchDrill | null
+  /** The newest of what failed and has not succeeded since: it is tried again. */
+  readonly lastFailure: MetFailure | null
+}
+
 /** What a running watch says of itself. Times in milliseconds, instants in milliseconds since 1970. */
 export interface WatchStatus {
   /** `failed`: nothing is committed any more, though the command may run on. */
@@ -35,6 +55,7 @@ export interface WatchStatus {
   /** Of the round that failed last; null once one has ended well. */
   readonly lastFailure: MetFailure | null
   readonly commandPid: number | null
+  readonly maintenance: MaintenanceStatus
 }
 
 /** The value that `share` (0 to 1) of the values do not exceed; 0 of none. */
