@@ -3,8 +3,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
+import { COMPACTION_POLICY } from '../maintenance/compaction-plan.ts'
 import { commitDirectory } from './commit-directory.ts'
 import { DurableDirectory } from './durable-directory.ts'
+import { openVolume } from './open-volume.ts'
 import { watchDirectory } from './watch-directory.ts'
 import { WatchedDirectory } from './watched-directory.fixture.ts'
 
@@ -79,4 +81,43 @@ test('a commit whose cache cannot be saved is acknowledged all the same, and the
   const request = { path: watched.path, wish: { kind: 'sync' } } as const
   assert.equal((await commitDirectory(watched.deps, request)).kind, 'committed')
   assert.equal((await commitDirectory(watched.deps, request)).kind, 'unchanged')
+})
+
+/** So many changes and commits by one writer. */
+async function commitMany(watched: WatchedDirectory, count: number): Promise<void> {
+  await using directory = await DurableDirectory.open(watched.deps, watched.path)
+  using writer = await directory.openWriter()
+  await using volume = await openVolume(directory)
+  for (let made = 1; made <= count; made++) {
+    writeFileSync(join(watched.path, 'a'), `number ${made}`)
+    await using capture = await volume.capture(null)
+    await writer.commit(capture.image, { cause: 'periodic', message: '' })
+  }
+  writer.saveState()
+}
+
+test('commits without a watch tidy their history, so that it does not grow with each of them', async () => {
+  let isAway = false
+  await using watched = await WatchedDirectory.make((operation, key) =>
+    isAway && operation === 'put' && key.startsWith('index/') ? { kind: 'fail' } : undefined,
+  )
+  const request = { path: watched.path, wish: { kind: 'sync' } } as const
+  const commit = (made: number) => {
+    writeFileSync(join(watched.path, 'a'), String(made))
+    return commitDirectory(watched.deps, request)
+  }
+  const { waitingPacksMax } = COMPACTION_POLICY
+  await commitMany(watched, waitingPacksMax - 2)
+  assert.equal((await commit(waitingPacksMax - 1)).untidied, null)
+  await using directory = await DurableDirectory.open(watched.deps, watched.path)
+  const waiting = async () => (await directory.index.chunkIndex(directory.config.workspace)).deltaPacks.length
+  assert.equal(await waiting(), waitingPacksMax - 1)
+  isAway = true
+  const failed = await commit(waitingPacksMax)
+  assert.deepEqual([failed.kind, failed.untidied?.code], ['committed', 'store-unavailable'])
+  isAway = false
+  assert.equal((await commit(waitingPacksMax + 1)).untidied, null)
+  assert.equal(await waiting(), 0)
+  const restored = await watched.restore()
+  assert.equal(readFileSync(join(restored, 'a'), 'utf8'), String(waitingPacksMax + 1))
 })

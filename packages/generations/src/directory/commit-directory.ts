@@ -3,8 +3,10 @@ import type { CommitOutcome, CommitRequest } from '../commit/committer.ts'
 import { callWatcher } from './control-client.ts'
 import { type DirectoryDeps, type DirectoryWriter, DurableDirectory } from './durable-directory.ts'
 import { openVolume } from './open-volume.ts'
+import { tidyWhenDue } from './tidy-when-due.ts'
 import { answerOf, type CommitAnswer, type CommitWish } from './watch-requests.ts'
 import { acceptOutcome } from './watch-rounds.ts'
+import type { MetFailure } from './watch-status.ts'
 
 export interface CommitDirectoryRequest {
   readonly path: string
@@ -15,6 +17,8 @@ export interface CommitDirectoryRequest {
 export interface DirectoryCommit extends CommitAnswer {
   /** Who made it: this process, or the watch that runs. */
   readonly by: 'self' | 'watcher'
+  /** Why packs that were to be merged were not: the commit stands, and the next one tries again. Null: they were, or none. */
+  readonly untidied: MetFailure | null
 }
 
 /** Between these a watch that is starting, or another commit, may have come as far as it must. */
@@ -37,7 +41,7 @@ export async function commitDirectory(
     await deps.clock.sleep(waitMs)
   }
   using writer = await directory.openWriter()
-  return { ...(await commitOnce(directory, writer, request.wish)), by: 'self' }
+  return await commitOnce(directory, writer, request.wish)
 }
 
 /** Undefined when another process holds the right to write. */
@@ -46,7 +50,7 @@ async function commitHere(
   wish: CommitWish,
 ): Promise<DirectoryCommit | undefined> {
   using writer = await openUnlessHeld(directory)
-  return writer && { ...(await commitOnce(directory, writer, wish)), by: 'self' }
+  return writer && (await commitOnce(directory, writer, wish))
 }
 
 /** Undefined when no watch runs. */
@@ -60,7 +64,7 @@ async function commitThere(
       wish.kind === 'sync'
         ? await callWatcher(folder, { request: 'sync' })
         : await callWatcher(folder, { request: 'checkpoint', message: wish.message })
-    return { ...answer, by: 'watcher' }
+    return { ...answer, by: 'watcher', untidied: null }
   } catch (error) {
     if (isFailure(error, 'not-found')) return undefined
     throw error
@@ -80,7 +84,18 @@ async function commitOnce(
   directory: DurableDirectory,
   writer: DirectoryWriter,
   wish: CommitWish,
-): Promise<CommitAnswer> {
+): Promise<DirectoryCommit> {
+  const outcome = await commitSteady(directory, writer, wish)
+  saveState(writer)
+  const untidied = outcome.kind === 'committed' ? await tidyWhenDue(directory, writer.lease) : null
+  return { ...answerOf(outcome), by: 'self', untidied }
+}
+
+async function commitSteady(
+  directory: DurableDirectory,
+  writer: DirectoryWriter,
+  wish: CommitWish,
+): Promise<CommitOutcome> {
   await using volume = await openVolume(directory)
   const request: CommitRequest =
     wish.kind === 'sync'
@@ -94,20 +109,19 @@ async function commitOnce(
   }
   for (const waitMs of AGAIN_AFTER_MS) {
     try {
-      return saved(writer, await attempt())
+      return await attempt()
     } catch (error) {
       if (!isFailure(error, 'file-unstable', 'gc-expired')) throw error
       await directory.deps.clock.sleep(waitMs)
     }
   }
-  return saved(writer, await attempt())
+  return await attempt()
 }
 
-function saved(writer: DirectoryWriter, outcome: CommitOutcome): CommitAnswer {
+function saveState(writer: DirectoryWriter): void {
   try {
     writer.saveState()
   } catch {
     // The commit stands: a cache that cannot be written costs the next one a full read.
   }
-  return answerOf(outcome)
 }

@@ -11,6 +11,7 @@ import { openBtrfsVolume } from './open-btrfs-volume.ts'
 import { saveRemembered } from './remembered-files.ts'
 import { seedFrom } from './rollback-directory.ts'
 import type { Seed } from './seed-state.ts'
+import { tidyWhenDue } from './tidy-when-due.ts'
 
 export interface ForkRequest {
   /** Absent: the present state, which is committed first. */
@@ -115,6 +116,7 @@ class Fork {
     const message = `of ${this.#directory.config.path} at generation ${sequence}`
     using held = await child.hold()
     const row = await child.commitRoot(held.lease, id, { cause: 'fork', message })
+    await tidyWhenDue(child, held.lease) // packs of forks of forks add up; one that fails is for the next commit
     if (this.#seed) saveRemembered(child.folder, { generation: row.id, ...this.#seed })
     if (child.config.volume === 'btrfs') {
       await using volume = await openBtrfsVolume(child.deps, child.config)
