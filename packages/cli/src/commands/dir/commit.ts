@@ -2,6 +2,7 @@ import { commitDirectory, type DirectoryCommit } from '@holdfast/generations/dir
 import type { CommitWish } from '@holdfast/generations/directory/watch-requests'
 import type { CommandSpec } from '../../command.ts'
 import type { Context } from '../../open-context.ts'
+import { printable } from '../../output/printable.ts'
 import { counted, formatBytes, formatDuration } from '../../output/quantities.ts'
 import { generationName } from './generation-forms.ts'
 import { DIR } from './parameters-of-dir.ts'
@@ -11,7 +12,8 @@ export const commitCommand: CommandSpec = {
   summary: 'Commit a directory as a new generation',
   notes:
     'Does nothing when nothing has changed. While a watch runs, the watch makes the commit, as one cut. ' +
-    'A checkpoint is made in any case, and retention keeps it.',
+    'A checkpoint is made in any case, and retention keeps it. Every 64 commits or so it also thins the history and ' +
+    'merges packs, as a watch does; what is then garbage goes with `hold dir gc`.',
   arguments: [DIR],
   options: [
     { flags: '-m, --message <TEXT>', about: 'name it: a generation with a name is a checkpoint' },
@@ -41,6 +43,8 @@ export async function commit(context: Context, path: string, wish: CommitWish): 
   const { result, elapsedMs } = await context.timed('committing', state, () =>
     commitDirectory(deps, { path, wish }),
   )
+  if (result.untidied)
+    context.output.note(`hold: committed, but packs were not merged: ${printable(result.untidied.message)}`)
   return { ...result, elapsedMs }
 }
 

@@ -1,6 +1,6 @@
 import { isFailure } from '@holdfast/base/failure'
 import { callWatcher } from '@holdfast/generations/directory/control-client'
-import type { WatchStatus } from '@holdfast/generations/directory/watch-status'
+import type { MaintenanceStatus, WatchDrill, WatchStatus } from '@holdfast/generations/directory/watch-status'
 import type { CommandSpec } from '../../command.ts'
 import { formatDuration, formatInstant, isoInstant, shortId } from '../../output/quantities.ts'
 import { formatPairs } from '../../output/table.ts'
@@ -11,7 +11,9 @@ export const statusCommand: CommandSpec = {
   summary: 'Show whether a directory is watched, and how much a crash could lose now',
   arguments: [DIR],
   options: [],
-  examples: [{ line: 'dir status ./project', shows: 'the watch, its lag and its last failure' }],
+  examples: [
+    { line: 'dir status ./project', shows: 'the watch, its lag, its last failure and its maintenance' },
+  ],
   async run(context, given) {
     const directory = await context.directory(given.argument('DIR'), 'reading')
     const [head] = await directory.history(1)
@@ -60,5 +62,22 @@ function watchPairs(watch: WatchStatus): readonly (readonly [string, string])[] 
     ['a crash loses', `at most about ${formatDuration(watch.rpoMs)} of work`],
     ['frozen', `${formatDuration(watch.frozenMs)}, 95 % of cuts below ${formatDuration(watch.frozenMsP95)}`],
     ...(watch.lastFailure ? ([['last failure', watch.lastFailure.message]] as const) : []),
+    ...maintenancePairs(watch.maintenance),
   ]
+}
+
+function maintenancePairs(maintenance: MaintenanceStatus): readonly (readonly [string, string])[] {
+  const { lastCompactedAt, lastCollectedAt, lastDrill, lastFailure } = maintenance
+  const instant = (at: number | null) => (at === null ? 'not yet in this watch' : formatInstant(at))
+  return [
+    ['packs merged', instant(lastCompactedAt)],
+    ['garbage removed', instant(lastCollectedAt)],
+    ['drilled', lastDrill === null ? 'not yet in this watch' : drillText(lastDrill)],
+    ...(lastFailure ? ([['maintenance', `tried again: ${lastFailure.message}`]] as const) : []),
+  ]
+}
+
+function drillText({ sequence, problem, drilledAt }: WatchDrill): string {
+  const how = problem === null ? 'proven' : `NOT PROVEN: ${problem}`
+  return `generation ${sequence} at ${formatInstant(drilledAt)}, ${how}`
 }

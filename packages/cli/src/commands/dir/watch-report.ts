@@ -1,6 +1,6 @@
 import type { DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import type { WatchEnd } from '@holdfast/generations/directory/watch-directory'
-import type { MetFailure, WatchStatus } from '@holdfast/generations/directory/watch-status'
+import type { MaintenanceStatus, MetFailure, WatchStatus } from '@holdfast/generations/directory/watch-status'
 import type { GenerationRow } from '@holdfast/generations/index/generation-index'
 import type { Context } from '../../open-context.ts'
 import { printable } from '../../output/printable.ts'
@@ -21,6 +21,8 @@ export class WatchReport {
   #firstSequence = 0
   #sequence = 0
   #failedAt = 0
+  #maintenanceFailedAt = 0
+  #drilledAt = 0
   #tellsGenerations = true
 
   constructor(context: Context, directory: DurableDirectory) {
@@ -59,6 +61,7 @@ export class WatchReport {
       this.#failedAt = lastFailure.metAt
       await this.#failed(lastFailure)
     }
+    await this.#lookBeside(status.maintenance)
   }
 
   async end(end: WatchEnd): Promise<void> {
@@ -93,6 +96,26 @@ export class WatchReport {
   async #failed({ code, message, details, metAt }: MetFailure): Promise<void> {
     this.#context.output.note(`hold: not committed: ${printable(message)}`)
     await this.#json({ event: 'failed', code, message, details, metAt: isoInstant(metAt) })
+  }
+
+  /** What goes on beside the commits: told where somebody should know. */
+  async #lookBeside({ lastFailure, lastDrill }: MaintenanceStatus): Promise<void> {
+    const { output } = this.#context
+    if (lastFailure && lastFailure.metAt !== this.#maintenanceFailedAt) {
+      this.#maintenanceFailedAt = lastFailure.metAt
+      const { code, message, details, metAt } = lastFailure
+      output.note(`hold: maintenance failed, and is tried again: ${printable(message)}`)
+      await this.#json({ event: 'maintenance-failed', code, message, details, metAt: isoInstant(metAt) })
+    }
+    if (lastDrill && lastDrill.drilledAt !== this.#drilledAt) {
+      this.#drilledAt = lastDrill.drilledAt
+      const { generation, sequence, problem, drilledAt } = lastDrill
+      if (problem !== null)
+        output.note(
+          `hold: NOT PROVEN: ${generationName({ id: generation, sequence })}: ${printable(problem)}`,
+        )
+      await this.#json({ event: 'drilled', generation, sequence, problem, drilledAt: isoInstant(drilledAt) })
+    }
   }
 
   async #json(event: object): Promise<void> {

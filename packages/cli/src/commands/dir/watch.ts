@@ -24,7 +24,8 @@ export const watchCommand: CommandSpec = {
     'With a command, everything it starts is frozen for some milliseconds at each generation, so that all databases ' +
     'and files in it are of one instant. Ends with the exit code of the command, after a last commit; without a ' +
     'command, at Ctrl-C. With -o json the standard output is one JSON document a line, and that of the command goes ' +
-    'to the standard error.',
+    'to the standard error. Beside its commits the watch thins the history, merges packs, removes garbage, and once a ' +
+    'day restores the newest generation to verify it; `hold dir status` tells how that goes.',
   arguments: [
     DIR,
     { name: 'CMD', presence: 'rest', about: 'behind --: the command that writes the directory' },
