@@ -7,6 +7,7 @@ import { type DirectoryDeps, type DirectoryWriter, DurableDirectory } from './du
 import type { MaintenancePolicy } from './maintenance-policy.ts'
 import { openVolume } from './open-volume.ts'
 import { putBudgetFor } from './put-budget.ts'
+import { RightOfWay } from './right-of-way.ts'
 import type { CommandEnd } from './watch-command.ts'
 import { WatchLoop } from './watch-loop.ts'
 import { WatchMaintenance } from './watch-maintenance.ts'
@@ -47,6 +48,7 @@ interface WatchParts {
   readonly volume: Volume
   readonly workload: Workload
   readonly maintenance: WatchMaintenance
+  readonly rightOfWay: RightOfWay
 }
 
 /**
@@ -65,9 +67,10 @@ export async function watchDirectory(deps: DirectoryDeps, request: WatchRequest)
   const control = stack.use(await ControlServer.listen(directory.folder))
   const { lease } = writer
   const policy = request.maintenance ?? {}
-  const maintenance = stack.use(await WatchMaintenance.open(directory, { lease, policy }))
+  const rightOfWay = new RightOfWay(deps.clock)
+  const maintenance = stack.use(await WatchMaintenance.open(directory, { lease, policy, rightOfWay }))
   const workload = await Workload.open(deps, directory.folder, request)
-  const parts = { directory, writer, volume, workload, maintenance }
+  const parts = { directory, writer, volume, workload, maintenance, rightOfWay }
   const watch = new DirectoryWatch(parts, everyMs, stack.move())
   control.serve(watch)
   return watch
@@ -83,13 +86,15 @@ export class DirectoryWatch implements AsyncDisposable {
   #hasFailed = false
 
   constructor(parts: WatchParts, everyMs: number, opened: AsyncDisposable) {
+    const { rightOfWay } = parts
     const { clock } = parts.directory.deps
     this.#parts = parts
     this.#rounds = new WatchRounds({ ...parts, clock })
     const saveState = () => parts.writer.saveState()
     const budget = putBudgetFor(parts.directory.store.address, clock.monotonicMs())
     const onCommitted = (generation: CommittedGeneration) => parts.maintenance.noteCommit(generation)
-    this.#loop = new WatchLoop({ clock, rounds: this.#rounds, everyMs, budget, saveState, onCommitted })
+    const timing = { everyMs, budget, rightOfWay }
+    this.#loop = new WatchLoop({ clock, rounds: this.#rounds, ...timing, saveState, onCommitted })
     this.ended = this.#run(opened)
   }
 

@@ -2,6 +2,7 @@ import type { Clock } from '@holdfast/base/clock'
 import { Failure, failureToWire, isFailure } from '@holdfast/base/failure'
 import type { CommitRequest, CommittedGeneration } from '../commit/committer.ts'
 import type { PutBudget } from './put-budget.ts'
+import type { RightOfWay } from './right-of-way.ts'
 import { Wakeup } from './wakeup.ts'
 import { type Batch, type CommitAnswer, type CommitWish, WatchRequests } from './watch-requests.ts'
 import type { Look, WatchRounds } from './watch-rounds.ts'
@@ -29,6 +30,7 @@ export interface WatchLoopDeps {
   readonly budget: PutBudget | undefined
   /** Saves what the next process needs to find changes quickly. */
   readonly saveState: () => void
+  readonly rightOfWay: RightOfWay
   readonly onCommitted: (generation: CommittedGeneration) => void
 }
 
@@ -124,7 +126,7 @@ export class WatchLoop {
     const beganAt = this.#deps.clock.monotonicMs()
     if (turn === 'requests') this.#requestsAt = beganAt + REQUESTS_APART_MS
     try {
-      const found = await this.#round(turn, batch)
+      const found = await this.#deps.rightOfWay.during(() => this.#round(turn, batch))
       this.#settle(found, beganAt)
       return turn === 'final' ? null : undefined
     } catch (caught) {

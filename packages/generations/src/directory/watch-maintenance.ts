@@ -7,11 +7,14 @@ import { CompactionChore } from './compaction-chore.ts'
 import { DrillChore } from './drill-chore.ts'
 import type { DurableDirectory } from './durable-directory.ts'
 import { MAINTENANCE_POLICY, type MaintenancePolicy } from './maintenance-policy.ts'
+import type { RightOfWay } from './right-of-way.ts'
 import type { MaintenanceStatus } from './watch-status.ts'
 
 export interface WatchMaintenanceRequest {
   /** That of the watch: no other process writes the history meanwhile. */
   readonly lease: HeldLease
+  /** Of its commits. */
+  readonly rightOfWay: RightOfWay
   /** What differs from `MAINTENANCE_POLICY`. */
   readonly policy?: Partial<MaintenancePolicy>
 }
@@ -29,7 +32,7 @@ interface Chores {
 
 /**
  * Keeps the history of a watch small and proven, beside its commits and under its lease: three chores, each by itself,
- * for none of which a commit waits. A merged index comes into force by compare-and-swap, without the packs of commits
+ * which stand still while a commit is under way. A merged index comes into force by compare-and-swap, without the packs of commits
  * that came in between; the committer finds it when it next asks the history. What a commit relies on in a pack that was
  * condemned in between is refused, and the commit is staged again.
  */
@@ -50,9 +53,10 @@ export class WatchMaintenance implements AsyncDisposable {
     const { deps: ground, config, folder, store, index, coding, sealKey } = directory
     const { clock, randomness, home, isRoot } = ground
     const { org, workspace, path: mountPath } = config
-    const { lease } = request
+    const { lease, rightOfWay } = request
+    const giveWay = () => rightOfWay.giveWay()
     const policy = { ...MAINTENANCE_POLICY, ...request.policy }
-    const deps = { store, index, coding, clock, randomness, sealKey, isRoot }
+    const deps = { store, index, coding, clock, randomness, sealKey, isRoot, giveWay }
     await using stack = new AsyncDisposableStack()
     const begin = <C extends ConstructorParameters<typeof ChoreLoop>[1]>(chore: C): Done<C> => {
       return { chore, loop: stack.use(new ChoreLoop(clock, chore)) }

@@ -4,7 +4,7 @@ import { decodeContentList } from '../format/content-list.ts'
 import type { Entry } from '../format/entry.ts'
 import { decodeNode, decodeRoot } from '../format/tree-node.ts'
 import type { ChunkReader } from '../read/chunk-reader.ts'
-import { Turns } from './turns.ts'
+import { type GiveWay, Turns } from './turns.ts'
 
 /** What a chunk is to the chunk that names it; equal bytes under two roles are two members of the graph. */
 export type ChunkRole = 'root' | 'node' | 'list' | 'content' | 'record'
@@ -43,9 +43,13 @@ export class ChunkGraph {
   }
 
   /** Every chunk that `roots` reach, in the order of a walk. Rejects as `ChunkReader.read` does. */
-  async reached(chunks: ChunkReader, roots: readonly GraphChunk[]): Promise<ReachedChunks> {
+  async reached(
+    chunks: ChunkReader,
+    roots: readonly GraphChunk[],
+    giveWay?: GiveWay,
+  ): Promise<ReachedChunks> {
     const seen = new Set<number>()
-    const turns = Turns.ofChunks()
+    const turns = Turns.ofChunks(giveWay)
     for (const root of roots) {
       const waiting = [this.#number(root)]
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {

@@ -37,7 +37,7 @@ export async function copyLiveChunks(
   const moving: CopiedChunk[] = []
   const byPack = new Map<string, CopiedChunk[]>([...sources].map((name) => [name, []]))
   const met = new Set<ChunkId>()
-  const visits = Turns.ofChunks()
+  const visits = Turns.ofChunks(deps.giveWay)
   for (const { id, role } of mark.reached) {
     if (visits.isOver()) await visits.pass()
     const chunks = byPack.get(ChunkIndex.packName(placeOf(mark, id)))
@@ -53,7 +53,7 @@ export async function copyLiveChunks(
     nextName: () => newPackName(lease, deps.randomness),
     put: (pack) => deps.store.put(packKey(pack.name), pack.parts),
   })
-  const turns = Turns.ofBytes()
+  const turns = Turns.ofBytes(deps.giveWay)
   for (const { bytes, isDense, ...chunk } of moving) {
     writer.add(chunk, bytes, isDense)
     if (turns.isOver(bytes.length)) await turns.pass()
@@ -76,7 +76,7 @@ async function readSources(
   )
   const records: Uint8Array[] = []
   const packs = [...byPack]
-  const turns = Turns.ofBytes()
+  const turns = Turns.ofBytes(deps.giveWay)
   for (let start = 0; start < packs.length; start += PARALLEL_READS) {
     const group = packs.slice(start, start + PARALLEL_READS)
     const opened = await Promise.all(group.map(([name]) => OpenPack.get(deps, rowOf(rows, name))))

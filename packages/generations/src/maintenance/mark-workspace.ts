@@ -11,7 +11,7 @@ import {
 } from '../read/load-chunk-index.ts'
 import { type ChunkGraph, type ReachedChunks, recordOf, rootOf } from './chunk-graph.ts'
 import type { StoreDeps } from './maintenance-deps.ts'
-import { Turns } from './turns.ts'
+import { type GiveWay, Turns } from './turns.ts'
 
 const HISTORY_PAGE = 1000
 
@@ -24,6 +24,7 @@ export interface WorkspaceMark {
   readonly retained: readonly GenerationRow[]
   /** Chunks of the newest generation first, in the order of its tree. */
   readonly reached: ReachedChunks
+  readonly giveWay: GiveWay | undefined
 }
 
 /** A workspace's chunks as readers find them. */
@@ -76,11 +77,12 @@ export async function markWorkspace(
   const retained = await retainedGenerations(deps.index, workspace.workspace)
   const { current, ...chunks } = await openReadable(deps, workspace)
   const moved = retained.filter((row) => chunks.index.find(chunkIdFromHex(row.id)) !== undefined)
-  const reached = await graph.reached(chunks.reader, [
+  const roots = [
     ...retained.map((row) => rootOf(chunkIdFromHex(row.root))),
     ...moved.map((row) => recordOf(chunkIdFromHex(row.id))),
-  ])
-  return { workspace: workspace.workspace, current, chunks, retained, reached }
+  ]
+  const reached = await graph.reached(chunks.reader, roots, deps.giveWay)
+  return { workspace: workspace.workspace, current, chunks, retained, reached, giveWay: deps.giveWay }
 }
 
 /** Where a marked chunk is found. Rejects with `chunk-missing`. */
@@ -95,7 +97,7 @@ export async function visitNeeded(
   mark: WorkspaceMark,
   visit: (found: FoundChunk, id: ChunkId) => void,
 ): Promise<void> {
-  const turns = Turns.ofChunks()
+  const turns = Turns.ofChunks(mark.giveWay)
   for (const { id } of mark.reached) {
     visit(placeOf(mark, id), id)
     if (turns.isOver()) await turns.pass()
