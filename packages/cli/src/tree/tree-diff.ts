@@ -5,6 +5,7 @@ import type { Content } from '@holdfast/generations/format/content'
 import type { DirectoryEntry, Entry } from '@holdfast/generations/format/entry'
 import type { ChunkReader } from '@holdfast/generations/read/chunk-reader'
 import { readDirectory, readRoot } from '@holdfast/generations/read/tree-reader'
+import { WalkBound } from '@holdfast/generations/read/walk-bound'
 
 /** What of an entry differs. */
 export type Aspect = 'kind' | 'content' | 'mode' | 'owner' | 'xattrs' | 'mtime'
@@ -20,23 +21,37 @@ export type PathChange =
       readonly aspects: readonly Aspect[]
     }
 
+/** The tree of a generation, with as many files as its record counts. */
+export interface StoredTree {
+  readonly root: ChunkId
+  readonly files: number
+}
+
 type Pair = readonly [path: ByteString, before: Entry | undefined, after: Entry | undefined]
 
 /**
  * What differs between two trees of one store, by path. Directories that both share are skipped unread; one whose
- * times alone differ, because a name in it came or went, is no change of its own.
+ * times alone differ, because a name in it came or went, is no change of its own. Rejects as `WalkBound` does.
  */
 export async function* diffTrees(
   chunks: ChunkReader,
-  from: ChunkId,
-  to: ChunkId,
+  from: StoredTree,
+  to: StoredTree,
 ): AsyncGenerator<PathChange> {
-  const waiting: Pair[] = [['', await readRoot(chunks, from), await readRoot(chunks, to)]]
+  const tops = [await readRoot(chunks, from.root), await readRoot(chunks, to.root)] as const
+  const bound = new WalkBound(chunks, [
+    { node: tops[0].node, files: from.files },
+    { node: tops[1].node, files: to.files },
+  ])
+  const waiting: Pair[] = [['', ...tops]]
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const [path, before, after] = next
     const change = changeOf(path, before, after)
     if (change) yield change
-    for (const pair of (await childPairs(chunks, next)).reverse()) waiting.push(pair)
+    const pairs = await childPairs(chunks, next)
+    const met = asDirectory(after)?.node ?? asDirectory(before)?.node
+    if (met !== undefined && pairs.length > 0) await bound.enter(path, met, pairs.length)
+    for (const pair of pairs.reverse()) waiting.push(pair)
   }
 }
 

@@ -259,6 +259,7 @@ export class DurableDirectory implements AsyncDisposable {
     readonly path: string
     readonly onProgress?: (progress: RestoreProgress) => void
   }): Promise<RestoredTree> {
+    const { root, files } = request.generation
     return await restoreTree(
       {
         store: this.store,
@@ -268,7 +269,7 @@ export class DurableDirectory implements AsyncDisposable {
         threads: new RestoreThreads(this.deps.threads, this.sealKey),
         setOwners: this.deps.isRoot,
       },
-      { ...request, root: chunkIdFromHex(request.generation.root) },
+      { ...request, root: chunkIdFromHex(root), files },
     )
   }
 

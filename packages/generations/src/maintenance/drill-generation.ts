@@ -102,7 +102,7 @@ async function restoreAndProve(deps: DrillDeps, request: DrillRequest, path: str
   const threads = new RestoreThreads(deps.threads, deps.sealKey)
   const restored = await restoreTree(
     { ...deps, chunks: reader, threads, setOwners: deps.isRoot },
-    { root, path },
+    { root, path, files: generation.files },
   )
   const compared = deps.clock.monotonicMs()
   const onDisk = await restoredRoot({ ...deps, chunks: reader, setOwners: deps.isRoot }, { path, root })

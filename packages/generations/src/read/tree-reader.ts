@@ -1,15 +1,9 @@
 import { Failure } from '@holdfast/base/failure'
-import { type ByteString, joinPath } from '../format/byte-string.ts'
+import type { ByteString } from '../format/byte-string.ts'
 import { type ChunkId, chunkIdToHex } from '../format/chunk-id.ts'
 import type { DirectoryEntry, Entry } from '../format/entry.ts'
 import { decodeNode, decodeRoot } from '../format/tree-node.ts'
 import type { ChunkReader } from './chunk-reader.ts'
-
-export interface WalkedEntry {
-  /** Relative to the root; the root directory itself has the empty path. */
-  readonly path: ByteString
-  readonly entry: Entry
-}
 
 /** The root directory of a generation's tree. */
 export async function readRoot(chunks: ChunkReader, root: ChunkId): Promise<DirectoryEntry> {
@@ -31,21 +25,6 @@ export async function readDirectory(chunks: ChunkReader, node: ChunkId): Promise
     for (const entry of names) entries.push(entry)
   }
   return entries
-}
-
-/** Every entry of a generation: a directory before what is in it. */
-export async function* walkTree(chunks: ChunkReader, root: ChunkId): AsyncGenerator<WalkedEntry> {
-  const top = await readRoot(chunks, root)
-  yield { path: '', entry: top }
-  const waiting: { path: ByteString; node: ChunkId }[] = [{ path: '', node: top.node }]
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const entries = await readDirectory(chunks, next.node)
-    for (const entry of entries) {
-      const path = joinPath(next.path, entry.name)
-      yield { path, entry }
-      if (entry.kind === 'directory') waiting.push({ path, node: entry.node })
-    }
-  }
 }
 
 /** The entry at a path, or undefined. */

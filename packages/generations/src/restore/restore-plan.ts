@@ -4,7 +4,7 @@ import type { TableFrame } from '../format/chunk-table.ts'
 import { type Content, contentBytes, type Part } from '../format/content.ts'
 import type { DatabaseEntry, Entry, FileEntry, SymlinkEntry } from '../format/entry.ts'
 import { type ChunkReader, checkLength } from '../read/chunk-reader.ts'
-import { walkTree } from '../read/tree-reader.ts'
+import { walkTree } from '../read/walk-tree.ts'
 
 /** A chunk's way from a frame into a file. */
 export interface Piece {
@@ -52,10 +52,13 @@ export interface RestorePlan {
   readonly bytes: number
 }
 
-/** Plans the restore of a whole tree. Rejects with `chunk-missing` or `object-corrupt` before anything is written. */
-export async function planRestore(chunks: ChunkReader, root: ChunkId): Promise<RestorePlan> {
+/**
+ * Plans the restore of a whole tree, of as many files as its record counts. Rejects with `chunk-missing` or
+ * `object-corrupt` before anything is written.
+ */
+export async function planRestore(chunks: ChunkReader, root: ChunkId, files?: number): Promise<RestorePlan> {
   const planner = new RestorePlanner(chunks)
-  for await (const { path, entry } of walkTree(chunks, root)) await planner.add(path, entry)
+  for await (const { path, entry } of walkTree(chunks, root, files)) await planner.add(path, entry)
   return planner.finish()
 }
 

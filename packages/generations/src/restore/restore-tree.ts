@@ -52,11 +52,13 @@ export async function restoreTree(
   deps: RestoreDeps,
   request: {
     readonly root: ChunkId
+    /** As many as the generation's record counts; a tree of more is refused. */
+    readonly files?: number
     readonly path: string
     readonly onProgress?: (progress: RestoreProgress) => void
   },
 ): Promise<RestoredTree> {
-  const plan = await planRestore(deps.chunks, request.root)
+  const plan = await planRestore(deps.chunks, request.root, request.files)
   using target = new SourceDirectory(request.path)
   makeDirectories(target, plan)
   makePrepared(target, plan)

@@ -72,7 +72,11 @@ async function findDifferences(
   const chunks = await directory.chunkReader()
   const roots = [chunkIdFromHex(from.root), chunkIdFromHex(to.root)] as const
   const differences: Difference[] = []
-  for await (const change of diffTrees(chunks, ...roots)) {
+  const trees = [
+    { root: roots[0], files: from.files },
+    { root: roots[1], files: to.files },
+  ] as const
+  for await (const change of diffTrees(chunks, ...trees)) {
     if (change.kind === 'changed' && change.after.kind === 'database' && change.aspects.includes('content')) {
       const before = { root: roots[0], entry: change.before }
       const after = { root: roots[1], entry: change.after }

@@ -3,6 +3,7 @@ import { type ByteString, joinPath, toText } from '@holdfast/generations/format/
 import type { Entry } from '@holdfast/generations/format/entry'
 import type { ChunkReader } from '@holdfast/generations/read/chunk-reader'
 import { readDirectory } from '@holdfast/generations/read/tree-reader'
+import { WalkBound } from '@holdfast/generations/read/walk-bound'
 import type { CommandSpec } from '../../command.ts'
 import { printable } from '../../output/printable.ts'
 import { formatBytes, formatInstant, isoInstant } from '../../output/quantities.ts'
@@ -42,7 +43,7 @@ export const lsCommand: CommandSpec = {
     const { path, entry } = await requireEntry(chunks, generation, given.optionalArgument('PATH') ?? '')
     const listed =
       entry.kind === 'directory'
-        ? await listEntries(chunks, entry, given.has('recursive'))
+        ? await listEntries(chunks, entry, { files: generation.files, recursive: given.has('recursive') })
         : [{ path, entry }]
     const { output } = context
     await output.show({
@@ -60,12 +61,13 @@ export const lsCommand: CommandSpec = {
   },
 }
 
-/** The entries below a directory in path order. */
+/** The entries below a directory in path order. Rejects as `WalkBound` does. */
 async function listEntries(
   chunks: ChunkReader,
   top: Extract<Entry, { kind: 'directory' }>,
-  recursive: boolean,
+  { files, recursive }: { readonly files: number; readonly recursive: boolean },
 ): Promise<Listed[]> {
+  const bound = new WalkBound(chunks, [{ node: top.node, files }])
   const listed: Listed[] = []
   const waiting: Listed[] = [{ path: '', entry: top }]
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
@@ -75,6 +77,7 @@ async function listEntries(
       throw new Failure('invalid-argument', `more than ${ENTRIES_MAX} entries: list a directory below`)
     if (entry.kind !== 'directory' || (path !== '' && !recursive)) continue
     const children = await readDirectory(chunks, entry.node)
+    await bound.enter(path, entry.node, children.length)
     for (const child of children.reverse()) waiting.push({ path: joinPath(path, child.name), entry: child })
   }
   return listed
