@@ -6,7 +6,7 @@ import { Failure } from '@holdfast/base/failure'
 import { type ByteString, toText } from '../format/byte-string.ts'
 import { SourceDirectory } from '../scan/source-directory.ts'
 import { fileReader } from '../sqlite/file-reader.ts'
-import { journalState, type Recovery, recoveryOf } from '../sqlite/journal.ts'
+import { journalState, recoveryOf } from '../sqlite/journal.ts'
 
 const CHILD = fileURLToPath(new URL('./check-databases-main.ts', import.meta.url))
 /** Bounds what is kept of a child's answer: some hundred bytes a database. */
@@ -18,6 +18,8 @@ export interface CheckedDatabase {
   readonly path: string
   /** What `integrity_check` found, or why the database does not open; absent: nothing. */
   readonly problem?: string
+  /** Why it was not opened; absent: it was. */
+  readonly notChecked?: string
   /** What is worth telling and no damage: foreign keys that the application left dangling, indexes of its own kind. */
   readonly notes: readonly string[]
   readonly tables: number
@@ -38,35 +40,67 @@ export interface DatabaseCheck {
 /**
  * Opens every database with SQLite, in a process of its own: recovery, `integrity_check`, `foreign_key_check` and a
  * count of all rows. One whose journal names a super-journal recovers rightly only at the path of its writers: then the
- * directory is mounted there, in a mount namespace that nobody else sees. Rejects with `unsupported-here` where that
- * cannot be done.
+ * directory is mounted there, in a mount namespace that nobody else sees. Where that cannot be, it is not opened, and
+ * the answer says why. Rejects with `unsupported-here` when SQLite cannot be asked at all.
  */
 export async function checkDatabases(check: DatabaseCheck): Promise<readonly CheckedDatabase[]> {
-  if (check.databases.length === 0) return []
-  const needsPath = check.databases.filter(
-    (path) => recoveryAt(check.directory, path) === 'rollback-at-its-path',
-  )
-  const request = JSON.stringify(check.databases)
-  const node = [process.execPath, '--disable-warning=ExperimentalWarning', CHILD]
-  if (needsPath.length === 0) return parseAnswer(await run([...node, check.directory], request))
-  if (!check.isRoot) {
-    const path = toText(needsPath[0] ?? '')
-    throw new Failure('unsupported-here', `${path} recovers only at ${check.mountPath}, which needs root`, {
-      path,
-    })
+  const { directory, mountPath } = check
+  const bound = new Map(check.databases.map((path) => [path, superJournalOf(directory, path)]))
+  const left = new Map<ByteString, CheckedDatabase>()
+  for (const [path, superJournal] of bound) {
+    const reason = superJournal === undefined ? undefined : whyNotOpened(check, superJournal)
+    if (reason !== undefined)
+      left.set(path, { path: toText(path), notChecked: reason, notes: [], tables: 0, rows: 0 })
   }
-  using _point = mountPoint(check.mountPath)
-  const mount = ['sh', '-c', 'mount --bind "$1" "$2" && shift 2 && exec "$@"', 'sh']
-  const inside = [...mount, check.directory, check.mountPath, ...node, check.mountPath]
-  return parseAnswer(await run(['unshare', '-m', '--propagation', 'private', ...inside], request))
+  const opened = check.databases.filter((path) => !left.has(path))
+  const isMounted = opened.some((path) => bound.get(path) !== undefined)
+  const answers = isMounted
+    ? await checkMounted(directory, mountPath, opened)
+    : await checkThere(directory, opened)
+  const answerOf = new Map(opened.map((path, index) => [path, answers[index]]))
+  return check.databases.flatMap((path) => answerOf.get(path) ?? left.get(path) ?? [])
 }
 
-function recoveryAt(directory: string, path: ByteString): Recovery {
+/** Undefined where a database that recovers only with this super-journal can be opened. */
+function whyNotOpened({ mountPath, isRoot }: DatabaseCheck, superJournal: string): string | undefined {
+  if (!superJournal.startsWith(`${mountPath}/`))
+    return `its transaction was begun at another path: ${superJournal}`
+  return isRoot ? undefined : `it recovers only at ${mountPath}, and mounting it there needs root`
+}
+
+const NODE = [process.execPath, '--disable-warning=ExperimentalWarning', CHILD]
+
+async function checkThere(
+  directory: string,
+  databases: readonly ByteString[],
+): Promise<readonly CheckedDatabase[]> {
+  if (databases.length === 0) return []
+  return parseAnswer(await run([...NODE, directory], JSON.stringify(databases)))
+}
+
+async function checkMounted(
+  directory: string,
+  mountPath: string,
+  databases: readonly ByteString[],
+): Promise<readonly CheckedDatabase[]> {
+  using _point = mountPoint(mountPath)
+  const mount = ['sh', '-c', 'mount --bind "$1" "$2" && shift 2 && exec "$@"', 'sh']
+  const inside = [...mount, directory, mountPath, ...NODE, mountPath]
+  const program = ['unshare', '-m', '--propagation', 'private', ...inside]
+  return parseAnswer(await run(program, JSON.stringify(databases)))
+}
+
+/** The path of the file without which opening a database tears its transaction; undefined where there is none. */
+function superJournalOf(directory: string, path: ByteString): string | undefined {
   using source = new SourceDirectory(directory)
   const journal = source.resolve(`${path}-journal`)
-  if (!existsSync(journal)) return 'none'
+  if (!existsSync(journal)) return undefined
   return withReader(source.resolve(path), (database) =>
-    withReader(journal, (reader) => recoveryOf(database.bytes, journalState(reader))),
+    withReader(journal, (reader) => {
+      const state = journalState(reader)
+      const isBound = recoveryOf(database.bytes, state) === 'rollback-at-its-path'
+      return isBound && state.kind === 'hot' ? state.superJournal : undefined
+    }),
   )
 }
 

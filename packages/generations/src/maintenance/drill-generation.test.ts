@@ -16,7 +16,6 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { systemClock } from '@holdfast/base/clock'
-import { isFailure } from '@holdfast/base/failure'
 import { seededNumbers } from '@holdfast/testkit/seeded-numbers'
 import { MemoryObjectStore } from '../store/memory-object-store.ts'
 import { checkDatabases } from './check-databases.ts'
@@ -195,15 +194,38 @@ test('databases that recover only at the path of their writers are mounted there
   assert.doesNotMatch(readFileSync('/proc/self/mounts', 'utf8'), new RegExp(workspace.path))
 })
 
-test('without root such databases are refused rather than torn', async () => {
+test('without root such databases are not opened, and their drill marks nothing', async () => {
   await using world = await World.make()
   const workspace = await world.workspace('ws-1')
   killCommonTransaction(workspace.path)
-  const check = {
-    directory: workspace.path,
-    databases: ['a.db', 'b.db'],
-    mountPath: '/workspace',
-    isRoot: false,
+  workspace.write('plain', 'text')
+  {
+    using database = new DatabaseSync(join(workspace.path, 'free.db'))
+    database.exec('CREATE TABLE t (x); INSERT INTO t VALUES (0)')
   }
-  await assert.rejects(checkDatabases(check), (error) => isFailure(error, 'unsupported-here'))
+  const before = readFileSync(join(workspace.path, 'a.db-journal'))
+  const databases = ['a.db', 'b.db', 'free.db']
+  const { path } = workspace
+  const checked = await checkDatabases({ directory: path, databases, mountPath: path, isRoot: false })
+  assert.deepEqual(
+    checked.map(({ notChecked, rows }) => [notChecked?.replace(/ at .*,/, ' at its path,'), rows]),
+    [
+      ['it recovers only at its path, and mounting it there needs root', 0],
+      ['it recovers only at its path, and mounting it there needs root', 0],
+      [undefined, 1],
+    ],
+  )
+  assert.deepEqual(readFileSync(join(workspace.path, 'a.db-journal')), before)
+})
+
+test('databases whose transaction was begun at another path are not opened, and their drill marks nothing', async () => {
+  await using world = await World.make()
+  const workspace = await world.workspace('ws-1')
+  killCommonTransaction(workspace.path)
+  const id = await workspace.commit()
+  const outcome = await drill(world, workspace, id, join(world.path, 'elsewhere'))
+  assert.equal(outcome.kind, 'unchecked')
+  assert.ok(outcome.kind === 'unchecked')
+  for (const { notChecked } of outcome.databases) assert.match(notChecked ?? '', /another path/)
+  assert.equal((await world.index.generation(id)).verifiedAt, null)
 })

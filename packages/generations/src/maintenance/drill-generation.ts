@@ -48,6 +48,14 @@ export type DrillOutcome =
       readonly times: DrillTimes
     }
   | {
+      /** Restored and compared as when verified, but some databases could not be opened: nothing is marked. */
+      readonly kind: 'unchecked'
+      readonly files: number
+      readonly bytes: number
+      readonly databases: readonly CheckedDatabase[]
+      readonly times: DrillTimes
+    }
+  | {
       readonly kind: 'failed'
       readonly problem: string
       /** The newest other generation of which every chunk is intact: what to restore. */
@@ -57,7 +65,7 @@ export type DrillOutcome =
 /**
  * Restores a generation from the store into a scratch directory, as a fresh machine would, and proves the result: the
  * Merkle root computed from the disk is the record's, and SQLite finds every database whole. Then the generation is
- * marked as verified, which a drill that fails never does. Rejects with `store-unavailable`, `volume-full` and the
+ * marked as verified, which a drill that fails, or that cannot open a database, never does. Rejects with `store-unavailable`, `volume-full` and the
  * like, which say nothing about the generation.
  */
 export async function drillGeneration(deps: DrillDeps, request: DrillRequest): Promise<DrillOutcome> {
@@ -69,6 +77,7 @@ export async function drillGeneration(deps: DrillDeps, request: DrillRequest): P
       await deps.index.markVerified(generation.id, deps.clock.wallMs())
       return outcome
     }
+    if (outcome.kind === 'unchecked') return outcome
     const intact = await newestIntact(deps, { org, workspace: generation.workspace }, generation.id)
     return { ...outcome, newestIntact: intact?.id }
   } finally {
@@ -125,5 +134,6 @@ async function restoreAndProve(deps: DrillDeps, request: DrillRequest, path: str
     compareMs: opened - compared,
     databasesMs: deps.clock.monotonicMs() - opened,
   }
-  return { kind: 'verified', files: restored.files, bytes: restored.bytes, databases, times }
+  const kind = databases.some(({ notChecked }) => notChecked !== undefined) ? 'unchecked' : 'verified'
+  return { kind, files: restored.files, bytes: restored.bytes, databases, times }
 }

@@ -2,6 +2,7 @@ import type { GenerationRow } from '@holdfast/generations/index/generation-index
 import { type DrillOutcome, drillGeneration } from '@holdfast/generations/maintenance/drill-generation'
 import type { CommandSpec } from '../../command.ts'
 import { EXIT } from '../../exit-codes.ts'
+import { printable } from '../../output/printable.ts'
 import { counted, formatBytes, formatCount, formatDuration, shortId } from '../../output/quantities.ts'
 import { formatPairs } from '../../output/table.ts'
 import { generationName } from './generation-forms.ts'
@@ -52,6 +53,9 @@ export const drillCommand: CommandSpec = {
   },
 }
 
+/** Databases that were not opened, by name. */
+const UNOPENED_TOLD_MAX = 10
+
 function describe(generation: GenerationRow, outcome: DrillOutcome): string {
   if (outcome.kind === 'failed') {
     const { problem, newestIntact } = outcome
@@ -66,12 +70,21 @@ function describe(generation: GenerationRow, outcome: DrillOutcome): string {
   }
   const { files, bytes, databases, times } = outcome
   const rows = databases.reduce((sum, database) => sum + database.rows, 0)
-  return `Proven: ${generationName(generation)} restores to what was committed\n${formatPairs([
+  const unopened = databases.filter(({ notChecked }) => notChecked !== undefined)
+  const opened = databases.length - unopened.length
+  const title =
+    outcome.kind === 'verified'
+      ? `Proven: ${generationName(generation)} restores to what was committed`
+      : `NOT PROVEN: ${generationName(generation)} restores to what was committed, but not every database could be opened`
+  return `${title}\n${formatPairs([
     ['restored', `${counted(files, 'file')}, ${formatBytes(bytes)}, in ${formatDuration(times.restoreMs)}`],
     ['compared', `every path with its record, in ${formatDuration(times.compareMs)}`],
     [
       'databases',
-      `${counted(databases.length, 'database')}, ${formatCount(rows)} rows, integrity_check ok, in ${formatDuration(times.databasesMs)}`,
+      `${counted(opened, 'database')}, ${formatCount(rows)} rows, integrity_check ok, in ${formatDuration(times.databasesMs)}`,
     ],
+    ...unopened
+      .slice(0, UNOPENED_TOLD_MAX)
+      .map(({ path, notChecked }) => ['not checked', printable(`${path}: ${notChecked}`)] as const),
   ])}`
 }

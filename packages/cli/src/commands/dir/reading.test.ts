@@ -119,6 +119,18 @@ test('diff tells added, removed and changed paths, and counts rows', async () =>
   assert.ok(back.includes('+ src/gone.txt  5 kB\n'), back)
 })
 
+test('diff never opens a database whose journal the next writer plays back', async () => {
+  using bench = new Workbench()
+  bench.sql('torn.db', 'CREATE TABLE t (x)')
+  await bench.printed('dir', 'init', bench.project)
+  await bench.printed('dir', 'commit', bench.project)
+  bench.sql('torn.db', 'INSERT INTO t VALUES (1)')
+  bench.write('torn.db-journal', Buffer.from('d9d505f920a163d7'.padEnd(1024, '0'), 'hex'))
+  await bench.printed('dir', 'commit', bench.project)
+  const text = await bench.printed('dir', 'diff', bench.project)
+  assert.match(text, /rows not counted: it has a journal that the next writer plays back/)
+})
+
 test('diff of the first generation says that there is none before it', async () => {
   using fresh = new Workbench()
   fresh.write('a', '1')
