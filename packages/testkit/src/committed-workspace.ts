@@ -24,11 +24,13 @@ import { restoreTree } from '@holdfast/generations/restore/restore-tree'
 import { StagePool } from '@holdfast/generations/stage/stage-pool'
 import { MemoryObjectStore } from '@holdfast/generations/store/memory-object-store'
 import type { ObjectStore } from '@holdfast/generations/store/object-store'
-import type { Changes } from '@holdfast/generations/volume/volume'
+import type { Image } from '@holdfast/generations/volume/volume'
 import { assertSameTree } from './tree-facts.ts'
 
 export const ORG = 'org'
 export const WORKSPACE = 'ws'
+
+type ImageFacts = Pick<Image, 'changes' | 'consistency'>
 
 export interface CommittedWorkspaceOptions {
   /** What is committed; by default a fresh directory beside everything else. */
@@ -89,16 +91,14 @@ export class CommittedWorkspace implements AsyncDisposable {
     return this.deps.holdfs
   }
 
-  commit(request: Partial<CommitRequest> & { readonly changes?: Changes } = {}): Promise<CommitOutcome> {
-    const { changes = { kind: 'unknown' }, ...rest } = request
-    const image = { path: this.source, changes, consistency: 'cut' } as const
+  commit(request: Partial<CommitRequest> & Partial<ImageFacts> = {}): Promise<CommitOutcome> {
+    const { changes = { kind: 'unknown' }, consistency = 'cut', ...rest } = request
+    const image = { path: this.source, changes, consistency }
     return this.committer.commit(image, { cause: 'periodic', message: '', ...rest })
   }
 
   /** Commits what has to be a new generation. */
-  async commitNew(
-    request: Partial<CommitRequest> & { readonly changes?: Changes } = {},
-  ): Promise<CommittedGeneration> {
+  async commitNew(request: Partial<CommitRequest> & Partial<ImageFacts> = {}): Promise<CommittedGeneration> {
     const outcome = await this.commit(request)
     assert.equal(outcome.kind, 'committed')
     return outcome.kind === 'committed' ? outcome.generation : assert.fail('not committed')

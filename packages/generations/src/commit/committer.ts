@@ -372,6 +372,7 @@ export class Committer {
       racyFromMs: Math.min(nowMs, image.takenAtMs ?? nowMs) - RACY_MS,
       links: this.#remembered.state.links,
       holdScope: image.holdDatabases ? scope : 'none',
+      mayVanish: image.consistency === 'per-database',
     }
   }
 }

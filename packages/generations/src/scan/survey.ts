@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, type Stats } from 'node:fs'
 import { errnoOf } from '@holdfast/base/errno'
-import { Failure } from '@holdfast/base/failure'
+import { Failure, isFailure } from '@holdfast/base/failure'
 import { type ByteString, joinPath, toText } from '../format/byte-string.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import { type DirectoryState, isSameStat, STAT_FIELDS } from './directory-state.ts'
@@ -266,6 +266,15 @@ function isSubvolumeStub(stats: Stats): boolean {
 
 /** What a name answers that has gone, or become something else, since it was listed. */
 const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO'])
+
+/** True for the failure of a source read that says: what was listed at `path` is there no more. */
+export function isGone(error: unknown, path: ByteString): boolean {
+  return (
+    isFailure(error, 'file-unstable') &&
+    error.details.path === toText(path) &&
+    GONE.has(String(error.details.errno))
+  )
+}
 
 /** A file function's error about the source as a Failure that names the path. */
 export function sourceFailure(error: unknown, path: ByteString, step: string): Failure {

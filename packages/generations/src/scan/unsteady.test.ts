@@ -8,6 +8,7 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -152,6 +153,44 @@ describe('a tree that changes while it is scanned', () => {
       const outcome = await workspace.commit().catch((error: unknown) => error)
       if (outcome instanceof Error) assert.ok(isFailure(outcome, 'file-unstable'), String(outcome))
     }
+  })
+
+  test('without a freeze is committed at the first try, without the names that went meanwhile', async () => {
+    const churn = `const d = path + '/d' + n % 60, t = path + '/t' + n % 50
+      fs.writeFileSync(t, String(n)); fs.writeFileSync(d + '/' + n % 30, 'x'.repeat(n % 900))
+      if (n % 3 === 0) fs.rmSync(t, { force: true })
+      if (n % 4 === 0) fs.rmSync(d + '/' + (n + 7) % 30, { force: true })
+      if (n % 5 === 0) { fs.symlinkSync('x', t + 'l'); fs.rmSync(t + 'l') }
+      if (n % 7 === 0) { const e = d + '/e' + n % 11; fs.mkdirSync(e + '/f', { recursive: true }); fs.writeFileSync(e + '/f/g', 'x') }
+      if (n % 9 === 0) fs.rmSync(d + '/e' + n % 11, { recursive: true, force: true })`
+    for (const resting of [20, 4100]) {
+      await using workspace = await CommittedWorkspace.open()
+      for (let directory = 0; directory < 60; directory++) mkdirSync(workspace.path(`d${directory}`))
+      mkdirSync(workspace.path('rest'))
+      for (let file = 0; file < resting; file++) writeFileSync(workspace.path(`rest/${file}`), String(file))
+      {
+        await using _writer = await Disturbance.start(churn, workspace.source)
+        for (let round = 0; round < 5; round++)
+          await workspace.commitNew({ consistency: 'per-database', always: true })
+      }
+      const { root = '' } = workspace.committer.head ?? {}
+      const { files } = await workspace.deps.index.generation(workspace.committer.head?.id ?? '')
+      const restored = await workspace.restore(root)
+      assert.equal(readdirSync(join(restored, 'rest')).length, resting)
+      const found = readdirSync(restored, { recursive: true, withFileTypes: true })
+      assert.equal(found.filter((entry) => entry.isFile()).length, files)
+      await workspace.commit({ consistency: 'per-database', always: true })
+      await workspace.assertRestores(workspace.committer.head?.root ?? '')
+    }
+  })
+
+  test('whose root goes while it is read without a freeze is refused, not committed as what was left', async () => {
+    await using workspace = await CommittedWorkspace.open()
+    for (let file = 0; file < 3000; file++) writeFileSync(workspace.path(`f${file}`), String(file))
+    const committing = workspace.commit({ consistency: 'per-database' })
+    rmSync(workspace.source, { recursive: true })
+    await assert.rejects(committing, (error) => isFailure(error, 'file-unstable'))
+    assert.equal((await workspace.deps.index.workspace('ws')).head, null)
   })
 
   test('whose root is gone is refused, not committed as empty', async () => {

@@ -22,8 +22,8 @@ export interface ComparisonDeps {
   readonly pool: StagePool
   readonly source: SourceDirectory
   readonly state: TreeState
-  /** Surveys a directory that the companions do not tell of; fails for one that nobody can read. */
-  readonly surveyOne: (path: ByteString) => SurveyedDirectory
+  /** Surveys a directory that the companions do not tell of; fails for one that nobody can read, unless it has gone. */
+  readonly surveyOne: (path: ByteString) => SurveyedDirectory | undefined
 }
 
 export interface ChangedDirectories {
@@ -116,6 +116,7 @@ class TreeComparison implements ChangedDirectories {
 
   #survey(path: ByteString): ByteString[] {
     const surveyed = this.#deps.surveyOne(path)
+    if (surveyed === undefined) return []
     this.#note(path, surveyed.names.length, !surveyed.isUnchanged)
     return [...surveyed.subdirectories()]
   }

@@ -22,7 +22,7 @@ import {
 } from '../scan/directory-state.ts'
 import { inodeNumber } from '../scan/link-ids.ts'
 import type { SourceDirectory } from '../scan/source-directory.ts'
-import { type SurveyedDirectory, sourceFailure } from '../scan/survey.ts'
+import { isGone, type SurveyedDirectory, sourceFailure } from '../scan/survey.ts'
 import type { ChunkSink } from './chunk-sink.ts'
 import type { DatabaseStager } from './database-stager.ts'
 import type { FileStager, StagedFile } from './file-stager.ts'
@@ -33,6 +33,8 @@ export interface FetchedAttributes {
   readonly xattrs: readonly Xattr[]
   /** Data spans of a file with holes. */
   readonly spans?: readonly ByteSpan[]
+  /** The name was there when it was listed, and is no more. */
+  readonly gone?: true
 }
 
 export interface BuildDeps {
@@ -45,16 +47,18 @@ export interface BuildDeps {
   readonly feed: ChangeFeed | undefined
   /** The number that says which names are one file, for an inode with several names. */
   readonly linkOf: (inode: number) => number
+  /** True if writers run on: a name that has gone since it was listed gets no entry, instead of failing the build. */
+  readonly mayVanish: boolean
 }
 
 /**
- * Turns the names of one surveyed directory into entries. `nodeOf` gives the node of each subdirectory; where these
- * are not known yet it gives `UNLINKED`, and `linkDirectory` puts them in.
+ * Turns the names of one surveyed directory into entries. `nodeOf` gives the node of each subdirectory, undefined for
+ * one that is gone; where these are not known yet it gives `UNLINKED`, and `linkDirectory` puts them in.
  */
 export function buildEntries(
   deps: BuildDeps,
   surveyed: SurveyedDirectory,
-  nodeOf: (path: ByteString) => ChunkId,
+  nodeOf: (path: ByteString) => ChunkId | undefined,
 ): Omit<DirectoryState, 'node'> {
   return new DirectoryBuild(deps, surveyed).entries(nodeOf)
 }
@@ -62,28 +66,44 @@ export function buildEntries(
 /** Stands for the node of a directory that is staged elsewhere. */
 export const UNLINKED: ChunkId = '\0'.repeat(CHUNK_ID_BYTES)
 
-/** Encodes the directory, with `nodeOf` for the subdirectories that it names; others keep theirs. */
+/** The node of a subdirectory; `kept`: it is the one that the entry has; `gone`: there is no such subdirectory now. */
+export type LinkTarget = { readonly node: ChunkId } | 'kept' | 'gone'
+
+/** Encodes the directory, with `targetOf` for the subdirectories that it names. */
 export function linkDirectory(
   sink: ChunkSink,
   directory: Omit<DirectoryState, 'node'>,
-  nodeOf: (name: ByteString) => ChunkId | undefined,
+  targetOf: (name: ByteString) => LinkTarget,
 ): DirectoryState {
-  const entries = directory.names.map((_, index) => linked(entryOf(directory, index), nodeOf))
+  const gone: number[] = []
+  const entries = directory.names.map((_, index) => {
+    const raw = entryOf(directory, index)
+    const entry = raw && linked(raw, targetOf)
+    if (raw && entry === undefined) gone.push(index)
+    return entry
+  })
   const encoded = encodeDirectory(entries.filter((entry) => entry !== undefined))
   for (const node of encoded.nodes) sink.putNode(node)
-  return { ...directory, ...packEntries(entries), node: encoded.id }
+  const stats = unsettled(directory.stats, gone)
+  return { ...directory, stats, ...packEntries(entries), node: encoded.id }
 }
 
-function linked(
-  raw: RawEntry | undefined,
-  nodeOf: (name: ByteString) => ChunkId | undefined,
-): RawEntry | undefined {
-  if (raw === undefined || kindOfEntry(raw) !== 'directory') return raw
-  const node = nodeOf(raw.name)
+/** Stat fields that count as changed at the next commit for some names: what has gone may come back as it was. */
+function unsettled(stats: Float64Array, indexes: readonly number[]): Float64Array {
+  if (indexes.length === 0) return stats
+  const copy = Float64Array.from(stats)
+  for (const index of indexes) copy[index * STAT_FIELDS + 3] = Number.NaN
+  return copy
+}
+
+function linked(raw: RawEntry, targetOf: (name: ByteString) => LinkTarget): RawEntry | undefined {
+  if (kindOfEntry(raw) !== 'directory') return raw
+  const target = targetOf(raw.name)
+  if (target === 'gone') return undefined
+  if (target === 'kept') return raw
+  const { node } = target
   const entry = decodeEntry(raw)
-  return node === undefined || entry.kind !== 'directory' || entry.node === node
-    ? raw
-    : encodeEntry({ ...entry, node })
+  return entry.kind !== 'directory' || entry.node === node ? raw : encodeEntry({ ...entry, node })
 }
 
 interface FoundName {
@@ -98,6 +118,8 @@ class DirectoryBuild {
   readonly #deps: BuildDeps
   readonly #surveyed: SurveyedDirectory
   readonly #notices: Notice[] = []
+  /** Positions of the names that have gone since they were listed. */
+  readonly #gone: number[] = []
   /** Names in this directory that turned out to be databases. */
   readonly #databases = new Set<ByteString>()
   /** Positions of the names that may belong to a database. */
@@ -110,11 +132,12 @@ class DirectoryBuild {
       if (isCompanion(name)) this.#companions.set(name, index)
   }
 
-  entries(nodeOf: (path: ByteString) => ChunkId): Omit<DirectoryState, 'node'> {
-    const { names, stats } = this.#surveyed
+  entries(nodeOf: (path: ByteString) => ChunkId | undefined): Omit<DirectoryState, 'node'> {
+    const { names } = this.#surveyed
     const entries: (RawEntry | undefined)[] = new Array(names.length).fill(undefined)
-    for (const index of this.#readingOrder()) entries[index] = this.#entry(index, nodeOf)
+    for (const index of this.#readingOrder()) entries[index] = this.#entryIfThere(index, nodeOf)
     const totals = totalsOf(this.#surveyed, entries)
+    const stats = unsettled(this.#surveyed.stats, this.#gone)
     return { names, stats, ...packEntries(entries), totals, notices: this.#notices }
   }
 
@@ -126,7 +149,19 @@ class DirectoryBuild {
     return order.sort((a, b) => compare(keys[a] ?? '', keys[b] ?? '') || a - b)
   }
 
-  #entry(index: number, nodeOf: (path: ByteString) => ChunkId): RawEntry | undefined {
+  #entryIfThere(index: number, nodeOf: (path: ByteString) => ChunkId | undefined): RawEntry | undefined {
+    if (!this.#deps.mayVanish) return this.#entry(index, nodeOf)
+    const path = joinPath(this.#surveyed.path, this.#surveyed.names[index] ?? '')
+    try {
+      if (!this.#deps.fetched.get(path)?.gone) return this.#entry(index, nodeOf)
+    } catch (error) {
+      if (!isGone(error, path)) throw error
+    }
+    this.#gone.push(index)
+    return undefined
+  }
+
+  #entry(index: number, nodeOf: (path: ByteString) => ChunkId | undefined): RawEntry | undefined {
     const name = this.#surveyed.names[index] ?? ''
     const found = {
       index,
@@ -157,7 +192,11 @@ class DirectoryBuild {
     return previous && at >= 0 ? entryOf(previous, at) : undefined
   }
 
-  #directory({ name, path, changed, previous }: FoundName, node: ChunkId): RawEntry {
+  #directory({ index, name, path, changed, previous }: FoundName, node: ChunkId | undefined) {
+    if (node === undefined) {
+      this.#gone.push(index)
+      return undefined
+    }
     if (!changed && previous) {
       const entry = decodeEntry(previous)
       if (entry.kind === 'directory') return entry.node === node ? previous : encodeEntry({ ...entry, node })

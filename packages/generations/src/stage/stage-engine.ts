@@ -31,6 +31,7 @@ export class StageEngine implements Disposable {
   readonly sink: ChunkSink
   readonly files: FileStager
   readonly builder: PackBuilder
+  readonly mayVanish: boolean
   readonly #links: LinkIds
   readonly #holdScope: HoldScope
 
@@ -43,6 +44,7 @@ export class StageEngine implements Disposable {
     this.files = new FileStager(this.source, this.sink)
     this.#links = new LinkIds(session.links)
     this.#holdScope = session.holdScope
+    this.mayVanish = session.mayVanish
   }
 
   /** A stager over this thread's source and sink. */
@@ -53,7 +55,10 @@ export class StageEngine implements Disposable {
     const { state } = remembered
     return {
       databases,
-      stager: new TreeStager({ source, sink, files, databases, state, feed, linkOf }),
+      stager: new TreeStager({
+        ...{ source, sink, files, databases, state, feed, linkOf },
+        mayVanish: this.mayVanish,
+      }),
     }
   }
 

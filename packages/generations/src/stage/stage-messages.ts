@@ -22,6 +22,8 @@ export interface StageSession {
   readonly links: ReadonlyMap<number, number>
   /** Which databases are named before they are read, so that they can be held. */
   readonly holdScope: HoldScope
+  /** True if writers run on while the source is read: a name may go between its listing and its reading. */
+  readonly mayVanish: boolean
 }
 
 /** A file whose segments are read by several threads. */

@@ -135,12 +135,15 @@ class TreeStaging {
   async #surveyChanged(): Promise<Survey> {
     const { source } = this.#engine
     const { state, session } = this.#input
-    const surveyOne = (path: ByteString) => this.#stager.surveyOne(path, session.racyFromMs)
+    const surveyOne = (path: ByteString) => this.#stager.surveyIfThere(path, session.racyFromMs)
     const found = await findChangedDirectories({ ...this.#deps, source, state, surveyOne })
     this.#stager.forgetUnmet(found.met)
     if (found.changedNames > INLINE_NAMES_MAX)
       return { surveyed: [], jobs: found.changed.map((top) => ({ top, flat: true })) }
-    return { surveyed: found.changed.map(surveyOne), jobs: [] }
+    const surveyed = found.changed.flatMap((path) => surveyOne(path) ?? [])
+    const stayed = new Set(surveyed.map(({ path }) => path))
+    this.#stager.forget(new Set(found.changed).difference(stayed), new Map())
+    return { surveyed, jobs: [] }
   }
 
   /** Surveys from the root down until it has met enough names to share the rest. */
@@ -151,7 +154,8 @@ class TreeStaging {
     while (names < INLINE_NAMES_MAX) {
       const path = waiting.shift()
       if (path === undefined) break
-      const directory = this.#stager.surveyOne(path, this.#input.session.racyFromMs)
+      const directory = this.#stager.surveyIfThere(path, this.#input.session.racyFromMs)
+      if (directory === undefined) continue
       surveyed.push(directory)
       names += directory.names.length
       waiting.push(...directory.subdirectories())
@@ -167,7 +171,9 @@ class TreeStaging {
   }
 
   async #stageInline(surveyed: readonly SurveyedDirectory[], holds: DatabaseHolds): Promise<void> {
-    const fetched = await fetchAttributes(this.#deps.holdfs, this.#engine.source, wantedOf(surveyed))
+    const { mayVanish } = this.#input.session
+    const wanted = wantedOf(surveyed)
+    const fetched = await fetchAttributes(this.#deps.holdfs, this.#engine.source, wanted, mayVanish)
     this.#databases.hold(holds)
     this.#stager.build(surveyed, fetched)
   }

@@ -8,9 +8,11 @@ import { ChunkIndex } from '../format/chunk-index.ts'
 import { ChunkTable } from '../format/chunk-table.ts'
 import type { BuiltPack } from '../format/pack-builder.ts'
 import { Holdfs } from '../holdfs/holdfs.ts'
+import { isGone } from '../scan/survey.ts'
 import { StageEngine } from './stage-engine.ts'
 import {
   PACKS_IN_FLIGHT_MAX,
+  type SegmentReply,
   type StageMessage,
   type StageRequest,
   type StageSession,
@@ -49,6 +51,19 @@ function sendPack(pack: BuiltPack, inFlight: Int32Array): void {
   }
 }
 
+/** Undefined for a file that has ended or gone: its builder finds out. */
+function stageSegment(
+  { files, mayVanish }: StageEngine,
+  { path, span }: Extract<StageRequest, { kind: 'segment' }>,
+): SegmentReply['parts'] {
+  try {
+    return files.stageSegment(path, span)
+  } catch (error) {
+    if (mayVanish && isGone(error, path)) return undefined
+    throw error
+  }
+}
+
 async function answer(request: StageRequest): Promise<void> {
   switch (request.kind) {
     case 'open': {
@@ -71,7 +86,7 @@ async function answer(request: StageRequest): Promise<void> {
     }
     case 'segment': {
       const { engine } = present(open, 'an open session')
-      return send({ kind: 'reply', reply: { parts: engine.files.stageSegment(request.path, request.span) } })
+      return send({ kind: 'reply', reply: { parts: stageSegment(engine, request) } })
     }
     case 'build': {
       helper ??= Holdfs.start()

@@ -3,7 +3,7 @@ import type { Holdfs } from '../holdfs/holdfs.ts'
 import type { DatabaseHolds } from '../live-sqlite/database-hold.ts'
 import { ChangeFeed, type NamedChanges } from '../scan/change-feed.ts'
 import { encodeDirectoryState } from '../scan/directory-state.ts'
-import type { SurveyedDirectory } from '../scan/survey.ts'
+import { isGone, type SurveyedDirectory } from '../scan/survey.ts'
 import { type EncodedState, TreeState } from '../scan/tree-state.ts'
 import { encodeDatabaseMemory } from './database-memory.ts'
 import type { DatabaseStager } from './database-stager.ts'
@@ -49,14 +49,27 @@ export class SubtreeJob {
   }
 
   survey(racyFromMs: number): SurveyReply {
-    this.#surveyed = this.#flat
-      ? [this.#stager.surveyOne(this.#top, racyFromMs)]
-      : this.#stager.surveyAll(this.#top, racyFromMs)
+    this.#surveyed = this.#flat ? this.#surveyTop(racyFromMs) : this.#stager.surveyAll(this.#top, racyFromMs)
     const isRead = (path: ByteString) => this.#feed?.rangesOf(path) === undefined
     const large = largeFilesOf(this.#surveyed).filter(({ path }) => isRead(path))
     return {
-      large: large.filter(({ path }) => !this.#engine.files.isDatabase(path)),
+      large: large.filter(({ path }) => this.#isPlain(path)),
       databases: this.#engine.holdable(this.#surveyed),
+    }
+  }
+
+  #surveyTop(racyFromMs: number): SurveyedDirectory[] {
+    const top = this.#stager.surveyIfThere(this.#top, racyFromMs)
+    return top === undefined ? [] : [top]
+  }
+
+  /** True for a file that is there and is no database. */
+  #isPlain(path: ByteString): boolean {
+    try {
+      return !this.#engine.files.isDatabase(path)
+    } catch (error) {
+      if (this.#engine.mayVanish && isGone(error, path)) return false
+      throw error
     }
   }
 
@@ -64,7 +77,8 @@ export class SubtreeJob {
     holdfs: Holdfs,
     { prepared, holds }: { readonly prepared: readonly PreparedFile[]; readonly holds: DatabaseHolds },
   ): Promise<BuildReply> {
-    const fetched = await fetchAttributes(holdfs, this.#engine.source, wantedOf(this.#surveyed))
+    const { source, mayVanish } = this.#engine
+    const fetched = await fetchAttributes(holdfs, source, wantedOf(this.#surveyed), mayVanish)
     this.#engine.files.prepare(prepared)
     this.#databases.hold(holds)
     if (this.#flat) for (const directory of this.#surveyed) this.#stager.buildUnlinked(directory, fetched)
@@ -76,7 +90,7 @@ export class SubtreeJob {
       changed: toShared(
         [...this.#stager.changed].map(([path, state]) => [path, encodeDirectoryState(state)]),
       ),
-      gone: [...this.#stager.gone],
+      gone: this.#surveyed.length === 0 ? [this.#top, ...this.#stager.gone] : [...this.#stager.gone],
       memories: toShared(
         [...this.#databases.pending].map(([path, memory]) => [path, encodeDatabaseMemory(memory)]),
       ),

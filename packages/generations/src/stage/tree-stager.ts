@@ -1,16 +1,23 @@
 import { Failure } from '@holdfast/base/failure'
-import { type ByteString, joinPath, parentPath, toText } from '../format/byte-string.ts'
+import { type ByteString, baseName, joinPath, parentPath, toText } from '../format/byte-string.ts'
 import type { ChunkId } from '../format/chunk-id.ts'
+import { kindOfEntry } from '../format/entry.ts'
 import type { Notice } from '../format/generation-record.ts'
 import { encodeRoot } from '../format/tree-node.ts'
-import { type DirectoryState, type DirectoryTotals, decodeDirectoryState } from '../scan/directory-state.ts'
-import { type SurveyedDirectory, surveyDirectory } from '../scan/survey.ts'
+import {
+  type DirectoryState,
+  type DirectoryTotals,
+  decodeDirectoryState,
+  entryOf,
+} from '../scan/directory-state.ts'
+import { isGone, type SurveyedDirectory, surveyDirectory } from '../scan/survey.ts'
 import type { EncodedState, TreeState } from '../scan/tree-state.ts'
 import {
   attributesOf,
   type BuildDeps,
   buildEntries,
   type FetchedAttributes,
+  type LinkTarget,
   linkDirectory,
   statExactly,
   UNLINKED,
@@ -48,7 +55,8 @@ export class TreeStager {
     const surveyed: SurveyedDirectory[] = []
     const waiting = [top]
     for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
-      const directory = this.surveyOne(path, racyFromMs)
+      const directory = this.surveyIfThere(path, racyFromMs)
+      if (directory === undefined) continue
       surveyed.push(directory)
       waiting.push(...directory.subdirectories())
     }
@@ -58,6 +66,16 @@ export class TreeStager {
   surveyOne(path: ByteString, racyFromMs: number): SurveyedDirectory {
     const { source, state, feed } = this.#deps
     return surveyDirectory({ source, state, racyFromMs, feed }, path)
+  }
+
+  /** As `surveyOne`; undefined for a directory below the root that may have gone since it was listed, and has. */
+  surveyIfThere(path: ByteString, racyFromMs: number): SurveyedDirectory | undefined {
+    try {
+      return this.surveyOne(path, racyFromMs)
+    } catch (error) {
+      if (!this.#deps.mayVanish || path === '' || !isGone(error, path)) throw error
+      return undefined
+    }
   }
 
   /** Forgets every directory that was not met and does not lie in one of the subtrees staged elsewhere. */
@@ -82,7 +100,7 @@ export class TreeStager {
       const entries = buildEntries(deps, directory, (path) => this.nodeOf(path))
       this.#pending.set(
         directory.path,
-        linkDirectory(this.#deps.sink, entries, () => undefined),
+        linkDirectory(this.#deps.sink, entries, () => 'kept'),
       )
     }
   }
@@ -101,25 +119,53 @@ export class TreeStager {
 
   /**
    * Links staged directories into their parents up to the root, deepest first: those adopted unlinked, and those whose
-   * own entries stand while a directory below them changed.
+   * own entries stand while a directory below them changed, or went.
    */
   linkUp(): void {
+    if (this.#deps.mayVanish) this.#forgetOrphans()
     const unlinked = [...this.#pending].filter(([, state]) => state.node === UNLINKED).map(([path]) => path)
-    const paths = new Set([...unlinked, ...this.#ancestorsOfPending()])
+    const paths = new Set([...unlinked, ...this.#ancestorsOfStaged()])
     for (const path of [...paths].sort().reverse()) {
       const fresh = this.#current(path).node === UNLINKED
-      const nodeOf = (name: ByteString) => {
-        const child = joinPath(path, name)
-        return fresh ? this.nodeOf(child) : this.#pending.get(child)?.node
-      }
-      this.#pending.set(path, linkDirectory(this.#deps.sink, this.#current(path), nodeOf))
+      const targetOf = (name: ByteString): LinkTarget => this.#targetOf(joinPath(path, name), fresh)
+      this.#pending.set(path, linkDirectory(this.#deps.sink, this.#current(path), targetOf))
     }
   }
 
-  /** Directories above the pending ones that were not built with them: the lowest such one, and all above it. */
-  *#ancestorsOfPending(): Iterable<ByteString> {
+  #targetOf(path: ByteString, fresh: boolean): LinkTarget {
+    if (this.#gone.has(path) && !this.#pending.has(path)) return 'gone'
+    const node = fresh ? this.nodeOf(path) : this.#pending.get(path)?.node
+    if (node !== undefined) return { node }
+    return fresh ? 'gone' : 'kept'
+  }
+
+  /** Forgets what was staged of directories that their parents, built later, did not find any more. */
+  #forgetOrphans(): void {
+    const orphans = new Set<ByteString>()
+    const found = new Map<ByteString, ReadonlySet<ByteString>>()
+    const foundIn = (parent: ByteString) => {
+      const names = found.get(parent) ?? directoriesIn(this.#known(parent))
+      found.set(parent, names)
+      return names
+    }
+    for (const path of [...this.#pending.keys()].sort()) {
+      if (path === '') continue
+      const parent = parentPath(path)
+      if (!orphans.has(parent) && foundIn(parent).has(baseName(path))) continue
+      orphans.add(path)
+      this.#pending.delete(path)
+    }
+    this.forget(orphans, new Map())
+    for (const path of orphans) this.#gone.add(path)
+  }
+
+  /** Directories above staged and gone ones that were not built with them: the lowest such one, and all above it. */
+  *#ancestorsOfStaged(): Iterable<ByteString> {
     const seen = new Set<ByteString>()
-    for (const path of this.#pending.keys()) {
+    const gone = this.#deps.mayVanish
+      ? [...this.#gone].filter((path) => !this.#gone.has(parentPath(path)))
+      : []
+    for (const path of [...this.#pending.keys(), ...gone]) {
       if (path === '' || this.#pending.has(parentPath(path))) continue
       for (let at = path; at !== ''; ) {
         at = parentPath(at)
@@ -130,14 +176,15 @@ export class TreeStager {
     }
   }
 
-  nodeOf(path: ByteString): ChunkId {
-    return this.#current(path).node
+  /** Undefined for a directory that may have come or gone while its parent was read, and has. */
+  nodeOf(path: ByteString): ChunkId | undefined {
+    return this.#deps.mayVanish ? this.#known(path)?.node : this.#current(path).node
   }
 
   /** The root node over what is staged. */
   root(fetched: FetchedAttributes): ChunkId {
     const attributes = attributesOf(statExactly(this.#deps.source, ''), fetched.xattrs)
-    const root = encodeRoot({ kind: 'directory', name: '', attributes, node: this.nodeOf('') })
+    const root = encodeRoot({ kind: 'directory', name: '', attributes, node: this.#current('').node })
     this.#deps.sink.putNode(root)
     return root.id
   }
@@ -190,14 +237,28 @@ export class TreeStager {
     return false
   }
 
+  #known(path: ByteString): DirectoryState | undefined {
+    return this.#pending.get(path) ?? (this.#gone.has(path) ? undefined : this.#deps.state.get(path))
+  }
+
   #current(path: ByteString): DirectoryState {
-    const state = this.#pending.get(path) ?? this.#deps.state.get(path)
+    const state = this.#known(path)
     if (state === undefined)
       throw new Failure('file-unstable', `${toText(path)} appeared while the directory was read`, {
         path: toText(path),
       })
     return state
   }
+}
+
+/** The names of the subdirectories that a directory has. */
+function directoriesIn(state: DirectoryState | undefined): ReadonlySet<ByteString> {
+  const names = new Set<ByteString>()
+  for (const index of state?.names.keys() ?? []) {
+    const raw = state && entryOf(state, index)
+    if (raw && kindOfEntry(raw) === 'directory') names.add(raw.name)
+  }
+  return names
 }
 
 /** The names of surveyed directories that changed and may have attributes beyond their stat fields. */
