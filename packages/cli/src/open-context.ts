@@ -4,12 +4,14 @@ import { Failure, isFailure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import { type DirectoryDeps, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import { Home } from '@holdfast/generations/directory/home'
+import { Unfinished } from '@holdfast/generations/directory/unfinished'
 import type { SignalSource } from '@holdfast/generations/directory/watch-signals'
 import { Holdfs } from '@holdfast/generations/holdfs/holdfs'
 import { SqliteGenerationIndex } from '@holdfast/generations/index/sqlite-generation-index'
 import { StagePool } from '@holdfast/generations/stage/stage-pool'
 import { openObjectStore } from '@holdfast/generations/store/open-object-store'
 import type { Config, Environment } from './config.ts'
+import { onInterruption } from './interruption.ts'
 import type { Output } from './output/output.ts'
 import type { ProgressState } from './output/progress.ts'
 import { CountedObjectStore, StoreTraffic } from './store-traffic.ts'
@@ -24,6 +26,8 @@ export interface Ground {
   readonly isRoot: boolean
   readonly onTerminal: boolean
   readonly signals: SignalSource
+  /** Ends the process at once. */
+  readonly end: (exitCode: number) => void
 }
 
 /** `reading` starts no native companion; only `beginning` makes a history where there is none. */
@@ -43,6 +47,8 @@ export class Context implements AsyncDisposable {
   readonly onTerminal: boolean
   readonly signals: SignalSource
   readonly traffic = new StoreTraffic()
+  readonly #unfinished = new Unfinished()
+  readonly #end: Ground['end']
   readonly #opened = new AsyncDisposableStack()
   #home: Home | undefined
 
@@ -55,6 +61,7 @@ export class Context implements AsyncDisposable {
     this.isRoot = ground.isRoot
     this.onTerminal = ground.onTerminal
     this.signals = ground.signals
+    this.#end = ground.end
   }
 
   /** The registry of this user's directories, made at its first use. Rejects with `no-permission`. */
@@ -86,6 +93,7 @@ export class Context implements AsyncDisposable {
         return new CountedObjectStore(store, this.traffic)
       },
       openIndex: (path) => openHistory(path, use === 'beginning'),
+      unfinished: this.#unfinished,
     }
   }
 
@@ -94,13 +102,21 @@ export class Context implements AsyncDisposable {
     return this.#opened.use(await DurableDirectory.open(await this.deps(use), path))
   }
 
-  /** Shows people how far `work` is, and measures how long it takes. */
+  /**
+   * Shows people how far `work` is, and measures how long it takes. A signal that ends the process takes what is not
+   * finished with it.
+   */
   async timed<T>(
     label: string,
     source: () => ProgressState,
     work: () => Promise<T>,
   ): Promise<{ readonly result: T; readonly elapsedMs: number }> {
     const startedMs = this.clock.monotonicMs()
+    using _interruptible = onInterruption(this.signals, (exitCode) => {
+      this.#unfinished.removeAll()
+      this.output.showEnd(`hold: interrupted while ${label}`)
+      this.#end(exitCode)
+    })
     const result = await this.output.during(label, source, work)
     return { result, elapsedMs: this.clock.monotonicMs() - startedMs }
   }

@@ -22,8 +22,8 @@ export interface CliGround {
   /** True where a Ctrl-C reaches the commands that this process runs too. */
   readonly onTerminal: boolean
   readonly signals: SignalSource
-  /** Ends the process at once, successfully. */
-  readonly end: () => void
+  /** Ends the process at once. */
+  readonly end: (exitCode: number) => void
 }
 
 /** Runs one command line (without `node` and the script). Resolves with the exit code and never rejects. */

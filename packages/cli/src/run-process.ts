@@ -1,7 +1,6 @@
 import { systemClock } from '@holdfast/base/clock'
 import { systemRandomness } from '@holdfast/base/randomness'
 import { environmentOfProcess } from './config.ts'
-import { EXIT } from './exit-codes.ts'
 import { runCli } from './run-cli.ts'
 
 /** Runs the command line of this process and ends it. */
@@ -15,7 +14,7 @@ export async function runProcess(): Promise<never> {
     isRoot: process.geteuid?.() === 0,
     onTerminal: process.stdin.isTTY === true,
     signals: process,
-    end: () => process.exit(EXIT.ok),
+    end: (exitCode) => process.exit(exitCode),
   })
   // Writes to pipes, files and terminals are synchronous on Linux: nothing is cut off, nothing abandoned is waited for.
   process.exit(exitCode)

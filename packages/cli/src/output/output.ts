@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { Clock } from '@holdfast/base/clock'
 import { errnoOf } from '@holdfast/base/errno'
 import type { Failure } from '@holdfast/base/failure'
+import { EXIT } from '../exit-codes.ts'
 import { failureJson, failureText } from './failure.ts'
 import { colourPaint, type Paint, plainPaint } from './paint.ts'
 import { Progress, type ProgressState } from './progress.ts'
@@ -42,12 +43,12 @@ export class Output {
       readonly stdout: OutputStream
       readonly stderr: OutputStream
       readonly clock: Clock
-      /** Ends the process at once, successfully. */
-      readonly end: () => void
+      /** Ends the process at once. */
+      readonly end: (exitCode: number) => void
     },
     look: { readonly mode: OutputMode; readonly colours: boolean },
   ) {
-    this.onReaderGone = ground.end
+    this.onReaderGone = () => ground.end(EXIT.ok)
     ground.stdout.on('error', (error) => this.#lose(error))
     ground.stderr.on('error', (error) => this.#lose(error))
     this.mode = look.mode
@@ -101,6 +102,11 @@ export class Output {
 
   showFailure(failure: Failure): void {
     this.#stderr.write(this.mode === 'json' ? failureJson(failure) : failureText(failure, this.#paintFailure))
+  }
+
+  /** One line that is told last, below whatever a terminal shows of progress. */
+  showEnd(line: string): void {
+    this.#stderr.write(`${this.#stderr.isTTY ? '\r\x1b[K' : ''}${line}\n`)
   }
 
   /** Text as it is, on the standard error. */

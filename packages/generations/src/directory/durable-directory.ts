@@ -35,6 +35,7 @@ import { rememberedOf } from './local-generations.ts'
 import { makeBtrfsVolume } from './open-btrfs-volume.ts'
 import { saveRemembered } from './remembered-files.ts'
 import { makeStaging, removeAbandoned } from './restore-staging.ts'
+import type { Unfinished } from './unfinished.ts'
 import { WriterLock } from './writer-lock.ts'
 
 /** What every operation on directories needs; the composition root makes it once. */
@@ -49,6 +50,8 @@ export interface DirectoryDeps {
   readonly isRoot: boolean
   readonly openStore: (address: string) => Promise<ObjectStore>
   readonly openIndex: (path: string) => Promise<GenerationIndex>
+  /** Told of what is being made, for a process that may be told to end meanwhile. */
+  readonly unfinished?: Unfinished
 }
 
 export interface InitRequest {
@@ -241,6 +244,7 @@ export class DurableDirectory implements AsyncDisposable {
     refuseOccupied(path)
     await removeAbandoned(path)
     const staging = makeStaging(path, this.deps.randomness)
+    using _making = this.deps.unfinished?.add(staging)
     try {
       const restored = await this.restoreInto({ ...request, path: staging })
       await request.beforeVisible?.(staging)

@@ -5,6 +5,7 @@ import type { Clock } from '@holdfast/base/clock'
 import type { CommitOutcome } from '../commit/committer.ts'
 import type { Volume } from '../volume/volume.ts'
 import { PutBudget } from './put-budget.ts'
+import { RightOfWay } from './right-of-way.ts'
 import { WatchLoop } from './watch-loop.ts'
 import { WatchRounds } from './watch-rounds.ts'
 
@@ -59,7 +60,9 @@ function watchOf(budget: PutBudget | undefined, puts: number) {
   }
   const workload = { freezer: null, cpuNs: () => null }
   const rounds = new WatchRounds({ clock, volume, writer, workload })
-  const loop = new WatchLoop({ clock, rounds, everyMs: 1000, budget, saveState: () => {} })
+  const rightOfWay = new RightOfWay(clock)
+  const timing = { everyMs: 1000, budget, rightOfWay }
+  const loop = new WatchLoop({ clock, rounds, ...timing, saveState: () => {}, onCommitted: () => {} })
   return { clock, committedAt, loop }
 }
 

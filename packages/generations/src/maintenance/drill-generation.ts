@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { isFailure } from '@holdfast/base/failure'
+import type { Unfinished } from '../directory/unfinished.ts'
 import { chunkIdFromHex } from '../format/chunk-id.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
 import type { GenerationRow } from '../index/generation-index.ts'
@@ -22,6 +23,8 @@ export interface DrillDeps extends MaintenanceDeps {
   readonly sealKey: Uint8Array | null
   /** True when the process may set owners and mount. */
   readonly isRoot: boolean
+  /** Told of the scratch directory that is to go again. */
+  readonly unfinished?: Unfinished
 }
 
 export interface DrillRequest {
@@ -71,6 +74,7 @@ export type DrillOutcome =
 export async function drillGeneration(deps: DrillDeps, request: DrillRequest): Promise<DrillOutcome> {
   const { generation, org } = request
   const scratch = mkdtempSync(join(request.scratch, 'drill-'))
+  using _making = deps.unfinished?.add(scratch)
   try {
     const outcome = await attempt(deps, request, scratch)
     if (outcome.kind === 'verified') {

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { errnoOf } from '@holdfast/base/errno'
 import { Failure } from '@holdfast/base/failure'
 import { syncDirectory } from '../directory/json-file.ts'
+import type { Unfinished } from '../directory/unfinished.ts'
 import { type ChunkId, chunkIdFromHex } from '../format/chunk-id.ts'
 import { ChunkIndex } from '../format/chunk-index.ts'
 import { randomName } from '../format/names.ts'
@@ -22,6 +23,8 @@ export interface ExportRequest {
   readonly generations: readonly GenerationRow[]
   /** The file to make. */
   readonly path: string
+  /** Told of the file while it is not complete. */
+  readonly unfinished?: Unfinished
 }
 
 export interface ExportedBundle {
@@ -39,6 +42,7 @@ export async function exportBundle(deps: MaintenanceDeps, request: ExportRequest
   const { path } = request
   if (existsSync(path)) throw new Failure('already-exists', `${path} exists`, { path })
   const partial = `${path}.${randomName(deps.randomness).slice(0, 8)}.partial`
+  using _making = request.unfinished?.add(partial)
   const fd = openNew(partial)
   try {
     const exported = await writeBundle(deps, request, new TarWriter(fd))

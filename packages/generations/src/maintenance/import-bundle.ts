@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
+import { assert } from '@holdfast/base/assert'
 import { errnoOf } from '@holdfast/base/errno'
 import { Failure } from '@holdfast/base/failure'
 import { chunkIdFromHex } from '../format/chunk-id.ts'
@@ -12,7 +13,7 @@ import {
 } from '../format/generation-record.ts'
 import { newPackName, packKey, randomName } from '../format/names.ts'
 import { type BuiltPack, PackBuilder } from '../format/pack-builder.ts'
-import type { HeldLease, PackRow } from '../index/generation-index.ts'
+import type { GenerationCommit, HeldLease, PackRow } from '../index/generation-index.ts'
 import { ChunkReader } from '../read/chunk-reader.ts'
 import { type BundleManifest, decodeManifest, MANIFEST, recordMember, SUMS } from './bundle-manifest.ts'
 import { ChunkWriter, type WrittenPack } from './chunk-writer.ts'
@@ -40,20 +41,24 @@ export interface ImportedBundle {
 /**
  * Makes a workspace of a bundle: its generations with their messages and times, in this store and under its key. Every
  * byte of the file and every chunk is checked, and every tree proven complete in the store, before the first generation
- * is appended; memory stays below a few packs. Rejects with `foreign-format`, `version-unknown`, `object-corrupt`,
+ * is appended; a workspace is made only then, so a bundle that is refused leaves none; memory stays below a few packs. Rejects with `foreign-format`, `version-unknown`, `object-corrupt`,
  * `chunk-missing`, `wrong-key`, `already-exists` or `not-found`.
  */
 export async function importBundle(deps: MaintenanceDeps, request: ImportRequest): Promise<ImportedBundle> {
   const fd = openBundle(request.path)
   try {
     const bundle = new Bundle(fd)
-    const { org, workspace: id } = request
-    await deps.index.createWorkspace({ id, org })
+    const { org, workspace } = request
     const gcSeen = await deps.index.gcClock(org)
-    const lease = await deps.index.acquire(id)
+    const lease = { org, workspace, epoch: 1 }
     const packs = await copyPacks(deps, lease, { bundle, coding: request.bundleCoding })
     await proveComplete(deps, bundle, packs)
-    const generations = await appendAll(deps, lease, { bundle, packs, gcSeen })
+    const commits = await storeRecords(deps, lease, { bundle, packs, gcSeen })
+    await deps.index.createWorkspace({ id: workspace, org })
+    const held = await deps.index.acquire(workspace)
+    assert(held.epoch === lease.epoch, 'a new workspace begins with the epoch that its packs are named after')
+    for (const commit of commits) await deps.index.append(held, commit)
+    const generations = commits.map(({ id }) => id)
     const bytes = packs.reduce((sum, pack) => sum + pack.bytes, 0)
     return { generations, packs: packs.length, bytes }
   } finally {
@@ -130,20 +135,21 @@ async function proveComplete(
   }
 }
 
-async function appendAll(
+/** Stores the records; the commits that append them, oldest first. */
+async function storeRecords(
   deps: MaintenanceDeps,
   lease: HeldLease,
   parts: { readonly bundle: Bundle; readonly packs: readonly WrittenPack[]; readonly gcSeen: number },
-): Promise<readonly string[]> {
-  const ids: string[] = []
+): Promise<readonly GenerationCommit[]> {
+  const commits: GenerationCommit[] = []
   let pending: readonly PackRow[] = parts.packs.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }))
   const deltaPacks: PackRow[] = []
   for (const original of parts.bundle.records) {
     const record: GenerationRecord = {
       ...original,
       ...lease,
-      sequence: ids.length + 1,
-      parent: ids.at(-1) ?? null,
+      sequence: commits.length + 1,
+      parent: commits.at(-1)?.id ?? null,
       nonce: randomName(deps.randomness),
       cause: 'import',
       index: { baseObjects: [], deltaPacks: [...deltaPacks] },
@@ -152,15 +158,14 @@ async function appendAll(
     const { id, recordPack } = await storeRecord(deps, lease, record)
     const newPacks = [...pending, recordPack]
     const { sequence, parent, root, cause, message, createdAt, files, bytes, consistency } = record
-    await deps.index.append(lease, {
+    commits.push({
       ...{ id, sequence, parent, root, cause, message, createdAt, files, bytes, consistency },
       ...{ recordPack: recordPack.name, newPacks, usedPacks: [], gcSeen: parts.gcSeen },
     })
     deltaPacks.push(...newPacks)
     pending = []
-    ids.push(id)
   }
-  return ids
+  return commits
 }
 
 async function storeRecord(

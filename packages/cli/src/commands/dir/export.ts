@@ -31,10 +31,11 @@ export const exportCommand: CommandSpec = {
       : [requireRetained(await directory.find(given.option('at')))]
     const path = resolve(given.argument('FILE'))
     const { clock, randomness, traffic } = context
+    const { unfinished } = directory.deps
     const deps = { store, index, coding, clock, randomness }
     const state = () => ({ bytesDone: traffic.bytesGot })
     const { result: exported, elapsedMs } = await context.timed('exporting', state, () =>
-      exportBundle(deps, { org: config.org, generations, path }),
+      exportBundle(deps, { org: config.org, generations, path, ...(unfinished ? { unfinished } : {}) }),
     )
     await context.output.show({
       text: () =>

@@ -103,7 +103,7 @@ async function withProgress(
   restore: (onProgress: (progress: ProgressState) => void) => Promise<RestoredTree>,
 ): Promise<RestoredTree> {
   let state: ProgressState = {}
-  return await context.output.during(
+  const { result } = await context.timed(
     'restoring',
     () => state,
     () =>
@@ -111,6 +111,7 @@ async function withProgress(
         state = progress
       }),
   )
+  return result
 }
 
 function isVacant(path: string): boolean {
