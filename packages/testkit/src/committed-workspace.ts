@@ -30,7 +30,7 @@ import { assertSameTree } from './tree-facts.ts'
 export const ORG = 'org'
 export const WORKSPACE = 'ws'
 
-type ImageFacts = Pick<Image, 'changes' | 'consistency'>
+type ImageFacts = Pick<Image, 'changes' | 'consistency' | 'isDoubted'>
 
 export interface CommittedWorkspaceOptions {
   /** What is committed; by default a fresh directory beside everything else. */
@@ -92,8 +92,8 @@ export class CommittedWorkspace implements AsyncDisposable {
   }
 
   commit(request: Partial<CommitRequest> & Partial<ImageFacts> = {}): Promise<CommitOutcome> {
-    const { changes = { kind: 'unknown' }, consistency = 'cut', ...rest } = request
-    const image = { path: this.source, changes, consistency }
+    const { changes = { kind: 'unknown' }, consistency = 'cut', isDoubted = false, ...rest } = request
+    const image = { path: this.source, changes, consistency, isDoubted }
     return this.committer.commit(image, { cause: 'periodic', message: '', ...rest })
   }
 

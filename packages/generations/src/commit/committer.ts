@@ -196,6 +196,7 @@ export class Committer {
     image: Image,
     scope: HoldScope,
   ): Promise<{ staged: StagedTree; uploads: PackUploads; known: KnownChunks }> {
+    if (image.isDoubted) this.#forgetFiles()
     const known = await this.#refreshKnown()
     const uploads = new PackUploads(this.#deps.store)
     const staged = await stageTree(
@@ -338,6 +339,11 @@ export class Committer {
     if (this.#prepared.packs.length === 0) return
     this.#prepared = NOTHING_PREPARED
     this.#known = undefined
+    this.#forgetFiles()
+  }
+
+  /** Every file is read again. */
+  #forgetFiles(): void {
     this.#remembered.state = new TreeState()
     this.#remembered.memories = new Map()
   }

@@ -110,7 +110,8 @@ export class WatchRounds {
     await using capture = await volume.capture(null)
     const { changes } = capture.image
     const isListed = changes.kind === 'listed'
-    if (isListed && !isEmpty(changes)) return 'little'
+    // Every file of a doubted directory is read by each capture: once is enough.
+    if ((isListed && !isEmpty(changes)) || capture.image.isDoubted) return 'little'
     try {
       return await writer.prepare(capture.image)
     } catch (error) {

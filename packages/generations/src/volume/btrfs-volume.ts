@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, statfsSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmdirSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
@@ -21,7 +21,7 @@ import {
 } from './btrfs-place.ts'
 import { FREEZE_MS_MAX, Freeze } from './freezer.ts'
 import { runProgram } from './program.ts'
-import { SNAPSHOT_NAME, SnapshotLog } from './snapshot-log.ts'
+import { readBootId, SNAPSHOT_NAME, SnapshotLog } from './snapshot-log.ts'
 import {
   type Capture,
   type Changes,
@@ -67,20 +67,25 @@ export class BtrfsVolume implements Volume {
   readonly #request: BtrfsVolumeRequest
   readonly #log: SnapshotLog
   #place: BtrfsPlace
-  /** False when the machine went down while writers could write: what they wrote last may be missing. */
-  readonly isTrusted: boolean
 
   private constructor(
     deps: BtrfsVolumeDeps,
     request: BtrfsVolumeRequest,
-    opened: { place: BtrfsPlace; log: SnapshotLog; isTrusted: boolean },
+    opened: { place: BtrfsPlace; log: SnapshotLog },
   ) {
     this.path = request.path
     this.#deps = deps
     this.#request = request
     this.#place = opened.place
     this.#log = opened.log
-    this.isTrusted = opened.isTrusted
+  }
+
+  /**
+   * False when the machine went down while writers could write: what they wrote last may be missing, and until a commit
+   * has read every file of a capture, nothing that is remembered of the directory counts.
+   */
+  get isTrusted(): boolean {
+    return !this.#log.isDoubtedAfter(readBootId())
   }
 
   /**
@@ -114,10 +119,10 @@ export class BtrfsVolume implements Volume {
     const log = new SnapshotLog(request.state)
     const { boot } = log
     const bootId = readBootId()
-    const isTrusted = boot === null || boot.clean || boot.bootId === bootId
     await attach(place)
-    if (boot?.bootId !== bootId || boot.clean) log.setBoot({ bootId, clean: false })
-    return new BtrfsVolume(deps, request, { place, log, isTrusted })
+    if (boot?.bootId !== bootId || boot.clean)
+      log.setBoot({ bootId, clean: false, doubted: log.isDoubtedAfter(bootId) })
+    return new BtrfsVolume(deps, request, { place, log })
   }
 
   /**
@@ -141,16 +146,18 @@ export class BtrfsVolume implements Volume {
     const path = join(this.#place.snapshots, name)
     const discard = () => this.#deleteSnapshot(name)
     try {
-      const changes = await this.#changesIn(path)
+      const isDoubted = !this.isTrusted
+      const changes: Changes = isDoubted ? { kind: 'unknown' } : await this.#changesIn(path)
       const consistency = freezer === null ? 'per-database' : 'cut'
       return new BtrfsCapture({
-        image: { path, changes, consistency, takenAtMs },
+        image: { path, changes, consistency, takenAtMs, isDoubted },
         frozenMs,
         discard,
-        accept: (generation, keep) =>
-          isNothing(changes, generation) && !keep
-            ? discard()
-            : this.#accept({ name, takenAtMs, keep }, generation),
+        accept: async (generation, keep) => {
+          if (isNothing(changes, generation) && !keep) return await discard()
+          await this.#accept({ name, takenAtMs, keep }, generation)
+          if (isDoubted) this.#log.setBoot({ bootId: readBootId(), clean: false })
+        },
       })
     } catch (error) {
       await discard()
@@ -349,7 +356,7 @@ export class BtrfsVolume implements Volume {
   async park(): Promise<void> {
     await this.#deps.holdfs.syncfs(fromText(this.#place.snapshots))
     await detach(this.#place, false)
-    this.#log.setBoot({ bootId: readBootId(), clean: true })
+    this.#log.setBoot({ bootId: readBootId(), clean: true, doubted: !this.isTrusted })
   }
 
   /** Deletes the directory's content and all local snapshots. Rejects with `lease-held`. */
@@ -372,8 +379,4 @@ function isReadOnly(error: unknown): boolean {
 /** True if the last snapshot serves as well. */
 function isNothing(changes: Changes, generation: string): boolean {
   return changes.kind === 'listed' && changes.since === generation && isEmpty(changes)
-}
-
-function readBootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf } from '@holdfast/base/errno'
 import { Failure, isFailure } from '@holdfast/base/failure'
@@ -23,6 +24,8 @@ export interface BootMark {
   readonly bootId: string
   /** It was taken out again on purpose: everything written to it is on its disk. */
   readonly clean: boolean
+  /** The machine went down while it was in use, and no commit has read all of it since. */
+  readonly doubted?: boolean
 }
 
 interface LogState {
@@ -52,6 +55,13 @@ export class SnapshotLog {
 
   get boot(): BootMark | null {
     return this.#state.boot
+  }
+
+  /** True if the volume may hold less than its writers and its last commits saw. `bootId`: of the machine now. */
+  isDoubtedAfter(bootId: string): boolean {
+    const { boot } = this.#state
+    if (boot === null) return false
+    return boot.doubted === true || (!boot.clean && boot.bootId !== bootId)
   }
 
   get bytesMax(): number | null {
@@ -156,8 +166,8 @@ function isLogState(value: Record<string, unknown>): value is Record<string, unk
 
 function isBootMark(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
-  const { bootId, clean } = value as Record<string, unknown>
-  return typeof bootId === 'string' && typeof clean === 'boolean'
+  const { bootId, clean, doubted = false } = value as Record<string, unknown>
+  return typeof bootId === 'string' && typeof clean === 'boolean' && typeof doubted === 'boolean'
 }
 
 /** A name is used as a path: nothing in a damaged file may lead elsewhere. */
@@ -176,3 +186,8 @@ function isSnapshot(value: unknown): boolean {
 
 /** When it was taken, in milliseconds since 1970, and a random part. */
 export const SNAPSHOT_NAME = /^(\d{1,16})-[0-9a-f]{8}$/
+
+/** Identifies the run of the machine. */
+export function readBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+}

@@ -34,6 +34,8 @@ export interface Image {
   readonly consistency: 'cut' | 'per-database'
   /** When it was cut, by the wall clock, if its writers run on while it is read; absent: they stand still until then. */
   readonly takenAtMs?: number
+  /** True where what was remembered of the directory does not count: every file is read. */
+  readonly isDoubted?: boolean
   /** Called for databases that are about to be read; absent where nothing may write them and nothing is watched. */
   readonly holdDatabases?: HoldDatabases
   /**

@@ -39,3 +39,22 @@ test('restore mounts a btrfs directory that is not mounted, and fills one that i
   assert.match(await bench.printed('dir', 'restore', project), /^Restored generation /)
   assert.deepEqual(readdirSync(project), ['a.txt'])
 })
+
+test('after a boot that nothing was stopped for, status and watch say so until a commit has read every file', async () => {
+  const record = readdirSync(join(bench.home, 'dirs'))
+    .filter((workspace) => pathOf(workspace) === project)
+    .map((workspace) => join(bench.home, 'dirs', workspace, 'volume.json'))
+  const [log = ''] = record
+  writeFileSync(log, readFileSync(log, 'utf8').replace(/"bootId": "[^"]*"/, '"bootId": "another"'))
+  for (let look = 0; look < 2; look++)
+    assert.match(await bench.printed('dir', 'status', project), /in use when the machine went down/)
+  const watched = await bench.hold('dir', 'watch', project, '--', 'true')
+  assert.match(watched.stderr, /hold: the volume was in use when the machine went down/)
+  assert.doesNotMatch(await bench.printed('dir', 'status', project), /went down/)
+  const again = await bench.hold('dir', 'watch', project, '--', 'true')
+  assert.doesNotMatch(again.stderr, /went down/)
+})
+
+function pathOf(workspace: string): unknown {
+  return JSON.parse(readFileSync(join(bench.home, 'dirs', workspace, 'directory.json'), 'utf8')).path
+}

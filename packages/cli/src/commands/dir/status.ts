@@ -1,5 +1,6 @@
 import { isFailure } from '@holdfast/base/failure'
 import { callWatcher } from '@holdfast/generations/directory/control-client'
+import { isAfterUncleanBoot } from '@holdfast/generations/directory/unclean-boot'
 import type { MaintenanceStatus, WatchDrill, WatchStatus } from '@holdfast/generations/directory/watch-status'
 import type { CommandSpec } from '../../command.ts'
 import { formatDuration, formatInstant, isoInstant, shortId } from '../../output/quantities.ts'
@@ -19,6 +20,7 @@ export const statusCommand: CommandSpec = {
     const [head] = await directory.history(1)
     const watch = await askWatch(directory.folder)
     const { path, volume } = directory.config
+    const isDoubted = isAfterUncleanBoot(directory)
     const lastCommittedAt = head?.createdAt ?? null
     await context.output.show({
       text: () =>
@@ -27,11 +29,13 @@ export const statusCommand: CommandSpec = {
           ['head', head ? `generation ${head.sequence} (${shortId(head.id)})` : 'no generation yet'],
           ['committed', lastCommittedAt === null ? '-' : formatInstant(lastCommittedAt)],
           ['store', directory.store.address],
+          ...(isDoubted ? ([['volume', DOUBT]] as const) : []),
           ...(watch ? watchPairs(watch) : ([['watch', 'none runs: `hold dir watch` starts one']] as const)),
         ]),
       json: () => ({
         path,
         volume,
+        isDoubted,
         store: directory.store.address,
         head: head?.id ?? null,
         sequence: head?.sequence ?? 0,
@@ -43,6 +47,9 @@ export const statusCommand: CommandSpec = {
     return undefined
   },
 }
+
+/** Of a volume that the machine went down with. */
+export const DOUBT = 'in use when the machine went down: the next commit reads every file'
 
 /** Null when no watch runs. */
 async function askWatch(folder: string): Promise<WatchStatus | null> {

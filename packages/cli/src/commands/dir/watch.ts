@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import type { DurableDirectory } from '@holdfast/generations/directory/durable-directory'
+import { isAfterUncleanBoot } from '@holdfast/generations/directory/unclean-boot'
 import {
   type DirectoryWatch,
   type WatchEnd,
@@ -11,6 +12,7 @@ import { EXIT, exitCodeOf } from '../../exit-codes.ts'
 import type { Context } from '../../open-context.ts'
 import { parseDurationMs } from '../../parameters.ts'
 import { DIR } from './parameters-of-dir.ts'
+import { DOUBT } from './status.ts'
 import { WatchReport } from './watch-report.ts'
 
 const EVERY_DEFAULT = '1s'
@@ -39,10 +41,11 @@ export const watchCommand: CommandSpec = {
     { line: 'dir watch ./project --every 5s', shows: 'keep what anybody writes, until Ctrl-C' },
   ],
   async run(context, given) {
+    const directory = await context.directory(given.argument('DIR'), 'reading')
+    if (isAfterUncleanBoot(directory)) context.output.note(`hold: the volume was ${DOUBT}`)
     await using watch = await start(context, given)
     using _signals = stopOnSignals(watch, context.signals, context.onTerminal)
     context.output.onReaderGone = () => watch.stop()
-    const directory = await context.directory(given.argument('DIR'), 'reading')
     const end = await follow(context, watch, directory)
     return exitCodeAfter(context, end)
   },
