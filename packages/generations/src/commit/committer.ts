@@ -26,6 +26,7 @@ import { kindIn } from '../scan/directory-state.ts'
 import { TreeState } from '../scan/tree-state.ts'
 import type { DatabaseMemory } from '../stage/database-memory.ts'
 import type { StageSession } from '../stage/stage-messages.ts'
+import type { StageProgress } from '../stage/stage-meter.ts'
 import type { StagePool } from '../stage/stage-pool.ts'
 import { type StagedTree, stageTree } from '../stage/stage-tree.ts'
 import type { ObjectStore } from '../store/object-store.ts'
@@ -56,6 +57,7 @@ export interface CommitRequest {
   readonly message: string
   /** Commits even if nothing changed: a checkpoint is a generation of its own. */
   readonly always?: boolean
+  readonly onProgress?: ((progress: StageProgress) => void) | undefined
 }
 
 export interface CommittedGeneration extends Omit<GenerationCommit, 'newPacks' | 'usedPacks' | 'gcSeen'> {
@@ -148,7 +150,8 @@ export class Committer {
    */
   async commit(image: Image, request: CommitRequest): Promise<CommitOutcome> {
     if (this.#unresolved) await this.#submit(this.#unresolved)
-    const { staged, uploads, known } = await this.#stage(image, image.consistency === 'cut' ? 'large' : 'all')
+    const scope = image.consistency === 'cut' ? 'large' : 'all'
+    const { staged, uploads, known } = await this.#stage(image, scope, request.onProgress)
     using _engine = staged.engine
     await image.release?.()
     if (!request.always && this.#parent?.root === chunkIdToHex(staged.root)) {
@@ -195,12 +198,19 @@ export class Committer {
   async #stage(
     image: Image,
     scope: HoldScope,
+    onProgress?: CommitRequest['onProgress'],
   ): Promise<{ staged: StagedTree; uploads: PackUploads; known: KnownChunks }> {
     if (image.isDoubted) this.#forgetFiles()
     const known = await this.#refreshKnown()
     const uploads = new PackUploads(this.#deps.store)
     const staged = await stageTree(
-      { ...this.#deps, known: known.chunks, onPack: uploads.put, hold: image.holdDatabases ?? holdNothing },
+      {
+        ...this.#deps,
+        known: known.chunks,
+        onPack: uploads.put,
+        hold: image.holdDatabases ?? holdNothing,
+        onProgress,
+      },
       {
         ...this.#remembered,
         session: this.#session(image, known, scope),

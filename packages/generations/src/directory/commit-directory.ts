@@ -1,5 +1,6 @@
 import { isFailure } from '@holdfast/base/failure'
 import type { CommitOutcome, CommitRequest } from '../commit/committer.ts'
+import type { StageProgress } from '../stage/stage-meter.ts'
 import { callWatcher } from './control-client.ts'
 import { type DirectoryDeps, type DirectoryWriter, DurableDirectory } from './durable-directory.ts'
 import { openVolume } from './open-volume.ts'
@@ -12,6 +13,8 @@ export interface CommitDirectoryRequest {
   readonly path: string
   /** A checkpoint is a generation even if nothing has changed. */
   readonly wish: CommitWish
+  /** Called while this process makes the commit, and not a watch. */
+  readonly onProgress?: (progress: StageProgress) => void
 }
 
 export interface DirectoryCommit extends CommitAnswer {
@@ -36,21 +39,21 @@ export async function commitDirectory(
 ): Promise<DirectoryCommit> {
   await using directory = await DurableDirectory.open(deps, request.path)
   for (const waitMs of HELD_RETRY_MS) {
-    const done = (await commitHere(directory, request.wish)) ?? (await commitThere(directory, request.wish))
+    const done = (await commitHere(directory, request)) ?? (await commitThere(directory, request.wish))
     if (done) return done
     await deps.clock.sleep(waitMs)
   }
   using writer = await directory.openWriter()
-  return await commitOnce(directory, writer, request.wish)
+  return await commitOnce(directory, writer, request)
 }
 
 /** Undefined when another process holds the right to write. */
 async function commitHere(
   directory: DurableDirectory,
-  wish: CommitWish,
+  request: CommitDirectoryRequest,
 ): Promise<DirectoryCommit | undefined> {
   using writer = await openUnlessHeld(directory)
-  return writer && (await commitOnce(directory, writer, wish))
+  return writer && (await commitOnce(directory, writer, request))
 }
 
 /** Undefined when no watch runs. */
@@ -83,9 +86,9 @@ async function openUnlessHeld(directory: DurableDirectory): Promise<DirectoryWri
 async function commitOnce(
   directory: DurableDirectory,
   writer: DirectoryWriter,
-  wish: CommitWish,
+  request: CommitDirectoryRequest,
 ): Promise<DirectoryCommit> {
-  const outcome = await commitSteady(directory, writer, wish)
+  const outcome = await commitSteady(directory, writer, request)
   saveState(writer)
   const untidied = outcome.kind === 'committed' ? await tidyWhenDue(directory, writer.lease) : null
   return { ...answerOf(outcome), by: 'self', untidied }
@@ -94,13 +97,13 @@ async function commitOnce(
 async function commitSteady(
   directory: DurableDirectory,
   writer: DirectoryWriter,
-  wish: CommitWish,
+  { wish, onProgress }: CommitDirectoryRequest,
 ): Promise<CommitOutcome> {
   await using volume = await openVolume(directory)
   const request: CommitRequest =
     wish.kind === 'sync'
-      ? { cause: 'sync', message: '' }
-      : { cause: 'checkpoint', message: wish.message, always: true }
+      ? { cause: 'sync', message: '', onProgress }
+      : { cause: 'checkpoint', message: wish.message, always: true, onProgress }
   const attempt = async (): Promise<CommitOutcome> => {
     await using capture = await volume.capture(null)
     const outcome = await writer.commit(capture.image, request)

@@ -6,7 +6,7 @@ import { chunkIdFromHex } from '../format/chunk-id.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
 import type { GenerationRow } from '../index/generation-index.ts'
 import { RestoreThreads } from '../restore/restore-threads.ts'
-import { restoreTree } from '../restore/restore-tree.ts'
+import { type RestoreProgress, restoreTree } from '../restore/restore-tree.ts'
 import { type CheckedDatabase, checkDatabases } from './check-databases.ts'
 import type { MaintenanceDeps } from './maintenance-deps.ts'
 import { openReadable } from './mark-workspace.ts'
@@ -34,6 +34,8 @@ export interface DrillRequest {
   readonly scratch: string
   /** The path at which the writers had the directory: some databases recover only there. */
   readonly mountPath: string
+  /** Each byte counts twice: once restored, once compared. */
+  readonly onProgress?: (progress: RestoreProgress) => void
 }
 
 export interface DrillTimes {
@@ -113,12 +115,21 @@ async function restoreAndProve(deps: DrillDeps, request: DrillRequest, path: str
     { onUnreadable: () => {} },
   )
   const threads = new RestoreThreads(deps.threads, deps.sealKey)
+  let last: RestoreProgress = { bytesDone: 0, bytesTotal: 0, filesTotal: 0 }
+  const tell = (progress: RestoreProgress, comparedBytes: number) => {
+    last = progress
+    const { bytesDone, bytesTotal, filesTotal } = progress
+    request.onProgress?.({ bytesDone: bytesDone + comparedBytes, bytesTotal: 2 * bytesTotal, filesTotal })
+  }
   const restored = await restoreTree(
     { ...deps, chunks: reader, threads, setOwners: deps.isRoot },
-    { root, path, files: generation.files },
+    { root, path, files: generation.files, onProgress: (progress) => tell(progress, 0) },
   )
   const compared = deps.clock.monotonicMs()
-  const onDisk = await restoredRoot({ ...deps, chunks: reader, setOwners: deps.isRoot }, { path, root })
+  const onDisk = await restoredRoot(
+    { ...deps, chunks: reader, setOwners: deps.isRoot },
+    { path, root, onCompared: (bytes) => tell(last, bytes) },
+  )
   if (onDisk.root !== generation.root || onDisk.differing.length > 0) {
     const paths = onDisk.differing.slice(0, PATHS_TOLD_MAX).join(', ')
     return failed(`restored, these paths differ from the record: ${paths}`)

@@ -25,6 +25,8 @@ export interface ExportRequest {
   readonly path: string
   /** Told of the file while it is not complete. */
   readonly unfinished?: Unfinished
+  /** Told how many bytes of packs will be read, before they are. */
+  readonly onPlanned?: (bytes: number) => void
 }
 
 export interface ExportedBundle {
@@ -58,7 +60,7 @@ export async function exportBundle(deps: MaintenanceDeps, request: ExportRequest
 
 async function writeBundle(
   deps: MaintenanceDeps,
-  { org, generations }: ExportRequest,
+  { org, generations, onPlanned }: ExportRequest,
   tar: TarWriter,
 ): Promise<ExportedBundle> {
   const [first] = generations
@@ -77,7 +79,9 @@ async function writeBundle(
     put: async (pack) => tar.add(`packs/${pack.name.slice(-32)}`, pack.parts),
   })
   let count = 0
-  for (const [name, needed] of byPack(chunks.index, reached)) {
+  const needs = byPack(chunks.index, reached)
+  onPlanned?.([...needs.keys()].reduce((sum, name) => sum + (rows.get(name)?.bytes ?? 0), 0))
+  for (const [name, needed] of needs) {
     const pack = await OpenPack.get(deps, rows.get(name) ?? unnamed(name))
     for (const chunk of inFrameOrder(pack, needed)) {
       const { bytes, isDense } = pack.chunk(chunk.id)

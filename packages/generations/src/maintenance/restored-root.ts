@@ -35,10 +35,15 @@ export interface RestoredRootDeps {
  */
 export async function restoredRoot(
   deps: RestoredRootDeps,
-  restored: { readonly path: string; readonly root: ChunkId },
+  restored: {
+    readonly path: string
+    readonly root: ChunkId
+    /** Told the bytes of all files and databases read so far. */
+    readonly onCompared?: (bytes: number) => void
+  },
 ): Promise<RestoredRoot> {
   using source = new SourceDirectory(restored.path)
-  const walk = new RestoredWalk(deps, source)
+  const walk = new RestoredWalk(deps, source, restored.onCompared)
   const recorded = await readRoot(deps.chunks, restored.root)
   const node = await walk.directory('', recorded.node)
   const top = await walk.attributesAt('', recorded.attributes)
@@ -55,9 +60,13 @@ class RestoredWalk {
   readonly #inodeOfLink = new Map<number, bigint>()
   readonly #linkOfInode = new Map<bigint, number>()
 
-  constructor(deps: RestoredRootDeps, source: SourceDirectory) {
+  readonly #onCompared: ((bytes: number) => void) | undefined
+  #bytes = 0
+
+  constructor(deps: RestoredRootDeps, source: SourceDirectory, onCompared?: (bytes: number) => void) {
     this.#deps = deps
     this.#source = source
+    this.#onCompared = onCompared
   }
 
   /** The node of a directory on disk; `recorded` is the node that was committed. */
@@ -107,6 +116,10 @@ class RestoredWalk {
     const stats = statExactly(this.#source, path)
     const attributes = this.#attributes(stats, fetched.xattrs, recorded.attributes)
     const { name } = recorded
+    if (stats.isFile()) {
+      this.#onCompared?.(this.#bytes)
+      this.#bytes += Number(stats.size)
+    }
     if (stats.isDirectory()) return this.#directoryEntry(path, recorded, attributes)
     if (stats.isSymbolicLink()) {
       const target = readlinkSync(this.#source.resolve(path), 'latin1')

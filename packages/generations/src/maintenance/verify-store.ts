@@ -18,6 +18,8 @@ export interface VerifyRequest {
   readonly workspace?: string
   /** The `part`-th of `parts` of the packs, from 1: all of them within `parts` runs. */
   readonly subset?: { readonly part: number; readonly parts: number }
+  /** Told how much there is to read, before it is read. */
+  readonly onPlanned?: (plan: { readonly packs: number; readonly bytes: number }) => void
 }
 
 /** A damaged object, and what it takes with it. */
@@ -53,6 +55,7 @@ export async function verifyStore(deps: StoreDeps, request: VerifyRequest): Prom
   const tables = await verifyIndexObjects(deps, workspaces, damage)
   const rows = subsetOf(await packsOf(deps, { request, workspaces, tables }), request.subset)
   const halfDeleted = new Set<string>()
+  request.onPlanned?.({ packs: rows.length, bytes: rows.reduce((sum, row) => sum + row.bytes, 0) })
   let chunks = 0
   let bytes = 0
   for (let start = 0; start < rows.length; start += PARALLEL_READS) {

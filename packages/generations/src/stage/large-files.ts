@@ -3,6 +3,7 @@ import { STAT_FIELDS } from '../scan/directory-state.ts'
 import type { SurveyedDirectory } from '../scan/survey.ts'
 import { type ByteSpan, SEGMENT_BYTES, segmentsOf } from './segments.ts'
 import { LARGE_FILE_BYTES_MIN, type LargeFile } from './stage-messages.ts'
+import type { ToRead } from './stage-meter.ts'
 
 /** Changed files that are large enough to be read by several threads; sparse ones are read by one. */
 export function largeFilesOf(surveyed: readonly SurveyedDirectory[]): LargeFile[] {
@@ -21,23 +22,25 @@ export function largeFilesOf(surveyed: readonly SurveyedDirectory[]): LargeFile[
 }
 
 /**
- * Bytes of the changed files that have to be read, as surveyed; holes count. `rangesOf` tells what may differ in a file,
- * where that is known.
+ * Changed files, which have to be read, and their bytes as surveyed; holes count. `rangesOf` tells what may differ in a
+ * file, where that is known.
  */
-export function changedBytesOf(
+export function toReadOf(
   surveyed: readonly SurveyedDirectory[],
-  rangesOf: (path: ByteString) => readonly ByteSpan[] | undefined = () => undefined,
-): number {
+  rangesOf: (path: ByteString) => readonly ByteSpan[] | undefined,
+): ToRead {
+  let files = 0
   let bytes = 0
   for (const directory of surveyed) {
     if (directory.isUnchanged) continue
     for (const [index, name] of directory.names.entries()) {
       if (!isChangedFile(directory, index)) continue
+      files++
       const ranges = rangesOf(joinPath(directory.path, name))
       bytes += ranges ? bytesToRead(ranges, directory.bytesOf(index)) : directory.bytesOf(index)
     }
   }
-  return bytes
+  return { files, bytes }
 }
 
 /** A changed range costs the segments that it touches. */

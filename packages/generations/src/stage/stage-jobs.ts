@@ -17,6 +17,7 @@ import type {
   StageSession,
   SurveyReply,
 } from './stage-messages.ts'
+import type { StageMeter } from './stage-meter.ts'
 import type { StagePool, StageThread } from './stage-pool.ts'
 
 /** A subtree, or (`flat`) one directory without its subdirectories. */
@@ -36,6 +37,7 @@ interface JobDeps {
   readonly pool: StagePool
   readonly onPack: (pack: BuiltPack) => Promise<void>
   readonly hold: HoldDatabases
+  readonly meter: StageMeter
 }
 
 interface JobInput {
@@ -50,25 +52,32 @@ interface JobInput {
  * is built when all threads together have read these.
  */
 export async function runJobs(deps: JobDeps, input: JobInput, jobs: readonly StageJob[]): Promise<JobsDone> {
+  const { meter } = deps
   const threads = deps.pool.threads()
   await allSettled(threads.map((thread) => thread.open(input.session, deps.onPack)))
   const remembered = rememberedByJob(input, jobs)
   const staged = await shareOut(threads, jobs, async (thread, job) => {
     const known = remembered.get(job) ?? { states: [], memories: [] }
     const survey = (await thread.request({ kind: 'survey', ...job, ...known })) as SurveyReply
-    const surveyed = { job, thread, large: survey.large, holds: await deps.hold(survey.databases) }
-    const build = survey.large.length === 0 ? await buildJob(surveyed, []) : undefined
+    meter.surveyed(survey.toRead)
+    const surveyed = { job, thread, ...survey, holds: await deps.hold(survey.databases) }
+    if (survey.large.length > 0) return { ...surveyed, build: undefined }
+    const build = await buildJob(surveyed, [])
+    meter.read(survey.toRead)
     return { ...surveyed, build }
   })
   const waiting = staged.filter(({ build }) => build === undefined)
   const prepared = await readLargeFiles(
-    threads,
+    { threads, meter },
     waiting.flatMap(({ large }) => large),
   )
   const late = await allSettled(
-    waiting.map((surveyed) => {
-      const own = surveyed.large.flatMap(({ path }) => prepared.get(path) ?? [])
-      return buildJob(surveyed, own)
+    waiting.map(async (surveyed) => {
+      const { large, toRead } = surveyed
+      const own = large.flatMap(({ path }) => prepared.get(path) ?? [])
+      const build = await buildJob(surveyed, own)
+      meter.read({ files: toRead.files, bytes: toRead.bytes - bytesOf(large) })
+      return build
     }),
   )
   const builds = [...staged.flatMap(({ build }) => build ?? []), ...late]
@@ -151,9 +160,13 @@ function nearest(deep: ReadonlyMap<ByteString, StageJob>): (directory: ByteStrin
   }
 }
 
+function bytesOf(files: readonly LargeFile[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
 /** Reads the segments of large files on all threads; a file that ends early is left to its builder. */
 async function readLargeFiles(
-  threads: readonly StageThread[],
+  { threads, meter }: { readonly threads: readonly StageThread[]; readonly meter: StageMeter },
   files: readonly LargeFile[],
 ): Promise<Map<ByteString, PreparedFile>> {
   const tasks = files.flatMap((file) =>
@@ -165,6 +178,7 @@ async function readLargeFiles(
     tasks,
     async (thread, { file, span }: { file: LargeFile; span: ByteSpan }) => {
       const reply = (await thread.request({ kind: 'segment', path: file.path, span })) as SegmentReply
+      meter.read({ files: 0, bytes: span.end - span.start })
       return { file, parts: reply.parts ?? [] }
     },
   )

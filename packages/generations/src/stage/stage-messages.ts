@@ -8,6 +8,7 @@ import type { DatabaseHolds, HoldableDatabase, HoldScope } from '../live-sqlite/
 import type { NamedChanges } from '../scan/change-feed.ts'
 import type { EncodedState } from '../scan/tree-state.ts'
 import type { ByteSpan } from './segments.ts'
+import type { ToRead } from './stage-meter.ts'
 
 /** What every thread that stages for one commit works with. */
 export interface StageSession {
@@ -57,6 +58,7 @@ export type StageRequest =
   | { readonly kind: 'close' }
 
 export interface SurveyReply {
+  readonly toRead: ToRead
   readonly large: readonly LargeFile[]
   readonly databases: readonly HoldableDatabase[]
 }

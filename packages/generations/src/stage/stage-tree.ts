@@ -13,12 +13,13 @@ import { findChangedDirectories } from './changed-directories.ts'
 import type { DatabaseMemory } from './database-memory.ts'
 import type { DatabaseStager } from './database-stager.ts'
 import { fetchAttributes } from './fetch-attributes.ts'
-import { changedBytesOf } from './large-files.ts'
+import { toReadOf } from './large-files.ts'
 import { surveyListed } from './listed-survey.ts'
 import type { ByteSpan } from './segments.ts'
 import { type DatabaseMemories, StageEngine } from './stage-engine.ts'
 import { runJobs, type StageJob } from './stage-jobs.ts'
 import type { StageSession } from './stage-messages.ts'
+import { StageMeter, type StageProgress } from './stage-meter.ts'
 import type { StagePool } from './stage-pool.ts'
 import { type TreeStager, wantedOf } from './tree-stager.ts'
 
@@ -36,6 +37,7 @@ export interface StageDeps {
   readonly onPack: (pack: BuiltPack) => Promise<void>
   /** Called with databases before they are read. */
   readonly hold: HoldDatabases
+  readonly onProgress?: ((progress: StageProgress) => void) | undefined
 }
 
 export interface StageInput {
@@ -101,8 +103,8 @@ class TreeStaging {
   async run(): Promise<StagedTree> {
     const { surveyed, jobs } = await this.#survey()
     const holds = jobs.length > 0 ? NOTHING_HELD : await this.#hold(this.#engine.holdable(surveyed))
-    const changedBytes = changedBytesOf(surveyed, (path) => this.#rangesOf(path, holds))
-    if (jobs.length === 0 && changedBytes <= INLINE_BYTES_MAX) await this.#stageInline(surveyed, holds)
+    const { bytes } = toReadOf(surveyed, (path) => this.#rangesOf(path, holds))
+    if (jobs.length === 0 && bytes <= INLINE_BYTES_MAX) await this.#stageInline(surveyed, holds)
     else await this.#stagePooled([...jobs, ...this.#flatJobs(surveyed)])
     this.#stager.linkUp()
     const top = await fetchAttributes(this.#deps.holdfs, this.#engine.source, [
@@ -186,7 +188,8 @@ class TreeStaging {
   }
 
   async #stagePooled(jobs: readonly StageJob[]): Promise<void> {
-    const staged = await runJobs({ ...this.#deps, hold: this.#hold.bind(this) }, this.#input, jobs)
+    const meter = new StageMeter(jobs.length, (progress) => this.#deps.onProgress?.(progress))
+    const staged = await runJobs({ ...this.#deps, hold: this.#hold.bind(this), meter }, this.#input, jobs)
     for (const { changed, gone, memories } of staged.builds) {
       this.#stager.adopt(changed, gone)
       for (const [path, memory] of memories) this.#memories.set(path, memory)

@@ -8,7 +8,7 @@ import { type EncodedState, TreeState } from '../scan/tree-state.ts'
 import { encodeDatabaseMemory } from './database-memory.ts'
 import type { DatabaseStager } from './database-stager.ts'
 import { fetchAttributes } from './fetch-attributes.ts'
-import { largeFilesOf } from './large-files.ts'
+import { largeFilesOf, toReadOf } from './large-files.ts'
 import type { StageEngine } from './stage-engine.ts'
 import type { BuildReply, PreparedFile, SurveyReply } from './stage-messages.ts'
 import { type TreeStager, wantedOf } from './tree-stager.ts'
@@ -53,6 +53,7 @@ export class SubtreeJob {
     const isRead = (path: ByteString) => this.#feed?.rangesOf(path) === undefined
     const large = largeFilesOf(this.#surveyed).filter(({ path }) => isRead(path))
     return {
+      toRead: toReadOf(this.#surveyed, (path) => this.#feed?.rangesOf(path)),
       large: large.filter(({ path }) => this.#isPlain(path)),
       databases: this.#engine.holdable(this.#surveyed),
     }

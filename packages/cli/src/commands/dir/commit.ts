@@ -3,6 +3,7 @@ import type { CommitWish } from '@holdfast/generations/directory/watch-requests'
 import type { CommandSpec } from '../../command.ts'
 import type { Context } from '../../open-context.ts'
 import { printable } from '../../output/printable.ts'
+import type { ProgressState } from '../../output/progress.ts'
 import { counted, formatBytes, formatDuration } from '../../output/quantities.ts'
 import { generationName } from './generation-forms.ts'
 import { DIR } from './parameters-of-dir.ts'
@@ -39,9 +40,14 @@ export interface TimedCommit extends DirectoryCommit {
 /** Commits, showing what has been stored so far. */
 export async function commit(context: Context, path: string, wish: CommitWish): Promise<TimedCommit> {
   const deps = await context.deps('writing')
-  const state = () => ({ bytesDone: context.traffic.bytesPut })
-  const { result, elapsedMs } = await context.timed('committing', state, () =>
-    commitDirectory(deps, { path, wish }),
+  let state: ProgressState = {}
+  const onProgress = (progress: ProgressState) => {
+    state = progress
+  }
+  const { result, elapsedMs } = await context.timed(
+    'committing',
+    () => state,
+    () => commitDirectory(deps, { path, wish, onProgress }),
   )
   if (result.untidied)
     context.output.note(`hold: committed, but packs were not merged: ${printable(result.untidied.message)}`)

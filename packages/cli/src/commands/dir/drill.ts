@@ -3,6 +3,7 @@ import { type DrillOutcome, drillGeneration } from '@holdfast/generations/mainte
 import type { CommandSpec } from '../../command.ts'
 import { EXIT } from '../../exit-codes.ts'
 import { printable } from '../../output/printable.ts'
+import type { ProgressState } from '../../output/progress.ts'
 import { counted, formatBytes, formatCount, formatDuration, shortId } from '../../output/quantities.ts'
 import { formatPairs } from '../../output/table.ts'
 import { generationName } from './generation-forms.ts'
@@ -32,17 +33,19 @@ export const drillCommand: CommandSpec = {
     const generation = requireRetained(await directory.find(given.option('at')))
     const { config, deps } = directory
     const parts = { store: directory.store, index: directory.index, coding: directory.coding }
-    const state = () => ({ bytesDone: context.traffic.bytesGot, filesTotal: generation.files })
-    const { result: outcome } = await context.timed('drilling', state, () =>
-      drillGeneration(
-        { ...deps, ...parts, sealKey: directory.sealKey },
-        {
-          org: config.org,
-          generation,
-          scratch: given.option('scratch') ?? directory.folder,
-          mountPath: config.path,
-        },
-      ),
+    let state: ProgressState = { filesTotal: generation.files }
+    const onProgress = (progress: ProgressState) => {
+      state = progress
+    }
+    const scratch = given.option('scratch') ?? directory.folder
+    const { result: outcome } = await context.timed(
+      'drilling',
+      () => state,
+      () =>
+        drillGeneration(
+          { ...deps, ...parts, sealKey: directory.sealKey },
+          { org: config.org, generation, scratch, mountPath: config.path, onProgress },
+        ),
     )
     await context.output.show({
       text: () => describe(generation, outcome),

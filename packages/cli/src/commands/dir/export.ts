@@ -33,9 +33,22 @@ export const exportCommand: CommandSpec = {
     const { clock, randomness, traffic } = context
     const { unfinished } = directory.deps
     const deps = { store, index, coding, clock, randomness }
-    const state = () => ({ bytesDone: traffic.bytesGot })
+    let bytesTotal: number | undefined
+    const onPlanned = (bytes: number) => {
+      bytesTotal = traffic.bytesGot + bytes
+    }
+    const state = () => {
+      const bytesDone = traffic.bytesGot
+      return bytesTotal === undefined ? { bytesDone } : { bytesDone, bytesTotal }
+    }
     const { result: exported, elapsedMs } = await context.timed('exporting', state, () =>
-      exportBundle(deps, { org: config.org, generations, path, ...(unfinished ? { unfinished } : {}) }),
+      exportBundle(deps, {
+        org: config.org,
+        generations,
+        path,
+        onPlanned,
+        ...(unfinished ? { unfinished } : {}),
+      }),
     )
     await context.output.show({
       text: () =>

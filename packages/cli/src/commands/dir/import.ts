@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Failure, isFailure } from '@holdfast/base/failure'
 import { newIdentifier } from '@holdfast/base/identifier'
@@ -14,6 +14,7 @@ import { createFrameSeal } from '@holdfast/generations/format/frame-seal'
 import { type ImportedBundle, importBundle } from '@holdfast/generations/maintenance/import-bundle'
 import type { CommandSpec, Given } from '../../command.ts'
 import type { Context } from '../../open-context.ts'
+import type { ProgressState } from '../../output/progress.ts'
 import { counted, formatBytes, formatDuration } from '../../output/quantities.ts'
 import { DIR } from './parameters-of-dir.ts'
 import { STORE_OPTIONS, type StoreChoice, withStore } from './store-options.ts'
@@ -43,11 +44,16 @@ export const importCommand: CommandSpec = {
     const path = realPath(given.argument('DIR'))
     refuseTaken(context, path)
     const deps = await context.deps('beginning')
-    const state = () => ({ bytesDone: context.traffic.bytesPut })
+    const bytesTotal = statSync(resolve(given.argument('FILE')), { throwIfNoEntry: false })?.size ?? 0
+    let restoring: ProgressState | undefined
+    const state = () => restoring ?? { bytesDone: context.traffic.bytesPut, bytesTotal }
+    const onProgress = (progress: ProgressState) => {
+      restoring = progress
+    }
     const { result, elapsedMs } = await context.timed('importing', state, async () => {
       const imported = await withStore(context, given, (choice) => importInto(deps, { given, choice, path }))
       const directory = context.use(await DurableDirectory.open(deps, path))
-      const restored = await directory.restore({ generation: await directory.find(), path })
+      const restored = await directory.restore({ generation: await directory.find(), path, onProgress })
       return { imported, directory, restored }
     })
     const { imported, directory, restored } = result

@@ -1,5 +1,4 @@
 import { Failure } from '@holdfast/base/failure'
-import type { DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import {
   type DamagedObject,
   type VerifyReport,
@@ -33,10 +32,16 @@ export const verifyCommand: CommandSpec = {
     const { org, workspace } = directory.config
     const part = given.option('part')
     const subset = part === undefined ? {} : { subset: parsePart(part) }
-    const bytesTotal = given.has('all') ? { bytesTotal: await storedBytes(directory) } : {}
-    const state = () => ({ bytesDone: context.traffic.bytesGot, ...bytesTotal })
+    let bytesTotal: number | undefined
+    const onPlanned = ({ bytes }: { readonly bytes: number }) => {
+      bytesTotal = context.traffic.bytesGot + bytes
+    }
+    const state = () => {
+      const bytesDone = context.traffic.bytesGot
+      return bytesTotal === undefined ? { bytesDone } : { bytesDone, bytesTotal }
+    }
     const { result: report, elapsedMs } = await context.timed('verifying', state, () =>
-      verifyStore(directory, { org, ...(given.has('all') ? {} : { workspace }), ...subset }),
+      verifyStore(directory, { org, ...(given.has('all') ? {} : { workspace }), ...subset, onPlanned }),
     )
     await context.output.show({
       text: () => describe(report, elapsedMs),
@@ -45,12 +50,6 @@ export const verifyCommand: CommandSpec = {
     })
     return report.damaged.length === 0 ? EXIT.ok : EXIT.failure
   },
-}
-
-/** Of all packs of the org. */
-async function storedBytes({ index, config }: DurableDirectory): Promise<number> {
-  const packs = [...(await index.packs(config.org, 'live')), ...(await index.packs(config.org, 'condemned'))]
-  return packs.reduce((sum, pack) => sum + pack.bytes, 0)
 }
 
 function parsePart(text: string): { readonly part: number; readonly parts: number } {
