@@ -121,6 +121,29 @@ test('damaged packs are reported, and the newest generation that is whole become
   assert.ok(rows.find((row) => row.id === head)?.retained)
 })
 
+test('a sound pack under the name of another is reported, and nothing is taken from it', async () => {
+  for (const sealKey of [undefined, Buffer.alloc(32, 5)]) {
+    await using world = await World.make(sealKey ? { sealKey } : {})
+    const workspace = await world.workspace('ws-1')
+    await commitMany(workspace, 3)
+    const [first] = (await historyOf(world.index, 'ws-1')).toReversed()
+    const bytes = await world.store.get(`packs/${first?.recordPack}`)
+    const copy = `packs/${ORG}/ws-1/1/${'0'.repeat(32)}`
+    await world.store.put(copy, [bytes])
+    const { index, other, result } = await rebuilt(world)
+    await using _other = other
+    assert.deepEqual(
+      result.damaged.map(({ object }) => object),
+      [copy],
+    )
+    assert.match(result.damaged[0]?.problem ?? '', sealKey ? /corrupt/ : /holds the bytes of/)
+    assert.deepEqual(
+      comparable(await historyOf(index, 'ws-1')),
+      comparable(await historyOf(world.index, 'ws-1')),
+    )
+  }
+})
+
 test('packs of commits that never came about are not part of the history', async () => {
   await using world = await World.make()
   const workspace = await world.workspace('ws-1')

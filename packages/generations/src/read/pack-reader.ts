@@ -76,9 +76,15 @@ function decodeEnd(
   }
   const decode = (ordinal: number, size: FrameSize, stored: Uint8Array) =>
     decodeFrame(coding, name, { ...size, ordinal }, stored)
+  const table = new ChunkTable(decode(frames, footer, tail.subarray(0, footer.storedBytes)))
+  const [own] = table.packs
+  if (table.packs.length !== 1 || own?.name !== name) {
+    const found = own?.name ?? 'no pack'
+    throw new Failure('object-corrupt', `${name} holds the bytes of ${found}`, { pack: name, found })
+  }
   return {
     trailer,
-    table: new ChunkTable(decode(frames, footer, tail.subarray(0, footer.storedBytes))),
+    table,
     record: record && decode(frames + 1, record, tail.subarray(footer.storedBytes)),
   }
 }
