@@ -1,5 +1,5 @@
 import type { Clock } from '@holdfast/base/clock'
-import { Failure, isFailure } from '@holdfast/base/failure'
+import { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import { chunkIdFromHex } from '../format/chunk-id.ts'
 import type { FrameCoding } from '../format/frame.ts'
@@ -10,15 +10,11 @@ import {
 } from '../format/generation-record.ts'
 import { newPackName, packKey, randomName } from '../format/names.ts'
 import { PackBuilder } from '../format/pack-builder.ts'
-import type {
-  GenerationCommit,
-  GenerationIndex,
-  GenerationRow,
-  HeldLease,
-} from '../index/generation-index.ts'
+import type { GenerationIndex, GenerationRow, HeldLease } from '../index/generation-index.ts'
 import type { ChunkReader } from '../read/chunk-reader.ts'
 import { readPackEnd } from '../read/pack-reader.ts'
 import type { ObjectStore } from '../store/object-store.ts'
+import { appendGeneration, commitOf, packRows } from './append-generation.ts'
 import type { CommitRequest } from './committer.ts'
 import { PackUploads } from './pack-uploads.ts'
 
@@ -31,9 +27,6 @@ export interface CommitRootDeps {
   /** Reads chunks of the workspace: compaction moves records there. */
   readonly chunks: () => Promise<ChunkReader>
 }
-
-/** An append whose answer was lost is submitted again after each of these waits. */
-const RESUBMIT_AFTER_MS = [50, 200, 800, 2000] as const
 
 /**
  * Makes the tree of a generation that exists the newest generation of a workspace: one small object, nothing of the
@@ -62,27 +55,8 @@ export async function commitRoot(
   const onPack = (pack: Parameters<typeof uploads.put>[0]) => void uploads.put(pack)
   new PackBuilder({ coding: deps.coding, nextName, onPack }).finish(bytes)
   await uploads.durable()
-  const newPacks = uploads.packs.map((pack) => ({ name: pack.name, bytes: pack.bytes, sha256: pack.sha256 }))
-  const { parent, sequence, root, cause, message, createdAt, files, consistency } = record
-  const row = {
-    id,
-    parent,
-    sequence,
-    root,
-    cause,
-    message,
-    createdAt,
-    files,
-    consistency,
-    bytes: record.bytes,
-  }
-  await append(deps, lease, {
-    ...row,
-    recordPack: newPacks.at(-1)?.name ?? '',
-    newPacks,
-    usedPacks: [],
-    gcSeen,
-  })
+  const newPacks = packRows(uploads.packs)
+  await appendGeneration(deps, lease, commitOf(record, id, { newPacks, usedPacks: [], gcSeen }))
   return deps.index.generation(id)
 }
 
@@ -124,19 +98,4 @@ async function readRecord(deps: CommitRootDeps, row: GenerationRow): Promise<Gen
   const end = stored && (await readPackEnd(deps, { name: row.recordPack, bytes: stored.bytes }))
   const id = chunkIdFromHex(row.id)
   return decodeGenerationRecord(end?.record ?? (await (await deps.chunks()).read(id)))
-}
-
-/** Appends, again and unchanged while the outcome is unknown. */
-async function append(deps: CommitRootDeps, lease: HeldLease, commit: GenerationCommit): Promise<void> {
-  for (const waitMs of RESUBMIT_AFTER_MS) {
-    try {
-      return await deps.index.append(lease, commit)
-    } catch (error) {
-      if (!isFailure(error, 'index-unavailable')) throw error
-      await deps.clock.sleep(waitMs)
-    }
-  }
-  throw new Failure('outcome-unknown', `generation ${commit.id} may or may not be committed`, {
-    token: commit.id,
-  })
 }

@@ -19,7 +19,6 @@ import type {
   GenerationIndex,
   GenerationRow,
   HeldLease,
-  PackRow,
 } from '../index/generation-index.ts'
 import type { DatabaseHolds, HoldScope } from '../live-sqlite/database-hold.ts'
 import { kindIn } from '../scan/directory-state.ts'
@@ -31,6 +30,7 @@ import type { StagePool } from '../stage/stage-pool.ts'
 import { type StagedTree, stageTree } from '../stage/stage-tree.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import type { Changes, Image } from '../volume/volume.ts'
+import { appendGeneration, commitOf, packRows } from './append-generation.ts'
 import { KnownChunks } from './known-chunks.ts'
 import { PackUploads } from './pack-uploads.ts'
 
@@ -38,8 +38,6 @@ import { PackUploads } from './pack-uploads.ts'
 export const RACY_MS = 16
 /** Less than this is read again under the freeze: that takes some milliseconds. */
 const PREPARED_BYTES_MIN = 1 << 20
-/** An append whose answer was lost is submitted again after each of these waits. */
-const RESUBMIT_AFTER_MS = [50, 200, 800, 2000] as const
 
 export interface CommitterDeps {
   readonly store: ObjectStore
@@ -231,24 +229,13 @@ export class Committer {
     const record = this.#record(image, request, { staged, uploads, known, totals, notices })
     const { id, bytes } = encodeGenerationRecord(record)
     staged.engine.builder.finish(bytes)
-    const newPacks = rowsOf([...this.#prepared.packs, ...uploads.packs])
+    const newPacks = packRows([...this.#prepared.packs, ...uploads.packs])
     const brought = new Set(newPacks.map((pack) => pack.name))
-    const commit: GenerationCommit = {
-      id,
-      parent: record.parent,
-      sequence: record.sequence,
-      recordPack: newPacks.at(-1)?.name ?? '',
-      root: record.root,
-      cause: record.cause,
-      message: record.message,
-      createdAt: record.createdAt,
-      files: record.files,
-      bytes: record.bytes,
-      consistency: record.consistency,
+    const commit = commitOf(record, id, {
       newPacks,
       usedPacks: [...staged.usedPacks, ...this.#prepared.usedPacks].filter((name) => !brought.has(name)),
       gcSeen: Math.min(this.#gcSeen, this.#prepared.gcSeen),
-    }
+    })
     await this.#makeDurable(staged, uploads)
     await this.#submit({ commit, staged, uploads })
     const { newPacks: _new, usedPacks: _used, gcSeen: _seen, ...row } = commit
@@ -282,7 +269,7 @@ export class Committer {
       ...parts.totals,
       notices: parts.notices.slice(0, NOTICES_MAX),
       index: parts.known.source,
-      packs: rowsOf([...this.#prepared.packs, ...parts.uploads.packs]),
+      packs: packRows([...this.#prepared.packs, ...parts.uploads.packs]),
     }
   }
 
@@ -295,25 +282,19 @@ export class Committer {
     }
   }
 
-  /** Appends, again and unchanged while the outcome is unknown. */
   async #submit(submission: Submission): Promise<void> {
     this.#unresolved = submission
-    for (const waitMs of RESUBMIT_AFTER_MS) {
-      try {
-        await this.#deps.index.append(this.#lease, submission.commit)
-        return this.#accept(submission)
-      } catch (error) {
-        if (!isFailure(error, 'index-unavailable')) {
-          submission.staged.stager.discard()
-          this.#unresolved = undefined
-          if (isFailure(error, 'gc-expired')) this.#forgetPrepared()
-          throw error
-        }
-        await this.#deps.clock.sleep(waitMs)
+    try {
+      await appendGeneration(this.#deps, this.#lease, submission.commit)
+    } catch (error) {
+      if (!isFailure(error, 'outcome-unknown')) {
+        submission.staged.stager.discard()
+        this.#unresolved = undefined
+        if (isFailure(error, 'gc-expired')) this.#forgetPrepared()
       }
+      throw error
     }
-    const { id } = submission.commit
-    throw new Failure('outcome-unknown', `generation ${id} may or may not be committed`, { token: id })
+    this.#accept(submission)
   }
 
   #accept({ commit, staged, uploads }: Submission): void {
@@ -405,8 +386,4 @@ function refuseNotCaptured({ stager }: StagedTree): void {
   if (notice === undefined) return
   const said = `${notice.path} is written all the time and can be neither locked nor frozen`
   throw new Failure('file-unstable', said, { path: notice.path })
-}
-
-function rowsOf(packs: PackUploads['packs']): PackRow[] {
-  return packs.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }))
 }
