@@ -19,9 +19,11 @@ const STEPS: Readonly<Record<Operation, readonly string[]>> = {
     'index.chunkIndex',
     'index.packs',
     'store.get packs',
+    'holdfs.listDirectories',
     'holdfs.readXattrs',
     'store.put packs',
     'index.append',
+    'index.history',
   ],
   restore: [
     'index.history',
