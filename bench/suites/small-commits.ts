@@ -5,6 +5,7 @@ import { seededNumbers } from '@holdfast/testkit/seeded-numbers'
 import type { BenchRun } from '../bench-run.ts'
 import { Engine } from '../engine.ts'
 import { measured, median, quantile } from '../measure.ts'
+import { MovableClock } from '../movable-clock.ts'
 import { seededText } from '../workloads/seeded-bytes.ts'
 import { makeSmallFiles } from '../workloads/w1.ts'
 
@@ -36,7 +37,7 @@ export async function runS3Commits(bench: BenchRun): Promise<void> {
   bench.say(`s3-commit: each request takes ${REQUEST_MS} ms`)
   await using service = await startS3Double({ latencyMs: REQUEST_MS })
   const store = { address: service.addressOf('bench'), s3Credentials: service.credentials }
-  await using engine = await Engine.open(bench.disk.folder('s3'), store)
+  await using engine = await Engine.open(bench.disk.folder('s3'), { store })
   const { wallMs, puts } = await commitAgainAndAgain(bench, engine, 's3-source')
   bench.report({ case: 's3-commit', metric: 'p50_ms', value: quantile(wallMs, 0.5) })
   bench.report({ case: 's3-commit', metric: 'p99_ms', value: quantile(wallMs, 0.99) })
@@ -71,14 +72,24 @@ const CHURN_COMMITS = 10_000
 const CHURN_COMMITS_QUICK = 500
 const CHURN_FILES = 1000
 const CHURN_FILE_BYTES_MAX = 16 * 1024
+/** What passes between two commits, and after the last one. */
+const CADENCE_MS = 1000
+const LATER_MS = 7 * 24 * 3600_000
+/** Then what is stored is compared with what one generation needs. */
+const HEAD_ALONE = [{ fromMs: 3600_000, everyMs: Number.POSITIVE_INFINITY }]
+const COLLECT_EVERY = 600
 
-/** Thousands of commits that rewrite files all over a small workspace, then a restore against that of a fresh history. */
+/**
+ * Thousands of commits that rewrite files all over a small workspace, tidied as by a watch at one commit a second and
+ * left alone for a week, then a restore against that of a fresh history.
+ */
 export async function runChurn(bench: BenchRun): Promise<void> {
   if (!bench.wants('churn')) return
   const commits = bench.quick ? CHURN_COMMITS_QUICK : CHURN_COMMITS
   bench.say(`churn: ${commits} commits`)
   const source = bench.disk.folder('churn-source')
-  await using churned = await Engine.open(bench.disk.folder('churned'))
+  const clock = new MovableClock()
+  await using churned = await Engine.open(bench.disk.folder('churned'), { clock })
   const write = churnWriter(source)
   for (let file = 0; file < CHURN_FILES; file++) write(file)
   await churned.commit(source)
@@ -89,8 +100,14 @@ export async function runChurn(bench: BenchRun): Promise<void> {
       write(Math.floor(next() * CHURN_FILES))
       appendFileSync(join(source, 'log.txt'), `turn ${index}\n`)
       await churned.commit(source)
+      clock.moveOn(CADENCE_MS)
+      await churned.tidyWhenDue()
+      if (index % COLLECT_EVERY === 0) await churned.collect()
     }
   })
+  clock.moveOn(LATER_MS)
+  await churned.tidy(HEAD_ALONE)
+  await churned.collect()
   await using fresh = await Engine.open(bench.disk.folder('fresh'))
   await fresh.commit(source)
   const gets = churned.store.gets
