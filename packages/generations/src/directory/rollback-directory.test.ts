@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
@@ -11,7 +20,11 @@ import { assertSameTree } from '@holdfast/testkit/tree-facts'
 import { SNAPSHOTS_MAX } from '../volume/snapshot-log.ts'
 import { KeptDirectory } from './kept-directory.fixture.ts'
 import { localSnapshot } from './local-generations.ts'
+import { makeStaging } from './restore-staging.ts'
 import { removeAside, rollbackDirectory } from './rollback-directory.ts'
+
+/** Above the largest that a kernel gives out. */
+const PID_NEVER = 2 ** 22 + 1
 
 for (const volume of ['live', 'btrfs'] as const) {
   describe(`a rollback on a ${volume} volume`, () => {
@@ -128,6 +141,30 @@ describe('a rollback on a btrfs volume alone', () => {
     assert.equal((await kept.commit()).kind, 'unchanged')
   })
 })
+
+describe('a rollback that was killed', () => {
+  test('leaves nothing beside the directory once the next one or a restore there is done', async () => {
+    await using kept = await KeptDirectory.make('live')
+    writeFileSync(join(kept.path, 'file'), 'one')
+    const first = await kept.committed()
+    leaveStaging(kept)
+    const running = makeStaging(kept.path, kept.deps.randomness, 'rolling-back')
+    await removeAside(await rollbackDirectory(kept.directory, { generation: first }))
+    assert.deepEqual(hiddenBeside(kept), [basename(running)])
+    rmSync(running, { recursive: true })
+    leaveStaging(kept)
+    rmSync(kept.path, { recursive: true })
+    await kept.directory.restore({ generation: first, path: kept.path })
+    assert.deepEqual(hiddenBeside(kept), [])
+  })
+})
+
+/** Puts there what a rollback had begun whose process is gone. */
+function leaveStaging(kept: KeptDirectory): void {
+  const made = makeStaging(kept.path, kept.deps.randomness, 'rolling-back')
+  writeFileSync(join(made, 'half'), 'half')
+  renameSync(made, made.replace(`-${process.pid}-`, `-${PID_NEVER}-`))
+}
 
 function hiddenBeside(kept: KeptDirectory): string[] {
   return readdirSync(dirname(kept.path)).filter((name) => name.startsWith('.'))

@@ -1,11 +1,10 @@
-import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { existsSync, renameSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { Failure } from '@holdfast/base/failure'
 import { RACY_MS } from '../commit/committer.ts'
 import { fromText } from '../format/byte-string.ts'
 import { chunkIdFromHex } from '../format/chunk-id.ts'
-import { randomName } from '../format/names.ts'
 import type { GenerationRow } from '../index/generation-index.ts'
 import { isEmpty, type Volume } from '../volume/volume.ts'
 import type { DurableDirectory } from './durable-directory.ts'
@@ -14,6 +13,7 @@ import { syncDirectory } from './json-file.ts'
 import { type OpenBtrfsVolume, openBtrfsVolume } from './open-btrfs-volume.ts'
 import { openVolume } from './open-volume.ts'
 import { saveRemembered } from './remembered-files.ts'
+import { makeStaging, removeAbandoned } from './restore-staging.ts'
 import { type Seed, seedTreeState } from './seed-state.ts'
 import { acceptOutcome } from './watch-rounds.ts'
 
@@ -36,7 +36,7 @@ export interface RolledBack {
  * Continues a directory from an older generation, as a new generation: what it holds now is committed first, and no
  * history is lost. Rejects with `lease-held` while another process writes the history or, unless forced, uses a btrfs
  * volume; with `unsupported-here` where the directory cannot be exchanged; and as commits and restores do. A failure
- * leaves the directory as it was.
+ * leaves the directory as it was; what one that was killed left beside it, the next one removes.
  */
 export async function rollbackDirectory(
   directory: DurableDirectory,
@@ -118,17 +118,18 @@ class LiveRollback {
   }
 
   async run(): Promise<Pick<RolledBack, 'generation' | 'aside'>> {
-    const { folder, name } = this.#place()
-    const staging = `.${name}.rolling-back-${randomName(this.#directory.deps.randomness).slice(0, 8)}`
+    const { path } = this.#directory.config
+    await removeAbandoned(path)
+    const staging = makeStaging(path, this.#directory.deps.randomness, 'rolling-back')
     let committed: GenerationRow | undefined
     try {
-      const seed = await this.#restore(join(folder, staging))
+      const seed = await this.#restore(staging)
       committed = await commitOld(this.#directory, this.#held, this.#generation)
-      const aside = await this.#exchange(staging, committed)
+      const aside = await this.#exchange(basename(staging), committed)
       if (seed) saveRemembered(this.#directory.folder, { generation: committed.id, ...seed })
       return { generation: committed, aside }
     } catch (error) {
-      await rm(join(folder, staging), { recursive: true, force: true })
+      await rm(staging, { recursive: true, force: true })
       throw error
     }
   }
@@ -139,7 +140,6 @@ class LiveRollback {
   }
 
   async #restore(path: string): Promise<Seed | undefined> {
-    mkdirSync(path, { mode: 0o700 })
     await this.#directory.restoreInto({ generation: this.#generation, path })
     return await seedFrom(this.#directory, this.#generation, path)
   }
