@@ -48,6 +48,8 @@ export interface CommitterDeps {
   readonly pool: StagePool
   /** The store's key, or null for a store that is not sealed. */
   readonly sealKey: Uint8Array | null
+  /** What the packs that a record names may come to; absent: what readers take. */
+  readonly packRowBytesMax?: number
 }
 
 export interface CommitRequest {
@@ -200,7 +202,8 @@ export class Committer {
   ): Promise<{ staged: StagedTree; uploads: PackUploads; known: KnownChunks }> {
     if (image.isDoubted) this.#forgetFiles()
     const known = await this.#refreshKnown()
-    const uploads = new PackUploads(this.#deps.store)
+    const named = [...known.source.deltaPacks, ...this.#prepared.packs]
+    const uploads = new PackUploads(this.#deps.store, { named, rowBytesMax: this.#deps.packRowBytesMax })
     const staged = await stageTree(
       {
         ...this.#deps,

@@ -38,6 +38,7 @@ export interface PreparedFile extends LargeFile {
   readonly content: Content
 }
 
+/** `inFlight`: how many packs of the thread are on their way into the store, and 1 once one could not be stored. */
 export type StageRequest =
   | { readonly kind: 'open'; readonly session: StageSession; readonly inFlight: Int32Array }
   | {

@@ -13,9 +13,10 @@ type Reply = Extract<StageMessage, { kind: 'reply' }>['reply']
 /** One staging thread: requests queue up and are answered in order. */
 export class StageThread {
   readonly #worker: Worker
-  readonly #waiting: { resolve: (reply: Reply) => void; reject: (error: Failure) => void }[] = []
+  readonly #waiting: { resolve: (reply: Reply) => void; reject: (error: unknown) => void }[] = []
   #onPack: ((pack: BuiltPack) => void) | undefined
   #dead: Failure | undefined
+  #putFailure: unknown
 
   constructor() {
     this.#worker = new Worker(new URL('./stage-worker.ts', import.meta.url), {
@@ -33,25 +34,34 @@ export class StageThread {
     return this.#dead !== undefined
   }
 
-  /** Begins a commit; `onPack` stores a pack, and the thread goes on filling others meanwhile. */
+  /**
+   * Begins a commit; `onPack` stores a pack, and the thread goes on filling others meanwhile. Once one could not be
+   * stored, the commit is lost: the thread stops at its next pack, and requests reject with that failure.
+   */
   async open(
     session: Extract<StageRequest, { kind: 'open' }>['session'],
     onPack: (pack: BuiltPack) => Promise<void>,
   ) {
-    const inFlight = new Int32Array(new SharedArrayBuffer(4))
+    const inFlight = new Int32Array(new SharedArrayBuffer(8))
+    this.#putFailure = undefined
     this.#onPack = (pack) => {
       const done = () => {
         Atomics.sub(inFlight, 0, 1)
         Atomics.notify(inFlight, 0)
       }
-      onPack(pack).then(done, done)
+      onPack(pack).then(done, (error: unknown) => {
+        this.#putFailure ??= error
+        Atomics.store(inFlight, 1, 1)
+        done()
+      })
     }
     await this.request({ kind: 'open', session, inFlight })
   }
 
-  /** Rejects with the failure that the thread met. */
+  /** Rejects with the failure that the thread met, or that one of its packs met. */
   request(request: StageRequest): Promise<Reply> {
     if (this.#dead) return Promise.reject(this.#dead)
+    if (this.#putFailure !== undefined) return Promise.reject(this.#putFailure)
     this.#worker.ref()
     const reply = new Promise<Reply>((resolve, reject) => this.#waiting.push({ resolve, reject }))
     this.#worker.postMessage(request)
@@ -70,7 +80,7 @@ export class StageThread {
     const waiting = this.#waiting.shift()
     if (this.#waiting.length === 0) this.#worker.unref()
     if (message.kind === 'reply') waiting?.resolve(message.reply)
-    else waiting?.reject(new Failure(message.code, message.message, message.details))
+    else waiting?.reject(this.#putFailure ?? new Failure(message.code, message.message, message.details))
   }
 
   #end(failure: Failure): void {

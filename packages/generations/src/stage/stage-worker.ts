@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads'
 import { present } from '@holdfast/base/assert'
-import { failureToWire } from '@holdfast/base/failure'
+import { Failure, failureToWire } from '@holdfast/base/failure'
 import { ownedBuffers } from '@holdfast/base/owned-buffers'
 import { systemRandomness } from '@holdfast/base/randomness'
 import type { ByteString } from '../format/byte-string.ts'
@@ -38,7 +38,10 @@ function send(message: StageMessage): void {
   port.postMessage(message)
 }
 
-/** Hands a pack over and waits while too many of this thread's packs are not stored yet: memory stays bounded. */
+/**
+ * Hands a pack over and waits while too many of this thread's packs are not stored yet: memory stays bounded. Throws once
+ * one of them could not be stored.
+ */
 function sendPack(pack: BuiltPack, inFlight: Int32Array): void {
   Atomics.add(inFlight, 0, 1)
   port.postMessage({ kind: 'pack', pack } satisfies StageMessage, ownedBuffers(pack.parts))
@@ -49,6 +52,7 @@ function sendPack(pack: BuiltPack, inFlight: Int32Array): void {
   ) {
     Atomics.wait(inFlight, 0, count)
   }
+  if (Atomics.load(inFlight, 1) !== 0) throw new Failure('store-unavailable', 'a pack could not be stored')
 }
 
 /** Undefined for a file that has ended or gone: its builder finds out. */
