@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { Failure, isFailure } from '@holdfast/base/failure'
 import { newIdentifier } from '@holdfast/base/identifier'
 import type { GenerationRow } from '../index/generation-index.ts'
+import type { BoundDatabase } from '../restore/bound-databases.ts'
 import { commitDirectory } from './commit-directory.ts'
 import { DurableDirectory } from './durable-directory.ts'
 import type { DirectoryConfig } from './home.ts'
@@ -24,6 +25,8 @@ export interface ForkedDirectory {
   readonly config: DirectoryConfig
   /** The fork's first generation. */
   readonly generation: GenerationRow
+  /** Databases that must not be opened at the fork's path; a fork of a local snapshot does not look for them. */
+  readonly bound: readonly BoundDatabase[]
 }
 
 /**
@@ -43,7 +46,7 @@ export async function forkDirectory(
   const fork = new Fork(directory, path, point)
   await using child = await fork.register()
   const generation = await fork.commit(child)
-  return { config: child.config, generation }
+  return { config: child.config, generation, bound: fork.bound }
 }
 
 async function presentState(directory: DurableDirectory): Promise<GenerationRow> {
@@ -65,6 +68,7 @@ class Fork {
   readonly #path: string
   readonly #point: GenerationRow
   #seed: Seed | undefined
+  bound: readonly BoundDatabase[] = []
 
   constructor(directory: DurableDirectory, path: string, point: GenerationRow) {
     this.#directory = directory
@@ -102,13 +106,13 @@ class Fork {
   async #fill(path: string): Promise<void> {
     const generation = this.#point
     if (this.#directory.config.volume === 'btrfs') {
-      await this.#directory.restoreInto({ generation, path })
+      this.bound = (await this.#directory.restoreInto({ generation, path })).bound
       return
     }
     const beforeVisible = async (staged: string) => {
       this.#seed = await seedFrom(this.#directory, generation, staged)
     }
-    await this.#directory.restore({ generation, path, beforeVisible })
+    this.bound = (await this.#directory.restore({ generation, path, beforeVisible })).bound
   }
 
   async commit(child: DurableDirectory): Promise<GenerationRow> {

@@ -1,12 +1,10 @@
 import { spawn } from 'node:child_process'
-import { closeSync, constants, existsSync, mkdirSync, openSync, rmdirSync } from 'node:fs'
+import { mkdirSync, rmdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Failure } from '@holdfast/base/failure'
 import { type ByteString, toText } from '../format/byte-string.ts'
-import { SourceDirectory } from '../scan/source-directory.ts'
-import { fileReader } from '../sqlite/file-reader.ts'
-import { journalState, recoveryOf } from '../sqlite/journal.ts'
+import { superJournalOf } from '../restore/bound-databases.ts'
 
 const CHILD = fileURLToPath(new URL('./check-databases-main.ts', import.meta.url))
 /** Bounds what is kept of a child's answer: some hundred bytes a database. */
@@ -88,29 +86,6 @@ async function checkMounted(
   const inside = [...mount, directory, mountPath, ...NODE, mountPath]
   const program = ['unshare', '-m', '--propagation', 'private', ...inside]
   return parseAnswer(await run(program, JSON.stringify(databases)))
-}
-
-/** The path of the file without which opening a database tears its transaction; undefined where there is none. */
-function superJournalOf(directory: string, path: ByteString): string | undefined {
-  using source = new SourceDirectory(directory)
-  const journal = source.resolve(`${path}-journal`)
-  if (!existsSync(journal)) return undefined
-  return withReader(source.resolve(path), (database) =>
-    withReader(journal, (reader) => {
-      const state = journalState(reader)
-      const isBound = recoveryOf(database.bytes, state) === 'rollback-at-its-path'
-      return isBound && state.kind === 'hot' ? state.superJournal : undefined
-    }),
-  )
-}
-
-function withReader<T>(path: string | Buffer, read: (reader: ReturnType<typeof fileReader>) => T): T {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-  try {
-    return read(fileReader(fd))
-  } finally {
-    closeSync(fd)
-  }
 }
 
 /** A directory to mount on; what had to be made for it is removed at the end of the scope. */

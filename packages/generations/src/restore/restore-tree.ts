@@ -10,6 +10,7 @@ import type { AttributeBatch, AttributeEntry } from '../holdfs/operations.ts'
 import type { ChunkReader } from '../read/chunk-reader.ts'
 import { SourceDirectory } from '../scan/source-directory.ts'
 import type { ObjectStore } from '../store/object-store.ts'
+import { type BoundDatabase, boundDatabases } from './bound-databases.ts'
 import { packPieces, type RangeWork } from './frame-job.ts'
 import { targetFailure } from './piece-writer.ts'
 import { restoreDatabase } from './restore-database.ts'
@@ -42,6 +43,8 @@ export interface RestoredTree {
   readonly files: number
   readonly bytes: number
   readonly databases: number
+  /** Those that must not be opened but at the path of their writers. */
+  readonly bound: readonly BoundDatabase[]
 }
 
 /**
@@ -65,9 +68,11 @@ export async function restoreTree(
   await writePieces(deps, request, plan)
   for (const database of plan.databases) await restoreDatabase(deps.chunks, target, database)
   makeLinks(target, plan)
+  const placed = plan.databases.map(({ path }) => path)
+  const bound = boundDatabases(request.path, placed) // as long as every mode lets them be read
   await applyAttributes(deps, target, plan)
   await deps.holdfs.syncfs(fromText(request.path))
-  return { files: plan.files, bytes: plan.bytes, databases: plan.databases.length }
+  return { files: plan.files, bytes: plan.bytes, databases: plan.databases.length, bound }
 }
 
 function makeDirectories(target: SourceDirectory, plan: RestorePlan): void {

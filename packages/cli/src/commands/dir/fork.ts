@@ -1,6 +1,7 @@
 import { forkDirectory } from '@holdfast/generations/directory/fork-directory'
 import type { CommandSpec } from '../../command.ts'
 import { counted, formatBytes, formatDuration } from '../../output/quantities.ts'
+import { boundAway, noteBoundAway } from './bound-away.ts'
 import { generationJson, generationName } from './generation-forms.ts'
 import { AT, DIR, requireRetained } from './parameters-of-dir.ts'
 
@@ -27,7 +28,8 @@ export const forkCommand: CommandSpec = {
     const { result, elapsedMs } = await context.timed('forking', state, () =>
       forkDirectory(directory, request),
     )
-    const { config, generation } = result
+    const { config, generation, bound } = result
+    const away = boundAway(bound, { path: config.path, writersPath: directory.config.path })
     await context.output.show({
       text: () =>
         `Forked ${directory.config.path} to ${config.path}, in ${formatDuration(elapsedMs)}\n` +
@@ -37,10 +39,12 @@ export const forkCommand: CommandSpec = {
         path: config.path,
         volume: config.volume,
         generation: generationJson(generation),
+        recoverElsewhere: away,
         elapsedMs,
       }),
       ids: () => [config.workspace],
     })
+    noteBoundAway(context, away)
     return undefined
   },
 }

@@ -9,6 +9,7 @@ import type { CommandSpec } from '../../command.ts'
 import type { Context } from '../../open-context.ts'
 import type { ProgressState } from '../../output/progress.ts'
 import { counted, formatBytes, formatDuration } from '../../output/quantities.ts'
+import { boundAway, noteBoundAway } from './bound-away.ts'
 import { generationName } from './generation-forms.ts'
 import { AT, DIR, requireRetained } from './parameters-of-dir.ts'
 
@@ -39,17 +40,21 @@ export const restoreCommand: CommandSpec = {
           })
         : await restoreTo(context, directory, { generation, path })
     const elapsedMs = context.clock.monotonicMs() - startedMs
+    const { bound, ...done } = 'mounted' in restored ? { ...restored, bound: [] } : restored
+    const away = boundAway(bound, { path, writersPath: directory.config.path })
     await context.output.show({
       text: () => describe(generation, path, { restored, elapsedMs }),
       json: () => ({
         generation: generation.id,
         sequence: generation.sequence,
         path,
-        ...restored,
+        ...done,
+        recoverElsewhere: away,
         elapsedMs,
       }),
       ids: () => [path],
     })
+    noteBoundAway(context, away)
     return undefined
   },
 }
