@@ -60,9 +60,19 @@ async function takeDown({ source }: Mount): Promise<void> {
   }
 }
 
+/** True if enough space is free to make the image of a home. */
+export function hasRoomForImage(home: string): boolean {
+  return imageBytes(home) >= IMAGE_BYTES_MIN
+}
+
+function imageBytes(home: string): number {
+  const { bavail, bsize } = statfsSync(home)
+  return Math.floor((bavail * bsize * FREE_SHARE) / BLOCK_BYTES) * BLOCK_BYTES
+}
+
 async function makeImage(home: string, image: string): Promise<void> {
   const { bavail, bsize } = statfsSync(home)
-  const bytes = Math.floor((bavail * bsize * FREE_SHARE) / BLOCK_BYTES) * BLOCK_BYTES
+  const bytes = imageBytes(home)
   if (bytes < IMAGE_BYTES_MIN) {
     const bytesNeeded = Math.ceil(IMAGE_BYTES_MIN / FREE_SHARE)
     throw new Failure('volume-full', `${home} has too little space for a volume`, {

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { withBtrfsImage } from '@holdfast/testkit/btrfs-image'
 import { Workbench } from '../../workbench.fixture.ts'
+
+const IMAGE_BYTES = 256 << 20
 
 test('init makes the directory, says what it made and what to type next', async () => {
   using bench = new Workbench()
@@ -60,4 +64,28 @@ test('a home that cannot be made names the variable to set', async () => {
   const { exitCode, stderr } = await bench.holdWith({ environment }, 'dir', 'history', bench.project)
   assert.equal(exitCode, 1)
   assert.match(stderr, /set HOLDFAST_HOME to a directory of your own/)
+})
+
+test('a subvolume becomes a btrfs volume where it lies, all else stays live and hears what is possible', async () => {
+  using bench = new Workbench()
+  await withBtrfsImage(IMAGE_BYTES, async (top) => {
+    const [subvolume, plain, asked] = [join(top, 'subvolume'), join(top, 'plain'), join(top, 'asked')]
+    for (const path of [subvolume, asked]) execFileSync('btrfs', ['--quiet', 'subvolume', 'create', path])
+    mkdirSync(plain)
+    for (const path of [subvolume, plain]) writeFileSync(join(path, 'kept'), 'kept')
+    const { ino } = statSync(join(subvolume, 'kept'))
+    const native = await bench.printed('dir', 'init', subvolume)
+    assert.match(native, /volume +btrfs\n/)
+    assert.doesNotMatch(native, /is possible here/)
+    assert.equal(statSync(join(subvolume, 'kept')).ino, ino)
+    await bench.printed('dir', 'commit', subvolume)
+    assert.match(await bench.printed('dir', 'init', asked, '--volume', 'live'), /volume +live\n/)
+    for (const path of [plain, top, bench.project]) {
+      const live = await bench.printed('dir', 'init', path)
+      assert.match(live, /volume +live\n/)
+      assert.match(live, /A btrfs volume is possible here.*--volume btrfs/)
+    }
+    assert.equal(readFileSync(join(plain, 'kept'), 'utf8'), 'kept')
+  })
+  assert.ok(!existsSync(join(bench.home, 'btrfs.img')))
 })
