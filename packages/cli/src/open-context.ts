@@ -25,6 +25,7 @@ export interface Ground {
   readonly randomness: Randomness
   readonly isRoot: boolean
   readonly onTerminal: boolean
+  readonly ask: (question: string) => Promise<string>
   readonly signals: SignalSource
   /** Ends the process at once. */
   readonly end: (exitCode: number) => void
@@ -45,6 +46,7 @@ export class Context implements AsyncDisposable {
   readonly randomness: Randomness
   readonly isRoot: boolean
   readonly onTerminal: boolean
+  readonly ask: Ground['ask']
   readonly signals: SignalSource
   readonly traffic = new StoreTraffic()
   readonly #unfinished = new Unfinished()
@@ -60,6 +62,7 @@ export class Context implements AsyncDisposable {
     this.randomness = ground.randomness
     this.isRoot = ground.isRoot
     this.onTerminal = ground.onTerminal
+    this.ask = ground.ask
     this.signals = ground.signals
     this.#end = ground.end
   }

@@ -21,6 +21,8 @@ export interface CliGround {
   readonly isRoot: boolean
   /** True where a Ctrl-C reaches the commands that this process runs too. */
   readonly onTerminal: boolean
+  /** Puts a question to the person at the terminal, and gives what they typed. */
+  readonly ask: (question: string) => Promise<string>
   readonly signals: SignalSource
   /** Ends the process at once. */
   readonly end: (exitCode: number) => void

@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline/promises'
 import { systemClock } from '@holdfast/base/clock'
 import { systemRandomness } from '@holdfast/base/randomness'
 import { environmentOfProcess } from './config.ts'
@@ -13,9 +14,15 @@ export async function runProcess(): Promise<never> {
     randomness: systemRandomness,
     isRoot: process.geteuid?.() === 0,
     onTerminal: process.stdin.isTTY === true,
+    ask,
     signals: process,
     end: (exitCode) => process.exit(exitCode),
   })
   // Writes to pipes, files and terminals are synchronous on Linux: nothing is cut off, nothing abandoned is waited for.
   process.exit(exitCode)
+}
+
+async function ask(question: string): Promise<string> {
+  using terminal = createInterface({ input: process.stdin, output: process.stderr })
+  return await terminal.question(question)
 }

@@ -65,6 +65,8 @@ export class Workbench implements Disposable {
       readonly columns?: number
       /** How much later than now it seems to be. */
       readonly laterMs?: number
+      /** What a person at the terminal answers; absent: there is none. */
+      readonly answer?: string
     },
     ...words: readonly string[]
   ): Promise<Ran> {
@@ -76,7 +78,8 @@ export class Workbench implements Disposable {
       clock: { ...systemClock, wallMs: () => systemClock.wallMs() + (ground.laterMs ?? 0) },
       randomness: systemRandomness,
       isRoot: process.geteuid?.() === 0,
-      onTerminal: false,
+      onTerminal: ground.answer !== undefined,
+      ask: async () => ground.answer ?? '',
       signals: this.signals,
       end: () => {},
     })

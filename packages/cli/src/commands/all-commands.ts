@@ -6,6 +6,7 @@ import { commitCommand } from './dir/commit.ts'
 import { diffCommand } from './dir/diff.ts'
 import { drillCommand } from './dir/drill.ts'
 import { exportCommand } from './dir/export.ts'
+import { forgetCommand } from './dir/forget.ts'
 import { forkCommand } from './dir/fork.ts'
 import { gcCommand } from './dir/gc.ts'
 import { historyCommand } from './dir/history.ts'
@@ -44,6 +45,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   rebuildCommand,
   exportCommand,
   importCommand,
+  forgetCommand,
   doctorCommand,
   configCommand,
   completionCommand(() => COMMANDS),

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '@holdfast/base/failure'
-import { readJsonFile, replaceFile } from './json-file.ts'
+import { readJsonFile, replaceFile, syncDirectory } from './json-file.ts'
 
 /*
  * What one user of one machine keeps beside the stores:
@@ -63,6 +63,14 @@ export class Home {
       join(this.directoryPath(config.workspace), 'directory.json'),
       `${JSON.stringify(config, null, 2)}\n`,
     )
+  }
+
+  /** Ends what is known of a directory; its history and its store stay. */
+  removeDirectory(workspace: string): void {
+    const folder = this.directoryPath(workspace)
+    rmSync(join(folder, 'directory.json'), { force: true })
+    syncDirectory(folder)
+    rmSync(folder, { recursive: true, force: true })
   }
 
   /** Rejects with `history-corrupt` or `version-unknown`. */

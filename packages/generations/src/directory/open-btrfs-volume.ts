@@ -38,6 +38,11 @@ export function openBtrfsVolume(deps: BtrfsDirectoryDeps, config: DirectoryConfi
   return BtrfsVolume.open(deps, requestFor(deps, config))
 }
 
+/** The same, where it is. Rejects as `BtrfsVolume.find` does. */
+export function findBtrfsVolume(deps: BtrfsDirectoryDeps, config: DirectoryConfig): Promise<BtrfsVolume> {
+  return BtrfsVolume.find(deps, requestFor(deps, config))
+}
+
 function requestFor({ home }: BtrfsDirectoryDeps, { workspace, path }: DirectoryConfig): BtrfsVolumeRequest {
   return { home: home.path, workspace, path, state: home.directoryPath(workspace) }
 }

@@ -7,12 +7,12 @@ import { readProcess } from '../volume/process-stat.ts'
 
 /*
  * A tree is restored beside the path where it is to appear, as `.NAME.restoring-PID-START-RANDOM`: the process that
- * makes it, by its pid and its start in clock ticks; a rollback's as `.NAME.rolling-back-…`. When that process is gone,
+ * makes it, by its pid and its start in clock ticks; others as `.NAME.rolling-back-…` and so on. When that process is gone,
  * nobody will finish what lies there.
  */
 export type StagingPurpose = (typeof PURPOSES)[number]
 
-const PURPOSES = ['restoring', 'rolling-back'] as const
+const PURPOSES = ['restoring', 'rolling-back', 'forgetting'] as const
 const NAME_LETTERS_MAX = 40
 const OWNER = /^(\d+)-(\d+)-/
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmdirSync, statfsSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmdirSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
@@ -26,7 +26,7 @@ import {
   type Capture,
   type Changes,
   type Freezer,
-  isEmpty,
+  isNothingSince,
   type SnapshotPath,
   type Volume,
   type VolumeOrigin,
@@ -111,6 +111,17 @@ export class BtrfsVolume implements Volume {
     return BtrfsVolume.#attached(deps, request, await findPlace(deps.clock, request))
   }
 
+  /** As `open`, and leaves it where it is: for what does not go through the directory. */
+  static async find(deps: BtrfsVolumeDeps, request: BtrfsVolumeRequest): Promise<BtrfsVolume> {
+    const place = await findPlace(deps.clock, request)
+    return new BtrfsVolume(deps, request, { place, log: new SnapshotLog(request.state) })
+  }
+
+  /** True if the directory is the subvolume itself, and not what a mount shows of it. */
+  get isNative(): boolean {
+    return this.#place.device === null
+  }
+
   static async #attached(
     deps: BtrfsVolumeDeps,
     request: BtrfsVolumeRequest,
@@ -154,7 +165,7 @@ export class BtrfsVolume implements Volume {
         frozenMs,
         discard,
         accept: async (generation, keep) => {
-          if (isNothing(changes, generation) && !keep) return await discard()
+          if (isNothingSince(changes, generation) && !keep) return await discard()
           await this.#accept({ name, takenAtMs, keep }, generation)
           if (isDoubted) this.#log.setBoot({ bootId: readBootId(), clean: false })
         },
@@ -359,13 +370,25 @@ export class BtrfsVolume implements Volume {
     this.#log.setBoot({ bootId: readBootId(), clean: true, doubted: !this.isTrusted })
   }
 
-  /** Deletes the directory's content and all local snapshots. Rejects with `lease-held`. */
+  /** Deletes the directory's content and all local snapshots, whatever is left of them. Rejects with `lease-held`. */
   async destroy(): Promise<void> {
+    const { folder, name, device } = this.#place
     if (isAttached(this.#place)) await detach(this.#place, false)
-    for (const name of readdirSync(this.#place.snapshots)) await this.#deleteSnapshot(name)
-    rmdirSync(this.#place.snapshots)
-    await this.#delete(this.#place.folder, this.#place.name)
-    if (this.#place.device !== null) rmdirSync(this.#place.folder)
+    await this.#deleteAll(this.#place.snapshots)
+    if (device === null) await this.#delete(folder, name)
+    else await this.#deleteAll(folder)
+  }
+
+  /** The directory goes on as a subvolume like any other: without a limit, without local snapshots. */
+  async release(): Promise<void> {
+    if (this.#log.bytesMax !== null) await this.limit(null)
+    await this.#deleteAll(this.#place.snapshots)
+  }
+
+  async #deleteAll(folder: string): Promise<void> {
+    if (!existsSync(folder)) return
+    for (const name of readdirSync(folder)) await this.#delete(folder, name)
+    rmdirSync(folder)
   }
 
   /** The directory stays where writers find it. */
@@ -374,9 +397,4 @@ export class BtrfsVolume implements Volume {
 
 function isReadOnly(error: unknown): boolean {
   return isFailure(error, 'source-failed') && error.details.errno === 'EROFS'
-}
-
-/** True if the last snapshot serves as well. */
-function isNothing(changes: Changes, generation: string): boolean {
-  return changes.kind === 'listed' && changes.since === generation && isEmpty(changes)
 }

@@ -27,6 +27,11 @@ export function isEmpty({ directories, files, moved }: ListedChanges): boolean {
   return directories.size + files.size + moved.size === 0
 }
 
+/** True if they say that nothing differs from a generation: what was captured with it serves as well. */
+export function isNothingSince(changes: Changes, generation: string): boolean {
+  return changes.kind === 'listed' && changes.since === generation && isEmpty(changes)
+}
+
 /** A directory that nobody changes while it is read, and what differs in it from the last commit. */
 export interface Image {
   readonly path: string
