@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { Failure, type FailureDetails } from '@holdfast/base/failure'
 import { ownedBuffers } from '@holdfast/base/owned-buffers'
+import { startThread } from '@holdfast/base/start-thread'
 import type { FailureCode } from '@holdfast/protocol/failures'
 import type { RangeWork } from './frame-job.ts'
 
@@ -60,7 +61,7 @@ class RestoreThread {
   #dead: Failure | undefined
 
   constructor(start: RestoreStart) {
-    this.#worker = new Worker(new URL('./restore-worker.ts', import.meta.url), { workerData: start })
+    this.#worker = startThread(new URL('./restore-thread-main.ts', import.meta.url), { workerData: start })
     this.#worker.on('message', (message: RestoreMessage) => {
       if (message.kind === 'done') this.#waiting?.resolve()
       else this.#waiting?.reject(new Failure(message.code, message.message, message.details))

@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { allSettled } from '@holdfast/base/all-settled'
 import { Failure } from '@holdfast/base/failure'
+import { startThread } from '@holdfast/base/start-thread'
 import type { BuiltPack } from '../format/pack-builder.ts'
 import { Holdfs } from '../holdfs/holdfs.ts'
 import type { StageMessage, StageRequest } from './stage-messages.ts'
@@ -19,7 +20,7 @@ export class StageThread {
   #putFailure: unknown
 
   constructor() {
-    this.#worker = new Worker(new URL('./stage-worker.ts', import.meta.url), {
+    this.#worker = startThread(new URL('./stage-thread-main.ts', import.meta.url), {
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     })
     this.#worker.unref()

@@ -1,0 +1,4 @@
+import { useCompiledCode } from '@holdfast/base/start-thread'
+
+useCompiledCode()
+await import('./stage-worker.ts')
