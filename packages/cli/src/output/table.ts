@@ -1,6 +1,6 @@
-import stringWidth from 'string-width'
 import { type Paint, plainPaint } from './paint.ts'
 import { printable } from './printable.ts'
+import { textWidth } from './text-width.ts'
 
 export interface Column<Row> {
   readonly title: string
@@ -50,7 +50,7 @@ export function formatTable<Row>(
 
 /** Names and what they are, one pair a line: `  store   /var/lib/…`. */
 export function formatPairs(pairs: readonly (readonly [name: string, value: string])[]): string {
-  const width = Math.max(0, ...pairs.map(([name]) => stringWidth(name)))
+  const width = Math.max(0, ...pairs.map(([name]) => textWidth(name)))
   return pairs
     .map(([name, value]) => `  ${fit(name, width)}${GAP}${printable(value)}`.trimEnd())
     .map((text) => `${text}\n`)
@@ -59,10 +59,10 @@ export function formatPairs(pairs: readonly (readonly [name: string, value: stri
 
 /** The text cut to `width` columns, with an ellipsis where something is missing. */
 export function cutToWidth(text: string, width: number): string {
-  if (stringWidth(text) <= width) return text
+  if (textWidth(text) <= width) return text
   let cut = ''
   for (const { segment } of new Intl.Segmenter().segment(text)) {
-    if (stringWidth(cut + segment) > width - 1) break
+    if (textWidth(cut + segment) > width - 1) break
     cut += segment
   }
   return `${cut}…`
@@ -70,8 +70,8 @@ export function cutToWidth(text: string, width: number): string {
 
 function measure<Row>(column: Column<Row>, rows: readonly Row[]): Measured<Row> {
   const cells = rows.map((row) => printable(column.cell(row)))
-  let width = stringWidth(column.title)
-  for (const cell of cells) width = Math.max(width, stringWidth(cell))
+  let width = textWidth(column.title)
+  for (const cell of cells) width = Math.max(width, textWidth(cell))
   return { column, cells, width }
 }
 
@@ -93,6 +93,6 @@ function fitColumns<Row>(measured: readonly Measured<Row>[], width: number): rea
 
 function fit(text: string, width: number, align?: 'right'): string {
   const cut = cutToWidth(text, width)
-  const padding = ' '.repeat(Math.max(0, width - stringWidth(cut)))
+  const padding = ' '.repeat(Math.max(0, width - textWidth(cut)))
   return align === 'right' ? padding + cut : cut + padding
 }
