@@ -43,7 +43,7 @@ test('hold finds its checkout through relative and absolute links, and passes ar
   const { status, output } = run(join(home, 'hold'), ['dir', 'a b'])
   assert.equal(status, 7)
   assert.deepEqual(output.trimEnd().split('\n').slice(1), [
-    join(home, 'checkout/packages/cli/src/main.ts'),
+    join(home, 'checkout/packages/cli/src/main.js'),
     'dir',
     'a b',
   ])

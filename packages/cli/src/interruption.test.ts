@@ -12,7 +12,7 @@ import { noise } from '@holdfast/testkit/noise'
 import type { Ran } from './workbench.fixture.ts'
 import { Workbench } from './workbench.fixture.ts'
 
-const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
+const MAIN = fileURLToPath(new URL('./main.js', import.meta.url))
 const BEGUN_MS_MAX = 20_000
 
 const bench = new Workbench()

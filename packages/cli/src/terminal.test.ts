@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Workbench } from './workbench.fixture.ts'
 
-const MAIN = fileURLToPath(new URL('main.ts', import.meta.url))
+const MAIN = fileURLToPath(new URL('main.js', import.meta.url))
 
 /** Runs a command line of a shell in which `hold` is a function. */
 function shell(bench: Workbench, line: string, environment: Record<string, string> = {}) {

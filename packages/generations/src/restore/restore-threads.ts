@@ -61,7 +61,7 @@ class RestoreThread {
   #dead: Failure | undefined
 
   constructor(start: RestoreStart) {
-    this.#worker = startThread(new URL('./restore-thread-main.ts', import.meta.url), { workerData: start })
+    this.#worker = startThread(new URL('./restore-thread.js', import.meta.url), { workerData: start })
     this.#worker.on('message', (message: RestoreMessage) => {
       if (message.kind === 'done') this.#waiting?.resolve()
       else this.#waiting?.reject(new Failure(message.code, message.message, message.details))

@@ -20,7 +20,7 @@ export class StageThread {
   #putFailure: unknown
 
   constructor() {
-    this.#worker = startThread(new URL('./stage-thread-main.ts', import.meta.url), {
+    this.#worker = startThread(new URL('./stage-thread.js', import.meta.url), {
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     })
     this.#worker.unref()

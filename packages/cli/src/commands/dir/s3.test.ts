@@ -8,7 +8,7 @@ import { type S3Double, startS3Double } from '@holdfast/testkit/s3-double'
 import { type Ran, Workbench } from '../../workbench.fixture.ts'
 import { travelThroughStore } from './store-journey.fixture.ts'
 
-const MAIN = fileURLToPath(new URL('../../main.ts', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../main.js', import.meta.url))
 /** Ends a process that loads the S3 client, with its name. */
 const WITHOUT_SDK = `data:text/javascript,${encodeURIComponent(`
   import { registerHooks } from 'node:module'

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Workbench } from '../../workbench.fixture.ts'
 
-const MAIN = fileURLToPath(new URL('../../main.ts', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../main.js', import.meta.url))
 
 async function begun(): Promise<Workbench> {
   const bench = new Workbench()
