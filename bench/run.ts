@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -111,6 +112,9 @@ function save(suite: Suite, options: Options, run: { facts: MachineFacts; rows: 
   const { quick, repeats } = options
   writeFileSync(path, `${JSON.stringify({ suite: suite.name, quick, repeats, ...run }, null, 2)}\n`)
 }
+
+// As the command line has it: else each thread that is measured would strip and compile its modules anew.
+enableCompileCache(join(import.meta.dirname, '../build/compile-cache'))
 
 const request = readArguments()
 if (request === undefined) {
