@@ -45,7 +45,7 @@ export async function writeDatabase(
   const path = join(target.directory, target.name)
   await writeContent(chunks, entry.base, path)
   using directory = new SourceDirectory(target.directory)
-  await restoreDatabase(chunks, directory, { path: target.name, entry })
+  await restoreDatabase(chunks, directory, { path: target.name, entry, hashed: [] })
   return path
 }
 

@@ -14,7 +14,7 @@ export interface FrameWork {
   readonly storedBytes: number
   readonly paths: string
   readonly ids: string
-  /** offset, bytes, position, whole (1 or 0) of each piece. */
+  /** offset, bytes, position, whole (1 or 0), page bytes of each piece. */
   readonly numbers: Float64Array
 }
 
@@ -25,13 +25,14 @@ export interface RangeWork {
   readonly frames: readonly FrameWork[]
 }
 
-const NUMBERS = 4
+const NUMBERS = 5
 
 export function packPieces(planned: PlannedFrame, rangeStart: number): FrameWork {
   const { frame, pieces } = planned
   const numbers = new Float64Array(pieces.length * NUMBERS)
   pieces.forEach((piece, index) => {
-    numbers.set([piece.offset, piece.bytes, piece.position, piece.whole ? 1 : 0], index * NUMBERS)
+    const { offset, bytes, position, whole, pageBytes } = piece
+    numbers.set([offset, bytes, position, whole ? 1 : 0, pageBytes], index * NUMBERS)
   })
   return {
     ordinal: frame.ordinal,
@@ -57,6 +58,7 @@ export function* unpackPieces(work: FrameWork): Iterable<Piece> {
       bytes: work.numbers[at + 1] ?? 0,
       position: work.numbers[at + 2] ?? 0,
       whole: work.numbers[at + 3] === 1,
+      pageBytes: work.numbers[at + 4] ?? 0,
     }
   }
 }

@@ -7,6 +7,7 @@ import { decodeFrame, type FrameCoding } from '../format/frame.ts'
 import { proveChunk } from '../read/chunk-reader.ts'
 import type { SourceDirectory } from '../scan/source-directory.ts'
 import { type RangeWork, unpackPieces } from './frame-job.ts'
+import { type HashedPages, PageHasher } from './hashed-pages.ts'
 import type { Piece } from './restore-plan.ts'
 
 /** Partial files kept open between pieces. */
@@ -19,14 +20,15 @@ export class PieceWriter implements Disposable {
   readonly #target: SourceDirectory
   readonly #coding: FrameCoding
   readonly #open = new Map<ByteString, number>()
+  readonly #hasher = new PageHasher()
 
   constructor(target: SourceDirectory, coding: FrameCoding) {
     this.#target = target
     this.#coding = coding
   }
 
-  /** Rejects with `object-corrupt`, `chunk-corrupt` or `volume-full`. */
-  write(work: RangeWork): void {
+  /** The hashes of the database pages among what it wrote. Rejects with `object-corrupt`, `chunk-corrupt` or `volume-full`. */
+  write(work: RangeWork): HashedPages[] {
     for (const frame of work.frames) {
       const stored = work.bytes.subarray(frame.start, frame.start + frame.storedBytes)
       const raw = decodeFrame(this.#coding, work.pack, frame, stored)
@@ -36,8 +38,10 @@ export class PieceWriter implements Disposable {
         if (piece.id !== proven) proveChunk(piece.id, bytes)
         proven = piece.id
         this.#writePiece(piece, bytes)
+        this.#hasher.add(piece, bytes)
       }
     }
+    return this.#hasher.take()
   }
 
   #writePiece(piece: Piece, bytes: Uint8Array): void {

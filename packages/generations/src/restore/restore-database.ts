@@ -1,18 +1,25 @@
 import { closeSync, constants, ftruncateSync, openSync, readSync } from 'node:fs'
 import { Failure } from '@holdfast/base/failure'
 import { toText } from '../format/byte-string.ts'
+import { contentBytes } from '../format/content.ts'
 import type { DatabaseEntry } from '../format/entry.ts'
 import type { ChunkReader } from '../read/chunk-reader.ts'
 import type { SourceDirectory } from '../scan/source-directory.ts'
 import { applyPageDelta } from '../sqlite/apply-delta.ts'
 import { DatabaseChecksum } from '../sqlite/page-checksum.ts'
 import { parsePageDelta } from '../sqlite/page-delta.ts'
+import { type HashedPages, joinHashes } from './hashed-pages.ts'
 import { targetFailure, writeFully } from './piece-writer.ts'
 import type { Placed } from './restore-plan.ts'
 
 /** A delta larger than this is damage: a new base is cheaper long before. */
 const DELTA_BYTES_MAX = 2 ** 31
 const WINDOW_BYTES = 1 << 20
+
+export interface DatabaseToRestore extends Placed<DatabaseEntry> {
+  /** The hashes of pages of the base as they were written; unless they are all, the base is read for them. */
+  readonly hashed: readonly HashedPages[]
+}
 
 /**
  * Puts the deltas of a page log over its base, which is in place, and proves the result page by page against the
@@ -21,11 +28,12 @@ const WINDOW_BYTES = 1 << 20
 export async function restoreDatabase(
   chunks: ChunkReader,
   target: SourceDirectory,
-  { path, entry }: Placed<DatabaseEntry>,
+  { path, entry, hashed }: DatabaseToRestore,
 ): Promise<void> {
   const fd = openDatabase(target, path)
   try {
-    const checksum = readChecksum(fd, entry)
+    const basePages = contentBytes(entry.base) / entry.pageBytes
+    const checksum = joinHashes(entry.pageBytes, basePages, hashed) ?? readChecksum(fd, entry)
     for (const { content } of entry.deltas) {
       const delta = parsePageDelta(await chunks.readContent(content, DELTA_BYTES_MAX))
       applyPageDelta(checksum, delta, (first, bytes) => writeFully(fd, bytes, (first - 1) * entry.pageBytes))

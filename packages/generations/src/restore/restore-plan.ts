@@ -17,7 +17,12 @@ export interface Piece {
   readonly position: number
   /** The chunk is the whole file, which does not exist yet. */
   readonly whole: boolean
+  /** The size of a page in the base of a database, 0 in a file. */
+  readonly pageBytes: number
 }
+
+/** The file that the pieces of a content make. */
+type PieceFile = Pick<Piece, 'path' | 'whole' | 'pageBytes'>
 
 export interface PlannedFrame {
   readonly frame: TableFrame
@@ -89,11 +94,11 @@ class RestorePlanner {
         this.#symlinks.push({ path, entry })
         break
       case 'file':
-        if (!this.#addLink(path, entry)) await this.#addContent(path, entry.content)
+        if (!this.#addLink(path, entry)) await this.#addContent(path, entry.content, 0)
         break
       case 'database':
         this.#databases.push({ path, entry })
-        await this.#addContent(path, entry.base)
+        await this.#addContent(path, entry.base, entry.pageBytes)
         break
     }
   }
@@ -130,21 +135,22 @@ class RestorePlanner {
     return true
   }
 
-  async #addContent(path: ByteString, content: Content): Promise<void> {
+  async #addContent(path: ByteString, content: Content, pageBytes: number): Promise<void> {
     const bytes = contentBytes(content)
     this.#files++
     this.#bytes += bytes
     const [only] = content
     const whole = content.length === 1 && only?.kind === 'chunk'
     if (!whole) this.#prepared.push({ path, bytes })
+    const file = { path, whole, pageBytes }
     let position = 0
     for (const part of whole ? content : await this.#chunks.flatten(content)) {
-      if (part.kind === 'chunk') this.#addPiece(part, { path, position, whole })
+      if (part.kind === 'chunk') this.#addPiece(part, file, position)
       position += part.bytes
     }
   }
 
-  #addPiece(part: ChunkPart, at: { path: ByteString; position: number; whole: boolean }): void {
+  #addPiece(part: ChunkPart, file: PieceFile, position: number): void {
     const { table, place } = this.#chunks.locate(part.id)
     checkLength(part, place.bytes)
     const frame = table.frame(place.frame)
@@ -153,6 +159,6 @@ class RestorePlanner {
     this.#packs.set(pack, frames)
     const planned = frames.get(frame.ordinal) ?? { frame, pieces: [] }
     frames.set(frame.ordinal, planned)
-    planned.pieces.push({ ...at, id: part.id, offset: place.offset, bytes: place.bytes })
+    planned.pieces.push({ ...file, position, id: part.id, offset: place.offset, bytes: place.bytes })
   }
 }

@@ -4,9 +4,10 @@ import { ownedBuffers } from '@holdfast/base/owned-buffers'
 import { startThread } from '@holdfast/base/start-thread'
 import type { FailureCode } from '@holdfast/protocol/failures'
 import type { RangeWork } from './frame-job.ts'
+import type { HashedPages } from './hashed-pages.ts'
 
 export type RestoreMessage =
-  | { readonly kind: 'done' }
+  | { readonly kind: 'done'; readonly hashed: readonly HashedPages[] }
   | {
       readonly kind: 'failed'
       readonly code: FailureCode
@@ -30,25 +31,36 @@ export class RestoreThreads {
     this.#sealKey = sealKey
   }
 
-  /** Does `count` pieces of work, which `fetch` brings; while a thread writes one, its next one is fetched. */
-  async run(path: string, count: number, fetch: (index: number) => Promise<RangeWork>): Promise<void> {
+  /**
+   * Does `count` pieces of work, which `fetch` brings; while a thread writes one, its next one is fetched. Resolves to
+   * the hashes of all database pages that were written, in any order.
+   */
+  async run(
+    path: string,
+    count: number,
+    fetch: (index: number) => Promise<RangeWork>,
+  ): Promise<HashedPages[]> {
     const threads = Array.from(
       { length: Math.min(this.#size, count) },
       () => new RestoreThread({ path, sealKey: this.#sealKey }),
     )
+    const hashed: HashedPages[] = []
     let next = 0
     const feed = async (thread: RestoreThread) => {
       let pending: Promise<void> | undefined
       while (next < count) {
         const work = await fetch(next++)
         await pending
-        pending = thread.write(work)
+        pending = thread.write(work).then((pages) => {
+          for (const page of pages) hashed.push(page)
+        })
         pending.catch(() => {})
       }
       await pending
     }
     try {
       await Promise.all(threads.map(feed))
+      return hashed
     } finally {
       await Promise.all(threads.map((thread) => thread.stop()))
     }
@@ -57,13 +69,15 @@ export class RestoreThreads {
 
 class RestoreThread {
   readonly #worker: Worker
-  #waiting: { resolve: () => void; reject: (error: Failure) => void } | undefined
+  #waiting:
+    | { resolve: (hashed: readonly HashedPages[]) => void; reject: (error: Failure) => void }
+    | undefined
   #dead: Failure | undefined
 
   constructor(start: RestoreStart) {
     this.#worker = startThread(new URL('./restore-thread.js', import.meta.url), { workerData: start })
     this.#worker.on('message', (message: RestoreMessage) => {
-      if (message.kind === 'done') this.#waiting?.resolve()
+      if (message.kind === 'done') this.#waiting?.resolve(message.hashed)
       else this.#waiting?.reject(new Failure(message.code, message.message, message.details))
       this.#waiting = undefined
     })
@@ -73,7 +87,7 @@ class RestoreThread {
     this.#worker.on('exit', () => this.#end(new Failure('internal', 'a restore thread ended')))
   }
 
-  write(work: RangeWork): Promise<void> {
+  write(work: RangeWork): Promise<readonly HashedPages[]> {
     if (this.#dead) return Promise.reject(this.#dead)
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject }

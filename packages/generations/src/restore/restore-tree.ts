@@ -12,6 +12,7 @@ import { SourceDirectory } from '../scan/source-directory.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { type BoundDatabase, boundDatabases } from './bound-databases.ts'
 import { packPieces, type RangeWork } from './frame-job.ts'
+import type { HashedPages } from './hashed-pages.ts'
 import { targetFailure } from './piece-writer.ts'
 import { restoreDatabase } from './restore-database.ts'
 import { type PlannedFrame, planRestore, type RestorePlan } from './restore-plan.ts'
@@ -65,8 +66,9 @@ export async function restoreTree(
   using target = new SourceDirectory(request.path)
   makeDirectories(target, plan)
   makePrepared(target, plan)
-  await writePieces(deps, request, plan)
-  for (const database of plan.databases) await restoreDatabase(deps.chunks, target, database)
+  const hashed = Map.groupBy(await writePieces(deps, request, plan), ({ path }) => path)
+  for (const database of plan.databases)
+    await restoreDatabase(deps.chunks, target, { ...database, hashed: hashed.get(database.path) ?? [] })
   makeLinks(target, plan)
   const placed = plan.databases.map(({ path }) => path)
   const bound = boundDatabases(request.path, placed) // as long as every mode lets them be read
@@ -98,10 +100,10 @@ async function writePieces(
   deps: RestoreDeps,
   request: { readonly path: string; readonly onProgress?: (progress: RestoreProgress) => void },
   plan: RestorePlan,
-): Promise<void> {
+): Promise<HashedPages[]> {
   let bytesDone = 0
   const ranges = [...plan.packs].flatMap(([pack, frames]) => rangesOf(pack, [...frames.values()]))
-  await deps.threads.run(request.path, ranges.length, async (index) => {
+  return await deps.threads.run(request.path, ranges.length, async (index) => {
     const range = ranges[index]
     if (range === undefined) throw new Failure('internal', `no range ${index}`)
     const work = await fetchRange(deps, range)

@@ -13,14 +13,17 @@ const writer = new PieceWriter(new SourceDirectory(start.path), {
   seal: start.sealKey && createFrameSeal(start.sealKey),
 })
 
-function send(message: RestoreMessage): void {
-  port.postMessage(message)
+function send(message: RestoreMessage, moved: ArrayBuffer[] = []): void {
+  port.postMessage(message, moved)
 }
 
 port.on('message', (work: RangeWork) => {
   try {
-    writer.write(work)
-    send({ kind: 'done' })
+    const hashed = writer.write(work)
+    send(
+      { kind: 'done', hashed },
+      hashed.map(({ words }) => words.buffer),
+    )
   } catch (error) {
     send({ kind: 'failed', ...failureToWire(error) })
   }

@@ -69,7 +69,7 @@ function fold(hash: number, lane: number): number {
 
 /** The bytes as words, in place where they lie on a word's boundary; page sizes are multiples of 16. */
 function wordsOf(bytes: Uint8Array): Int32Array {
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes)
   return new Int32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength >>> 2)
 }
 
