@@ -89,7 +89,8 @@ export function decodeFrame(
   }
   try {
     const raw = zstdDecompressSync(bytes, {
-      chunkSize: Math.max(OUTPUT_BYTES_MIN, frame.rawBytes),
+      // One byte to spare: a buffer that is full makes Node allocate the next one.
+      chunkSize: Math.max(OUTPUT_BYTES_MIN, frame.rawBytes + 1),
       maxOutputLength: Math.max(1, frame.rawBytes),
     })
     if (raw.length !== frame.rawBytes) throw damaged()

@@ -40,7 +40,9 @@ export class PieceWriter implements Disposable {
         this.#writePiece(piece, bytes)
         this.#hasher.add(piece, bytes)
       }
+      if (raw.buffer !== work.bytes.buffer) release(raw)
     }
+    release(work.bytes)
     return this.#hasher.take()
   }
 
@@ -79,6 +81,14 @@ export class PieceWriter implements Disposable {
   [Symbol.dispose](): void {
     this.#closeAll()
   }
+}
+
+/**
+ * Frees bytes at once, with the memory that they lie in; a buffer that may be shared with others is left alone. What
+ * waits for the collector makes it mark the whole heap every 64 MB, and the next frame is put into fresh pages.
+ */
+function release({ buffer, byteOffset, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && byteOffset === 0 && byteLength > Buffer.poolSize) buffer.transfer(0)
 }
 
 export function writeFully(fd: number, bytes: Uint8Array, position: number): void {
