@@ -11,37 +11,44 @@ const DIRECTORIES = 10
 const SETTLE_MS = 5000
 const SECONDS = 60
 
-/** What ten watched directories cost while nothing happens in them: one `hold dir watch` each. */
+/**
+ * What ten watched directories cost while nothing happens in them: one `hold dir watch` each. A command that sleeps has a
+ * counter of its CPU time; without a command the watch has to look.
+ */
 export async function runIdle(bench: BenchRun): Promise<void> {
-  if (!bench.wants('idle')) return
-  if (!(await knowsCommand('watch'))) {
-    bench.say('bin/hold does not watch: no idle row')
-    return
-  }
-  bench.say('idle')
+  if (!(await knowsCommand('watch'))) return bench.say('bin/hold does not watch: no idle rows')
+  if (bench.wants('idle')) await runWatches(bench, 'idle', ['--', 'sleep', 'infinity'])
+  if (bench.wants('idle-alone')) await runWatches(bench, 'idle-alone', [])
+}
+
+async function runWatches(bench: BenchRun, name: string, command: readonly string[]): Promise<void> {
+  bench.say(name)
   const seconds = bench.quick ? SECONDS / 10 : SECONDS
   const watchers: ChildProcess[] = []
   try {
-    for (let index = 0; index < DIRECTORIES; index++) watchers.push(await startWatcher(bench, index))
+    for (let index = 0; index < DIRECTORIES; index++) watchers.push(await startWatcher(bench, command))
     await systemClock.sleep(SETTLE_MS)
     const before = cpuOf(watchers)
     await systemClock.sleep(seconds * 1000)
     const ended = watchers.find(({ exitCode }) => exitCode !== null)
     if (ended) throw new Error(`a watcher ended with ${ended.exitCode}`)
     const value = (100 * (cpuOf(watchers) - before)) / seconds
-    bench.report({ case: 'idle', metric: 'cpu_percent', value })
+    bench.report({ case: name, metric: 'cpu_percent', value })
   } finally {
     await Promise.all(watchers.map(stop))
   }
 }
 
-async function startWatcher(bench: BenchRun, index: number): Promise<ChildProcess> {
-  const folder = bench.disk.folder(`idle-${index}`)
-  const source = bench.disk.folder(`idle-source-${index}`)
+async function startWatcher(bench: BenchRun, command: readonly string[]): Promise<ChildProcess> {
+  const folder = bench.disk.folder('idle')
+  const source = bench.disk.folder('idle-source')
   writeFileSync(join(source, 'notes.txt'), 'nothing happens here\n')
   const env = { HOLDFAST_HOME: join(folder, 'home') }
   await run({ file: HOLD, args: ['dir', 'init', source, '--store', join(folder, 'store')], env })
-  return spawn(HOLD, ['dir', 'watch', source], { stdio: 'ignore', env: { ...process.env, ...env } })
+  return spawn(HOLD, ['dir', 'watch', source, ...command], {
+    stdio: 'ignore',
+    env: { ...process.env, ...env },
+  })
 }
 
 function cpuOf(watchers: readonly ChildProcess[]): number {

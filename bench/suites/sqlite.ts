@@ -13,7 +13,7 @@ import { runLag } from './lag.ts'
 /** Databases, beside Litestream. */
 export const sqlite: Suite = {
   name: 'sqlite',
-  cases: ['lag-1s', 'lag-100ms', 'first-1g', 'restore-1g', 'idle'],
+  cases: ['lag-1s', 'lag-100ms', 'first-1g', 'restore-1g', 'idle', 'idle-alone'],
   peers: [litestream],
   async run(bench) {
     await runLag(bench)
