@@ -23,6 +23,7 @@ const SLEEP_MS_MAX = 24 * 3600_000
 export class ChoreLoop implements AsyncDisposable {
   readonly #clock: Clock
   readonly #chore: Chore
+  readonly #onWork: () => void
   readonly #wakeup: Wakeup
   readonly #stop = new AbortController()
   readonly #ended: Promise<void>
@@ -31,9 +32,11 @@ export class ChoreLoop implements AsyncDisposable {
   #retryAt = Number.NEGATIVE_INFINITY
   #lastFailure: MetFailure | null = null
 
-  constructor(clock: Clock, chore: Chore) {
+  /** `onWork` is called after each run, done or failed. */
+  constructor(clock: Clock, chore: Chore, onWork: () => void = () => {}) {
     this.#clock = clock
     this.#chore = chore
+    this.#onWork = onWork
     this.#wakeup = new Wakeup(clock)
     this.#ended = this.#run()
   }
@@ -63,7 +66,10 @@ export class ChoreLoop implements AsyncDisposable {
     while (!this.#stop.signal.aborted) {
       const waitMs = this.#nextAt() - this.#clock.monotonicMs()
       if (waitMs > 0) await this.#sleep(Math.min(waitMs, SLEEP_MS_MAX))
-      else await this.#try()
+      else {
+        await this.#try()
+        this.#onWork()
+      }
     }
   }
 

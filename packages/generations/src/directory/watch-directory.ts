@@ -8,6 +8,7 @@ import type { MaintenancePolicy } from './maintenance-policy.ts'
 import { openVolume } from './open-volume.ts'
 import { putBudgetFor } from './put-budget.ts'
 import { RightOfWay } from './right-of-way.ts'
+import { Wakeup } from './wakeup.ts'
 import type { CommandEnd } from './watch-command.ts'
 import { WatchLoop } from './watch-loop.ts'
 import { WatchMaintenance } from './watch-maintenance.ts'
@@ -16,6 +17,8 @@ import { WatchRounds } from './watch-rounds.ts'
 import { percentile, type WatchStatus } from './watch-status.ts'
 import { Workload, type WorkloadRequest } from './workload.ts'
 
+/** Whoever waits for news looks this often all the same. */
+const NEWS_MS_MAX = 60_000
 const EVERY_MS_DEFAULT = 1000
 const EVERY_MS_MIN = 10
 const EVERY_MS_MAX = 24 * 3600 * 1000
@@ -49,6 +52,8 @@ interface WatchParts {
   readonly workload: Workload
   readonly maintenance: WatchMaintenance
   readonly rightOfWay: RightOfWay
+  /** Rung when there may be something to tell. */
+  readonly news: Wakeup
 }
 
 /**
@@ -68,9 +73,11 @@ export async function watchDirectory(deps: DirectoryDeps, request: WatchRequest)
   const { lease } = writer
   const policy = request.maintenance ?? {}
   const rightOfWay = new RightOfWay(deps.clock)
-  const maintenance = stack.use(await WatchMaintenance.open(directory, { lease, policy, rightOfWay }))
+  const news = new Wakeup(deps.clock)
+  const onWork = () => news.ring()
+  const maintenance = stack.use(await WatchMaintenance.open(directory, { lease, policy, rightOfWay, onWork }))
   const workload = await Workload.open(deps, directory.folder, request)
-  const parts = { directory, writer, volume, workload, maintenance, rightOfWay }
+  const parts = { directory, writer, volume, workload, maintenance, rightOfWay, news }
   const watch = new DirectoryWatch(parts, everyMs, stack.move())
   control.serve(watch)
   return watch
@@ -92,10 +99,14 @@ export class DirectoryWatch implements AsyncDisposable {
     this.#rounds = new WatchRounds({ ...parts, clock })
     const saveState = () => parts.writer.saveState()
     const budget = putBudgetFor(parts.directory.store.address, clock.monotonicMs())
-    const onCommitted = (generation: CommittedGeneration) => parts.maintenance.noteCommit(generation)
+    const onCommitted = (generation: CommittedGeneration) => {
+      parts.maintenance.noteCommit(generation)
+      parts.news.ring()
+    }
+    const onFailed = () => parts.news.ring()
     const timing = { everyMs, budget, rightOfWay }
-    this.#loop = new WatchLoop({ clock, rounds: this.#rounds, ...timing, saveState, onCommitted })
-    this.ended = this.#run(opened)
+    this.#loop = new WatchLoop({ clock, rounds: this.#rounds, ...timing, saveState, onCommitted, onFailed })
+    this.ended = this.#run(opened).finally(() => parts.news.ring())
   }
 
   /** Of the command, while and after it runs; null where there is none. */
@@ -145,6 +156,11 @@ export class DirectoryWatch implements AsyncDisposable {
       commandPid: this.commandPid,
       maintenance: maintenance.status,
     }
+  }
+
+  /** Resolves when `status` may have something new to tell: a generation, a failure, work of maintenance, the end. */
+  news(): Promise<void> {
+    return this.#parts.news.sleep(NEWS_MS_MAX)
   }
 
   /** Stops the watch and waits for its end. */

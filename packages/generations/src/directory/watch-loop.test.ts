@@ -62,7 +62,14 @@ function watchOf(budget: PutBudget | undefined, puts: number) {
   const rounds = new WatchRounds({ clock, volume, writer, workload })
   const rightOfWay = new RightOfWay(clock)
   const timing = { everyMs: 1000, budget, rightOfWay }
-  const loop = new WatchLoop({ clock, rounds, ...timing, saveState: () => {}, onCommitted: () => {} })
+  const loop = new WatchLoop({
+    clock,
+    rounds,
+    ...timing,
+    saveState: () => {},
+    onCommitted: () => {},
+    onFailed: () => {},
+  })
   return { clock, committedAt, loop }
 }
 

@@ -32,6 +32,8 @@ export interface WatchLoopDeps {
   readonly saveState: () => void
   readonly rightOfWay: RightOfWay
   readonly onCommitted: (generation: CommittedGeneration) => void
+  /** Called when `lastFailure` is another. */
+  readonly onFailed: () => void
 }
 
 type Turn = 'requests' | 'periodic' | 'final'
@@ -163,6 +165,7 @@ export class WatchLoop {
     const { clock } = this.#deps
     const now = clock.monotonicMs()
     this.#lastFailure = { ...failureToWire(failure), metAt: clock.wallMs() }
+    this.#deps.onFailed()
     batch.fail(failure)
     const isLate = this.#finishBy !== undefined && now >= this.#finishBy
     if (endsWatch(failure) || (turn === 'final' && (isLate || !failure.retryable))) return failure

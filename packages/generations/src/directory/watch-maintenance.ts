@@ -17,6 +17,8 @@ export interface WatchMaintenanceRequest {
   readonly rightOfWay: RightOfWay
   /** What differs from `MAINTENANCE_POLICY`. */
   readonly policy?: Partial<MaintenancePolicy>
+  /** Called after each work of a chore, done or failed. */
+  readonly onWork: () => void
 }
 
 interface Done<C> {
@@ -53,13 +55,13 @@ export class WatchMaintenance implements AsyncDisposable {
     const { deps: ground, config, folder, store, index, coding, sealKey } = directory
     const { clock, randomness, home, isRoot } = ground
     const { org, workspace, path: mountPath } = config
-    const { lease, rightOfWay } = request
+    const { lease, rightOfWay, onWork } = request
     const giveWay = () => rightOfWay.giveWay()
     const policy = { ...MAINTENANCE_POLICY, ...request.policy }
     const deps = { store, index, coding, clock, randomness, sealKey, isRoot, giveWay }
     await using stack = new AsyncDisposableStack()
     const begin = <C extends ConstructorParameters<typeof ChoreLoop>[1]>(chore: C): Done<C> => {
-      return { chore, loop: stack.use(new ChoreLoop(clock, chore)) }
+      return { chore, loop: stack.use(new ChoreLoop(clock, chore, onWork)) }
     }
     const collecting = join(home.orgPath(org), 'collecting')
     const collection = begin(new CollectionChore({ deps, org, folder: collecting, policy }))

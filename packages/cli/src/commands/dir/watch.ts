@@ -17,7 +17,6 @@ import { WatchReport } from './watch-report.ts'
 
 const EVERY_DEFAULT = '1s'
 const EVERY_BOUNDS = { minMs: 10, maxMs: 24 * 3600 * 1000 }
-const LOOK_MS = 100
 
 export const watchCommand: CommandSpec = {
   path: ['dir', 'watch'],
@@ -72,12 +71,14 @@ async function follow(
   directory: DurableDirectory,
 ): Promise<WatchEnd> {
   const report = new WatchReport(context, directory)
-  const ended = new AbortController()
-  const end = watch.ended.finally(() => ended.abort())
+  let hasEnded = false
+  const end = watch.ended.finally(() => {
+    hasEnded = true
+  })
   await report.begin(watch.status())
-  while (!ended.signal.aborted) {
+  while (!hasEnded) {
     await report.look(watch.status())
-    await context.clock.sleep(LOOK_MS, ended.signal).catch(() => {}) // woken by the end
+    await Promise.race([watch.news(), end])
   }
   const outcome = await end
   await report.look(watch.status())
