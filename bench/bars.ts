@@ -28,7 +28,7 @@ export const BARS: Readonly<Record<string, Readonly<Record<string, number>>>> = 
     'churn gets': 200,
     'churn stored_live_ratio': 1.5,
     'freeze p95_ms': 10,
-    'slowdown percent': 2,
+    'slowdown lost_pct': 2,
     'checkpoint wall_ms': 20,
     'fork wall_ms': 50,
     'rollback wall_ms': 50,

@@ -45,7 +45,7 @@ function section({ suite, repeats, facts, rows }: Results): string {
   return `## ${suite}
 
 ${facts.date}, ${facts.cores} cores ${facts.cpu}, ${facts.memoryGb} GB, SHA-256 at ${facts.sha256GbPerS} GB/s a core, Linux ${facts.kernel}, Node ${facts.node}, SQLite
-${facts.sqlite}, ${facts.scratch}; load ${facts.loadBefore} before and ${facts.loadAfter} after; median of ${repeats}. ${facts.note}
+${facts.sqlite}, ${facts.scratch}; load ${facts.loadBefore} before and ${facts.loadAfter} after; median of ${repeats}.${facts.note && ` ${facts.note}`}
 
 Beside it: ${versions.join(', ')}. In brackets: how many times as much as that tool.
 

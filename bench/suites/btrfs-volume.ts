@@ -82,7 +82,7 @@ async function runCaptures(bench: BenchRun): Promise<void> {
   const frozenMs = captures.map((capture) => capture.frozenMs)
   report(bench, 'freeze', 'p50_ms', quantile(frozenMs, 0.5))
   report(bench, 'freeze', 'p95_ms', quantile(frozenMs, 0.95))
-  report(bench, 'slowdown', 'percent', median(slowdowns))
+  report(bench, 'slowdown', 'lost_pct', median(slowdowns))
   report(bench, 'checkpoint', 'wall_ms', median(captures.map((capture) => capture.localMs)))
 }
 
