@@ -89,7 +89,7 @@ async function commitOnce(
   request: CommitDirectoryRequest,
 ): Promise<DirectoryCommit> {
   const outcome = await commitSteady(directory, writer, request)
-  saveState(writer)
+  writer.saveState()
   const untidied = outcome.kind === 'committed' ? await tidyWhenDue(directory, writer.lease) : null
   return { ...answerOf(outcome), by: 'self', untidied }
 }
@@ -119,12 +119,4 @@ async function commitSteady(
     }
   }
   return await attempt()
-}
-
-function saveState(writer: DirectoryWriter): void {
-  try {
-    writer.saveState()
-  } catch {
-    // The commit stands: a cache that cannot be written costs the next one a full read.
-  }
 }

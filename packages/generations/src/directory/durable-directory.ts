@@ -314,9 +314,14 @@ export class DirectoryWriter implements Disposable {
     return this.#committer.head
   }
 
-  /** Saves what the next process needs to find changes quickly. */
-  saveState(): void {
-    saveRemembered(this.#directory.folder, this.#committer.remembered)
+  /** Saves what the next process needs to find changes quickly. False if it cannot: that one reads everything. */
+  saveState(): boolean {
+    try {
+      saveRemembered(this.#directory.folder, this.#committer.remembered)
+      return true
+    } catch {
+      return false
+    }
   }
 
   [Symbol.dispose](): void {

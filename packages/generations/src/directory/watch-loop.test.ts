@@ -66,7 +66,7 @@ function watchOf(budget: PutBudget | undefined, puts: number) {
     clock,
     rounds,
     ...timing,
-    saveState: () => {},
+    saveState: () => true,
     onCommitted: () => {},
     onFailed: () => {},
   })

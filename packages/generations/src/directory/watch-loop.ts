@@ -28,8 +28,8 @@ export interface WatchLoopDeps {
   readonly everyMs: number
   /** Slows the rounds down where puts cost money. */
   readonly budget: PutBudget | undefined
-  /** Saves what the next process needs to find changes quickly. */
-  readonly saveState: () => void
+  /** Saves what the next process needs to find changes quickly; false if it cannot, and the next turn tries again. */
+  readonly saveState: () => boolean
   readonly rightOfWay: RightOfWay
   readonly onCommitted: (generation: CommittedGeneration) => void
   /** Called when `lastFailure` is another. */
@@ -187,12 +187,7 @@ export class WatchLoop {
   }
 
   #saveState(): void {
-    try {
-      this.#deps.saveState()
-      this.#isStateSaved = true
-    } catch {
-      // A cache that cannot be written costs the next process a full read; the next turn tries again.
-    }
+    this.#isStateSaved = this.#deps.saveState()
     this.#savedAt = this.#deps.clock.monotonicMs()
   }
 }
