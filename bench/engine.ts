@@ -21,7 +21,7 @@ import { restoreTree } from '@holdfast/generations/restore/restore-tree'
 import { StagePool } from '@holdfast/generations/stage/stage-pool'
 import { type OpenStoreDeps, openObjectStore } from '@holdfast/generations/store/open-object-store'
 import type { Changes } from '@holdfast/generations/volume/volume'
-import { CountingStore } from './counting-store.ts'
+import { CountingStore } from '@holdfast/testkit/counting-store'
 
 const WORKSPACE = 'ws_bench'
 const ORG = 'org_bench'
