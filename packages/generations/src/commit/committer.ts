@@ -20,7 +20,7 @@ import type {
   GenerationRow,
   HeldLease,
 } from '../index/generation-index.ts'
-import type { DatabaseHolds, HoldScope } from '../live-sqlite/database-hold.ts'
+import type { HoldScope } from '../live-sqlite/database-hold.ts'
 import { kindIn } from '../scan/directory-state.ts'
 import { TreeState } from '../scan/tree-state.ts'
 import type { DatabaseMemory } from '../stage/database-memory.ts'
@@ -209,7 +209,7 @@ export class Committer {
         ...this.#deps,
         known: known.chunks,
         onPack: uploads.put,
-        hold: image.holdDatabases ?? holdNothing,
+        hold: image.holdDatabases,
         onProgress,
       },
       {
@@ -375,12 +375,6 @@ export class Committer {
       mayVanish: image.consistency === 'per-database',
     }
   }
-}
-
-const NOTHING_HELD: DatabaseHolds = new Map()
-
-async function holdNothing(): Promise<DatabaseHolds> {
-  return NOTHING_HELD
 }
 
 /** That nothing differs is not said of a directory of which something could not be read. */

@@ -34,11 +34,12 @@ function databasesIn(
   scope: 'large' | 'all',
 ): HoldableDatabase[] {
   const bytesMin = scope === 'large' ? LARGE_DATABASE_BYTES_MIN : SECTOR_BYTES
-  const positions = new Map(directory.names.map((name, index): [ByteString, number] => [name, index]))
+  let positions: ReadonlyMap<ByteString, number> | undefined
   const found: HoldableDatabase[] = []
-  for (const [name, index] of positions) {
+  for (const [index, name] of directory.names.entries()) {
     const bytes = directory.bytesOf(index)
     if (directory.kindOf(index) !== 'file' || bytes < bytesMin || bytes % SECTOR_BYTES !== 0) continue
+    positions ??= positionsOf(directory)
     const wal = positions.get(`${name}-wal`)
     const isChanged = directory.isChanged(index) || (wal !== undefined && directory.isChanged(wal))
     const path = joinPath(directory.path, name)
@@ -48,6 +49,10 @@ function databasesIn(
     if (journal !== undefined && isOpen) found.push({ path, bytes, journal })
   }
   return found
+}
+
+function positionsOf({ names }: SurveyedDirectory): ReadonlyMap<ByteString, number> {
+  return new Map(names.map((name, index) => [name, index]))
 }
 
 /** Undefined for a file that is no database, or that cannot be read: whoever stages it meets that again. */

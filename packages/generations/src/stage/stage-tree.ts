@@ -35,8 +35,8 @@ export interface StageDeps {
   readonly known: ChunkIndex
   /** Stores a pack; staging goes on meanwhile and does not wait for it to succeed. */
   readonly onPack: (pack: BuiltPack) => Promise<void>
-  /** Called with databases before they are read. */
-  readonly hold: HoldDatabases
+  /** Called with databases before they are read; absent where nothing is held. */
+  readonly hold?: HoldDatabases | undefined
   readonly onProgress?: ((progress: StageProgress) => void) | undefined
 }
 
@@ -181,7 +181,7 @@ class TreeStaging {
   }
 
   async #hold(databases: readonly HoldableDatabase[]): Promise<DatabaseHolds> {
-    if (databases.length === 0) return NOTHING_HELD
+    if (databases.length === 0 || this.#deps.hold === undefined) return NOTHING_HELD
     const holds = await this.#deps.hold(databases)
     for (const hold of holds.values()) if (hold.kind === 'pinned') this.#pins.add(hold.pin)
     return holds
