@@ -30,9 +30,9 @@ export function makeStaging(
 }
 
 /**
- * Removes what restores and rollbacks to `path` left whose processes have ended. Each is renamed first: a restore that runs where
- * its process cannot be seen, on another machine, then fails, and never shows a part of its tree. What may not be
- * removed stays.
+ * Removes what restores and rollbacks to `path` left whose processes have ended. Each is renamed first: a restore that
+ * runs where its process cannot be seen, on another machine, then fails, and never shows a part of its tree. What may
+ * not be removed stays.
  */
 export async function removeAbandoned(path: string): Promise<void> {
   const folder = dirname(path)

@@ -34,9 +34,9 @@ interface Chores {
 
 /**
  * Keeps the history of a watch small and proven, beside its commits and under its lease: three chores, each by itself,
- * which stand still while a commit is under way. A merged index comes into force by compare-and-swap, without the packs of commits
- * that came in between; the committer finds it when it next asks the history. What a commit relies on in a pack that was
- * condemned in between is refused, and the commit is staged again.
+ * which stand still while a commit is under way. A merged index comes into force by compare-and-swap, without the packs
+ * of commits that came in between; the committer finds it when it next asks the history. What a commit relies on in a
+ * pack that was condemned in between is refused, and the commit is staged again.
  */
 export class WatchMaintenance implements AsyncDisposable {
   readonly #chores: Chores
