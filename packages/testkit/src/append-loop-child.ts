@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs'
+import { readSync, writeSync } from 'node:fs'
 import { isFailure } from '@holdfast/base/failure'
 import type { GenerationIndex, HeldLease } from '@holdfast/generations/index/generation-index'
 import { SqliteGenerationIndex } from '@holdfast/generations/index/sqlite-generation-index'
@@ -30,10 +30,12 @@ async function appendUnder(index: GenerationIndex, lease: HeldLease, count: numb
   }
 }
 
-/** `node append-loop-child.ts PATH WORKSPACE ROUNDS APPENDS`: in each round acquires the lease and appends. */
+/** `node append-loop-child.ts PATH WORKSPACE ROUNDS APPENDS`: once its input ends, acquires and appends in rounds. */
 async function main(path: string, workspace: string, counts: readonly number[]): Promise<void> {
   const [rounds = 1, appends = 1] = counts
   await using index = await SqliteGenerationIndex.open({ path })
+  say('ready')
+  readSync(0, new Uint8Array(1))
   for (let round = 0; round < rounds; round += 1)
     await appendUnder(index, await index.acquire(workspace), appends)
   say('done')

@@ -18,15 +18,25 @@ export class AppendLoop implements AsyncDisposable {
   done = false
   readonly #child: ChildProcess
   readonly #ended: Promise<unknown>
+  readonly #ready = Promise.withResolvers<void>()
   readonly #waiting: { readonly acks: number; readonly resume: () => void }[] = []
 
   constructor(path: string, workspace: string, count: { readonly rounds: number; readonly appends: number }) {
     const args = [CHILD, path, workspace, String(count.rounds), String(count.appends)]
-    this.#child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     assert.ok(this.#child.stdout)
     const lines = createInterface({ input: this.#child.stdout })
     lines.on('line', (line) => this.#hear(line))
     this.#ended = Promise.all([once(this.#child, 'exit'), once(lines, 'close')])
+  }
+
+  /** Resolves once the process has the history open; it appends from `begin` on. */
+  async ready(): Promise<void> {
+    await Promise.race([this.#ready.promise, this.#ended])
+  }
+
+  begin(): void {
+    this.#child.stdin?.end()
   }
 
   /** Resolves once that many commits were acknowledged, or the process has ended. */
@@ -53,6 +63,7 @@ export class AppendLoop implements AsyncDisposable {
 
   #hear(line: string): void {
     const [word, epoch, what] = line.split(' ')
+    if (word === 'ready') this.#ready.resolve()
     if (word === 'done') this.done = true
     if (word === 'refused') this.refusals.push({ epoch: Number(epoch), code: what ?? '' })
     if (word === 'ack' && what?.length === 64) this.acks.push({ epoch: Number(epoch), id: what })

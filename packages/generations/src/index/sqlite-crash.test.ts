@@ -47,6 +47,8 @@ test('two processes that take the lease from each other: only the newest epoch c
     const count = { rounds: 30, appends: 12 }
     await using first = new AppendLoop(path, WORKSPACE, count)
     await using second = new AppendLoop(path, WORKSPACE, count)
+    await Promise.all([first.ready(), second.ready()])
+    for (const loop of [first, second]) loop.begin()
     await Promise.all([first.ended(), second.ended()])
     assert.ok(first.done && second.done)
     const rows = await readHistory(path)
@@ -68,6 +70,7 @@ test('a process killed while it appends loses nothing that it acknowledged', asy
     const acks: Acknowledged[] = []
     for (let life = 1; life <= 3; life += 1) {
       await using loop = new AppendLoop(path, WORKSPACE, ENDLESS)
+      loop.begin()
       await loop.acknowledged(30 + life)
       loop.signal('SIGKILL')
       await loop.ended()
@@ -86,6 +89,7 @@ test('a loss of power loses nothing that was acknowledged', async () => {
     const path = join(mountDir, 'history.db')
     await createHistory(path)
     await using loop = new AppendLoop(path, WORKSPACE, ENDLESS)
+    loop.begin()
     for (const acks of [1, 60, 250]) {
       await loop.acknowledged(acks)
       loop.signal('SIGSTOP')

@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads'
 import { Failure, type FailureDetails } from '@holdfast/base/failure'
 import { ownedBuffers } from '@holdfast/base/owned-buffers'
-import { startThread } from '@holdfast/base/start-thread'
+import { endThread, startThread } from '@holdfast/base/start-thread'
 import type { FailureCode } from '@holdfast/protocol/failures'
 import type { RangeWork } from './frame-job.ts'
 import type { HashedPages } from './hashed-pages.ts'
@@ -96,7 +96,7 @@ class RestoreThread {
   }
 
   async stop(): Promise<void> {
-    await this.#worker.terminate()
+    await endThread(this.#worker)
   }
 
   #end(failure: Failure): void {

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { present } from '@holdfast/base/assert'
 import { failureToWire } from '@holdfast/base/failure'
+import { END_THREAD } from '@holdfast/base/start-thread'
 import { createFrameSeal } from '../format/frame-seal.ts'
 import { SourceDirectory } from '../scan/source-directory.ts'
 import type { RangeWork } from './frame-job.ts'
@@ -17,7 +18,8 @@ function send(message: RestoreMessage, moved: ArrayBuffer[] = []): void {
   port.postMessage(message, moved)
 }
 
-port.on('message', (work: RangeWork) => {
+port.on('message', (work: RangeWork | typeof END_THREAD) => {
+  if (work === END_THREAD) process.exit()
   try {
     const hashed = writer.write(work)
     send(

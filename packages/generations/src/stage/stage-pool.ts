@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads'
 import { allSettled } from '@holdfast/base/all-settled'
 import { Failure } from '@holdfast/base/failure'
-import { startThread } from '@holdfast/base/start-thread'
+import { endThread, startThread } from '@holdfast/base/start-thread'
 import type { BuiltPack } from '../format/pack-builder.ts'
 import { Holdfs } from '../holdfs/holdfs.ts'
 import type { StageMessage, StageRequest } from './stage-messages.ts'
@@ -70,7 +70,8 @@ export class StageThread {
   }
 
   async stop(): Promise<void> {
-    await this.#worker.terminate()
+    this.#worker.ref()
+    await endThread(this.#worker)
   }
 
   #receive(message: StageMessage): void {

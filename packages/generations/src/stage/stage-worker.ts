@@ -3,6 +3,7 @@ import { present } from '@holdfast/base/assert'
 import { Failure, failureToWire } from '@holdfast/base/failure'
 import { ownedBuffers } from '@holdfast/base/owned-buffers'
 import { systemRandomness } from '@holdfast/base/randomness'
+import { END_THREAD } from '@holdfast/base/start-thread'
 import type { ByteString } from '../format/byte-string.ts'
 import { ChunkIndex } from '../format/chunk-index.ts'
 import { ChunkTable } from '../format/chunk-table.ts'
@@ -107,6 +108,7 @@ async function answer(request: StageRequest): Promise<void> {
   }
 }
 
-port.on('message', (request: StageRequest) => {
+port.on('message', (request: StageRequest | typeof END_THREAD) => {
+  if (request === END_THREAD) process.exit()
   answer(request).catch((error: unknown) => send({ kind: 'failed', ...failureToWire(error) }))
 })
