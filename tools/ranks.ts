@@ -13,6 +13,7 @@ const PLACES: Readonly<Record<string, Place>> = {
 
   generations: { rank: 2 },
   sandbox: { rank: 2 },
+  rpc: { rank: 2 },
   client: { rank: 2, browserOnly: ['protocol'] },
 
   control: { rank: 3 },

@@ -1,0 +1,59 @@
+import { z } from 'zod'
+import { ExecId, Port, WorkspaceId } from './identifiers.ts'
+
+/*
+ * Bytes between control or gateway and a host, over HTTP beside `/rpc`:
+ *
+ *   GET  /streams/exec-output?workspace&exec&after&follow     lines of OutputEvent
+ *   GET  /streams/exec-attach?workspace&exec&after            WebSocket: binary = input and output, text = AttachControl
+ *   GET  /streams/file?workspace&path                         the bytes of a file; `range` as HTTP has it
+ *   PUT  /streams/file?workspace&path&mode                    takes the bytes of a file
+ *   GET  /streams/archive?workspace&path                      a directory as tar
+ *   PUT  /streams/archive?workspace&path                      unpacks a tar inside the sandbox
+ *   GET  /streams/watch?workspace&path                        lines of FileEvent
+ *   GET  /streams/port?workspace&port&epoch                   Upgrade: holdfast-port, then the raw bytes of 127.0.0.1:port inside
+ */
+
+export const HOST_STREAMS = {
+  execOutput: '/streams/exec-output',
+  execAttach: '/streams/exec-attach',
+  file: '/streams/file',
+  archive: '/streams/archive',
+  watch: '/streams/watch',
+  port: '/streams/port',
+} as const
+
+export const PORT_PROTOCOL = 'holdfast-port'
+
+const Sequence = z.coerce.number().int().min(0)
+
+export const ExecOutputQuery = z.strictObject({
+  workspace: WorkspaceId,
+  exec: ExecId,
+  after: Sequence.default(0),
+  follow: z.enum(['true', 'false']).default('false'),
+})
+export const ExecAttachQuery = z.strictObject({
+  workspace: WorkspaceId,
+  exec: ExecId,
+  after: Sequence.default(0),
+})
+export const PathQuery = z.strictObject({ workspace: WorkspaceId, path: z.string().min(1).max(4096) })
+export const PortQuery = z.strictObject({
+  workspace: WorkspaceId,
+  port: z.coerce.number().pipe(Port),
+  /** The epoch under which the caller believes the workspace runs; another one is `lease-lost`. */
+  epoch: z.coerce.number().int().optional(),
+})
+
+/** Text frames on an attached terminal. */
+export const AttachControl = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('resize'),
+    columns: z.int().min(1).max(4096),
+    rows: z.int().min(1).max(4096),
+  }),
+  z.strictObject({ kind: z.literal('signal'), signal: z.string() }),
+  z.strictObject({ kind: z.literal('end-of-input') }),
+])
+export type AttachControl = z.infer<typeof AttachControl>

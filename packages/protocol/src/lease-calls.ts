@@ -1,0 +1,77 @@
+import { z } from 'zod'
+import { Epoch, HostId, OrgId, WorkspaceId } from './identifiers.ts'
+import type { RpcTable } from './rpc-table.ts'
+
+export const LEASE_TTL_MS = 15_000
+export const LEASE_RENEW_MS = 5_000
+/** Between the instant at which a host has killed everything and the one at which somebody else may begin. */
+export const LEASE_MARGIN_MS = 3_000
+
+/** A lease as its holder sees it. The time counts from the moment at which the request was sent. */
+export const Lease = z.strictObject({
+  org: OrgId,
+  workspace: WorkspaceId,
+  host: HostId,
+  epoch: Epoch,
+  ttlMs: z.int(),
+})
+export type Lease = z.infer<typeof Lease>
+
+/** Who holds a workspace, by the database's clock. */
+export const LeaseState = z.strictObject({
+  workspace: WorkspaceId,
+  epoch: Epoch,
+  /** Null: nobody. */
+  host: HostId.nullable(),
+  /** Until it runs out; at most 0 once it has. */
+  remainingMs: z.number(),
+  head: z.string().nullable(),
+})
+export type LeaseState = z.infer<typeof LeaseState>
+
+/**
+ * Leases, beside the calls of the history (`history-calls.ts`), which the same role answers. TTLs run by the database's
+ * clock; a holder counts on its own boot clock from the moment of sending.
+ */
+export const LEASE_CALLS = {
+  /**
+   * Takes the next epoch. Refused with `lease-held` (details: host, epoch, remainingMs) while another host's lease runs; the holder
+   * itself gets a new epoch. Asking again with the same `nonce` gives the same lease again while it runs.
+   */
+  acquireLease: {
+    request: z.strictObject({
+      workspace: WorkspaceId,
+      host: HostId,
+      ttlMs: z.int(),
+      nonce: z.string().max(64),
+    }),
+    response: Lease,
+  },
+  /** Renews what still is the caller's; the others are named in `lost`. One transaction for all. */
+  renewLeases: {
+    request: z.strictObject({
+      host: HostId,
+      ttlMs: z.int(),
+      leases: z.array(z.strictObject({ workspace: WorkspaceId, epoch: Epoch })).max(10_000),
+    }),
+    response: z.strictObject({ lost: z.array(WorkspaceId) }),
+  },
+  /**
+   * Ends a lease. With a successor, one transaction makes that host the holder under the next epoch. Refused with
+   * `lease-lost` when the epoch is not the caller's any more; releasing again is no error.
+   */
+  releaseLease: {
+    request: z.strictObject({
+      workspace: WorkspaceId,
+      host: HostId,
+      epoch: Epoch,
+      successor: z.strictObject({ host: HostId, ttlMs: z.int() }).nullable(),
+    }),
+    response: z.strictObject({ successor: Lease.nullable() }),
+  },
+  /** Those that are not known are left out. */
+  leaseStates: {
+    request: z.strictObject({ workspaces: z.array(WorkspaceId).max(10_000) }),
+    response: z.strictObject({ states: z.array(LeaseState) }),
+  },
+} as const satisfies RpcTable

@@ -1,0 +1,89 @@
+import { z } from 'zod'
+
+/** What keeps the guest from the host, from weak to strong. */
+export const Isolation = z.enum(['none', 'shared-kernel', 'sandboxed-kernel', 'vm'])
+export type Isolation = z.infer<typeof Isolation>
+
+export const RuntimeKind = z.enum(['runc', 'runsc', 'bwrap', 'none'])
+export type RuntimeKind = z.infer<typeof RuntimeKind>
+
+/** The root filesystem of a sandbox; read-only below a writable overlay where the runtime has one. */
+export const SystemSpec = z.discriminatedUnion('kind', [
+  /** The host's `/usr`, read-only, and a generated `/etc`: nothing to download. */
+  z.strictObject({ kind: z.literal('machine') }),
+  z.strictObject({ kind: z.literal('directory'), path: z.string().startsWith('/').max(4096) }),
+])
+export type SystemSpec = z.infer<typeof SystemSpec>
+
+const MIB = 1024 * 1024
+
+export const SandboxLimits = z.strictObject({
+  memoryBytes: z
+    .int()
+    .min(16 * MIB)
+    .max(1024 ** 4),
+  cpus: z.number().min(0.05).max(1024),
+  pids: z.int().min(8).max(65_536),
+  diskBytes: z
+    .int()
+    .min(MIB)
+    .max(1024 ** 5),
+  tmpBytes: z
+    .int()
+    .min(MIB)
+    .max(1024 ** 4),
+  openFiles: z.int().min(64).max(1_048_576),
+})
+export type SandboxLimits = z.infer<typeof SandboxLimits>
+
+export const LIMITS_DEFAULT: SandboxLimits = {
+  memoryBytes: 2048 * MIB,
+  cpus: 2,
+  pids: 512,
+  diskBytes: 10_240 * MIB,
+  tmpBytes: 512 * MIB,
+  openFiles: 4096,
+}
+
+/** `relaxed`: fsync succeeds at once, since `sync()` is what makes durable; `native`: the filesystem's own. */
+export const FsyncPolicy = z.enum(['relaxed', 'native'])
+export type FsyncPolicy = z.infer<typeof FsyncPolicy>
+
+/** What a workspace asks of whoever runs it. */
+export const SandboxSpec = z.strictObject({
+  system: SystemSpec,
+  /** Placement fails rather than gives less. */
+  isolationMin: Isolation,
+  /** Absent: the host's own choice. */
+  runtime: RuntimeKind.optional(),
+  limits: SandboxLimits,
+  fsync: FsyncPolicy,
+  /** uid 0 inside the user namespace, with few capabilities. */
+  allowRoot: z.boolean(),
+  /** ptrace inside the sandbox. */
+  allowDebug: z.boolean(),
+  environment: z.record(z.string().max(256), z.string().max(32_768)),
+})
+export type SandboxSpec = z.infer<typeof SandboxSpec>
+
+export const SANDBOX_SPEC_DEFAULT: SandboxSpec = {
+  system: { kind: 'machine' },
+  isolationMin: 'shared-kernel',
+  limits: LIMITS_DEFAULT,
+  fsync: 'relaxed',
+  allowRoot: false,
+  allowDebug: false,
+  environment: {},
+}
+
+/** What a running sandbox turned out to be: probed, not asked for. */
+export const SandboxFacts = z.strictObject({
+  runtime: RuntimeKind,
+  isolation: Isolation,
+  volume: z.enum(['btrfs', 'live']),
+  consistency: z.enum(['cut', 'per-database']),
+  fsync: FsyncPolicy,
+  /** How the sandbox came to be. */
+  start: z.enum(['warm', 'cold']),
+})
+export type SandboxFacts = z.infer<typeof SandboxFacts>

@@ -1,0 +1,148 @@
+import type { Duplex, Readable } from 'node:stream'
+import { Failure } from '@holdfast/base/failure'
+import type { FailureCode } from '@holdfast/protocol/failures'
+import type { RpcRequest, RpcResponse, RpcTable } from '@holdfast/protocol/rpc-table'
+import { WireFailure } from '@holdfast/protocol/wire-failure'
+import { type Dispatcher, Pool } from 'undici'
+import { parseAddress } from './address.ts'
+
+const CALL_MS_DEFAULT = 30_000
+const CONNECTIONS_MAX = 64
+
+export interface RpcClientOptions {
+  readonly address: string
+  /** What all roles of an installation share; sent with each call. */
+  readonly clusterKey: string
+  /** What it means that nobody answers there. */
+  readonly unreachable: FailureCode
+}
+
+export interface CallOptions {
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+export interface StreamRequest {
+  readonly method: 'GET' | 'PUT'
+  readonly path: string
+  readonly query: Readonly<Record<string, string | number>>
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Readable | Uint8Array | null
+  readonly signal?: AbortSignal
+}
+
+/** Calls one role. Rejects with the failure that the role met, else with `unreachable` or `timed-out`. */
+export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
+  readonly #table: Table
+  readonly #options: RpcClientOptions
+  readonly #pool: Pool
+
+  constructor(table: Table, options: RpcClientOptions) {
+    this.#table = table
+    this.#options = options
+    const address = parseAddress(options.address)
+    const isUnix = address.kind === 'unix'
+    this.#pool = new Pool(isUnix ? 'http://localhost' : options.address, {
+      connections: CONNECTIONS_MAX,
+      ...(isUnix ? { socketPath: address.path } : {}),
+    })
+  }
+
+  async call<Name extends keyof Table & string>(
+    name: Name,
+    request: RpcRequest<Table, Name>,
+    options: CallOptions = {},
+  ): Promise<RpcResponse<Table, Name>> {
+    const timeoutMs = options.timeoutMs ?? CALL_MS_DEFAULT
+    const timeout = AbortSignal.timeout(timeoutMs)
+    const answer = await this.#send(
+      {
+        method: 'POST',
+        path: `/rpc/${name}`,
+        headers: { ...this.#headers(), 'content-type': 'application/json' },
+        body: JSON.stringify(request),
+        signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
+      },
+      name,
+      async (response) => ({ status: response.statusCode, text: await response.body.text() }),
+    )
+    const document: unknown = JSON.parse(answer.text)
+    if (answer.status !== 200) throw failureFrom(document, this.#options.unreachable)
+    return this.#table[name]?.response.parse(document) as RpcResponse<Table, Name>
+  }
+
+  /** Opens a stream; the body is the caller's to read or destroy. */
+  async stream(request: StreamRequest): Promise<Dispatcher.ResponseData> {
+    const { method, path, headers, body, signal } = request
+    const response = await this.#send(
+      {
+        method,
+        path: withQuery(path, request.query),
+        headers: { ...this.#headers(), ...headers },
+        body: body ?? null,
+        ...(signal ? { signal } : {}),
+        bodyTimeout: 0,
+      },
+      path,
+      async (opened) => opened,
+    )
+    if (response.statusCode < 300) return response
+    throw failureFrom(JSON.parse(await response.body.text()), this.#options.unreachable)
+  }
+
+  /** Opens raw bytes in both directions, by HTTP's Upgrade. */
+  async upgrade(path: string, query: StreamRequest['query'], protocol: string): Promise<Duplex> {
+    try {
+      const { socket } = await this.#pool.upgrade({
+        path: withQuery(path, query),
+        protocol,
+        headers: this.#headers(),
+      })
+      return socket
+    } catch (error) {
+      throw this.#unanswered(error, path)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool.destroy()
+  }
+
+  #headers(): Record<string, string> {
+    return { authorization: `Bearer ${this.#options.clusterKey}` }
+  }
+
+  async #send<T>(
+    request: Dispatcher.RequestOptions,
+    name: string,
+    read: (response: Dispatcher.ResponseData) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await read(await this.#pool.request(request))
+    } catch (error) {
+      throw this.#unanswered(error, name)
+    }
+  }
+
+  #unanswered(error: unknown, name: string): Failure {
+    const isTimeout = error instanceof Error && error.name === 'TimeoutError'
+    const code = isTimeout ? 'timed-out' : this.#options.unreachable
+    const { address } = this.#options
+    return new Failure(code, `${name} got no answer from ${address}`, { address, call: name }, error)
+  }
+}
+
+function withQuery(path: string, query: StreamRequest['query']): string {
+  const params = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) params.set(name, String(value))
+  return `${path}?${params}`
+}
+
+function failureFrom(document: unknown, otherwise: FailureCode): Failure {
+  const parsed = WireFailure.safeParse(document)
+  if (!parsed.success) return new Failure(otherwise, 'the answer is not one of this protocol')
+  const { code, message, details } = parsed.data
+  return new Failure(code, message, details)
+}

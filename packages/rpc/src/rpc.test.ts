@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Failure, isFailure } from '@holdfast/base/failure'
+import { z } from 'zod'
+import { parseAddress } from './address.ts'
+import { RpcClient } from './rpc-client.ts'
+import { RpcServer } from './rpc-server.ts'
+
+const TABLE = {
+  double: { request: z.strictObject({ n: z.int() }), response: z.strictObject({ n: z.int() }) },
+  refuse: { request: z.strictObject({}), response: z.strictObject({}) },
+  hang: { request: z.strictObject({}), response: z.strictObject({}) },
+  break: { request: z.strictObject({}), response: z.strictObject({}) },
+} as const
+const clusterKey = 'k'.repeat(32)
+
+async function withServer(
+  address: string,
+  use: (client: RpcClient<typeof TABLE>, server: RpcServer, defects: unknown[]) => Promise<void>,
+): Promise<void> {
+  const defects: unknown[] = []
+  await using server = await RpcServer.listen({
+    address,
+    clusterKey,
+    onDefect: (error) => defects.push(error),
+  })
+  server.serve(TABLE, {
+    double: async ({ n }) => ({ n: n * 2 }),
+    refuse: async () => {
+      throw new Failure('lease-held', 'host-b has it', { host: 'host-b' })
+    },
+    hang: (_request, signal) => new Promise((_resolve, reject) => signal.addEventListener('abort', reject)),
+    break: async () => {
+      throw new TypeError('a defect')
+    },
+  })
+  server.route({
+    streams: { '/streams/echo': async (request, response) => void request.pipe(response) },
+    upgrades: {
+      '/streams/raw': async (_request, socket) => {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: raw\r\n\r\n')
+        socket.pipe(socket)
+      },
+    },
+  })
+  await using client = new RpcClient(TABLE, {
+    address: server.address,
+    clusterKey,
+    unreachable: 'host-unreachable',
+  })
+  await use(client, server, defects)
+}
+
+for (const kind of ['unix', 'tcp'] as const) {
+  test(`calls, failures, streams and raw bytes cross a ${kind} socket`, async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'holdfast-rpc-'))
+    const address = kind === 'unix' ? `unix:${join(directory, 's')}` : 'http://127.0.0.1:0'
+    try {
+      await withServer(address, async (client, _server, defects) => {
+        if (kind === 'unix') assert.equal(statSync(join(directory, 's')).mode & 0o777, 0o600)
+        assert.deepEqual(await client.call('double', { n: 21 }), { n: 42 })
+        await assert.rejects(client.call('refuse', {}), (error) => {
+          assert.ok(isFailure(error, 'lease-held'))
+          assert.deepEqual(error.details, { host: 'host-b' })
+          return true
+        })
+        await assert.rejects(client.call('hang', {}, { timeoutMs: 50 }), { code: 'timed-out' })
+        await assert.rejects(client.call('break', {}), { code: 'internal' })
+        assert.equal(defects.length, 1)
+        const echo = await client.stream({
+          method: 'PUT',
+          path: '/streams/echo',
+          query: { a: 1 },
+          body: Buffer.from('bytes'),
+        })
+        assert.equal(await echo.body.text(), 'bytes')
+        const socket = await client.upgrade('/streams/raw', {}, 'raw')
+        socket.write('ping')
+        const [heard] = await socket.take(1).toArray()
+        assert.equal(String(heard), 'ping')
+        socket.destroy()
+      })
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+}
+
+test('a request of another shape, and one without the key, are refused by name', async () => {
+  await withServer('http://127.0.0.1:0', async (client, server) => {
+    // @ts-expect-error a caller of another version
+    await assert.rejects(client.call('double', { n: 1, more: true }), { code: 'invalid-argument' })
+    await using stranger = new RpcClient(TABLE, {
+      address: server.address,
+      clusterKey: 'x'.repeat(32),
+      unreachable: 'host-unreachable',
+    })
+    await assert.rejects(stranger.call('double', { n: 1 }), { code: 'unauthenticated' })
+    await assert.rejects(stranger.stream({ method: 'PUT', path: '/streams/echo', query: {} }), {
+      code: 'unauthenticated',
+    })
+  })
+})
+
+test('nobody there is told as the code that the caller named', async () => {
+  await using client = new RpcClient(TABLE, {
+    address: 'unix:/nonexistent/s',
+    clusterKey,
+    unreachable: 'host-unreachable',
+  })
+  await assert.rejects(client.call('double', { n: 1 }), { code: 'host-unreachable' })
+})
+
+test('addresses that are none of ours are refused', () => {
+  for (const text of ['', 'unix:relative', 'https://a:1', 'http://a', 'http://a:1/path', 'a:1'])
+    assert.throws(() => parseAddress(text), { code: 'invalid-argument' })
+  assert.deepEqual(parseAddress('http://[::1]:80'.replace(':80', ':8080')), {
+    kind: 'tcp',
+    host: '::1',
+    port: 8080,
+  })
+})
