@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import { GenerationId } from '../identifiers.ts'
+import { Instant } from './ground.ts'
+
+export const Generation = z.strictObject({
+  id: GenerationId,
+  parent: GenerationId.nullable(),
+  sequence: z.int(),
+  epoch: z.int(),
+  cause: z.enum([
+    'periodic',
+    'sync',
+    'checkpoint',
+    'stop',
+    'restart',
+    'fork',
+    'rollback',
+    'handoff',
+    'termination',
+    'import',
+  ]),
+  message: z.string(),
+  created_at: Instant,
+  files: z.int(),
+  bytes: z.int(),
+  consistency: z.enum(['cut', 'per-database']),
+  verified_at: Instant.nullable(),
+  /** False: listed, but no longer restorable. */
+  retained: z.boolean(),
+})
+export type Generation = z.infer<typeof Generation>
+
+/** What a sync, a checkpoint or a commit answers. */
+export const Durable = z.strictObject({ generation: Generation, is_new: z.boolean(), frozen_ms: z.number() })
+
+export const CreateCheckpoint = z.strictObject({
+  message: z.string().max(4096).default(''),
+  until: z.enum(['local', 'durable']).default('durable'),
+})
+
+export const ChangedEntry = z.strictObject({
+  path: z.string(),
+  change: z.enum(['added', 'removed', 'changed']),
+  kind: z.string(),
+  bytes: z.int().nullable(),
+})
+
+/** SQLite row counts of both sides, for each table that differs. */
+export const ChangedDatabase = z.strictObject({
+  path: z.string(),
+  tables: z.array(
+    z.strictObject({ name: z.string(), rows_before: z.int().nullable(), rows_after: z.int().nullable() }),
+  ),
+})
+
+export const DiffQuery = z.strictObject({
+  /** Absent: the parent. */
+  from: z.string().max(64).optional(),
+})
+export const Diff = z.strictObject({
+  entries: z.array(ChangedEntry),
+  databases: z.array(ChangedDatabase),
+  is_whole: z.boolean(),
+})
+
+/** `path` names a directory to list, or a file whose bytes are the answer. */
+export const GenerationFilesQuery = z.strictObject({ path: z.string().max(4096).default('.') })
+export const GenerationEntries = z.strictObject({
+  entries: z.array(
+    z.strictObject({
+      name: z.string(),
+      kind: z.string(),
+      bytes: z.int(),
+      mode: z.int(),
+      modified_at: z.number(),
+      target: z.string().nullable(),
+    }),
+  ),
+})
+
+/** Read-only SQL on a database of a generation. */
+export const SqliteQuery = z.strictObject({
+  path: z.string().min(1).max(4096),
+  sql: z.string().max(16_384).optional(),
+})
+export const SqliteAnswer = z.strictObject({
+  columns: z.array(z.string()),
+  rows: z.array(z.array(z.union([z.string(), z.number(), z.null()]))),
+  is_whole: z.boolean(),
+})
