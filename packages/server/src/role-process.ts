@@ -1,0 +1,35 @@
+import { once } from 'node:events'
+import { failureToWire } from '@holdfast/base/failure'
+import type { FromRole, ToRole } from './role-messages.ts'
+import { startRole } from './roles/start-role.ts'
+import { parseSettings } from './settings.ts'
+
+/** After the role was told to end it has this long, then the process ends whatever it does. */
+const END_MS_MAX = 120_000
+
+/**
+ * The process of one role under a supervisor: takes its settings from the channel, answers until SIGTERM, or until the
+ * supervisor is gone, then ends in good order.
+ */
+export async function runRoleProcess(): Promise<void> {
+  const told = Promise.withResolvers<void>()
+  for (const event of ['SIGTERM', 'SIGINT', 'SIGHUP', 'disconnect'] as const)
+    process.on(event, () => told.resolve())
+  const [message] = (await once(process, 'message')) as [ToRole]
+  try {
+    await using role = await startRole(parseSettings(message.settings))
+    say({ kind: 'ready', address: role.address, publicUrl: role.publicUrl })
+    await told.promise
+    setTimeout(() => process.exit(1), END_MS_MAX).unref()
+  } catch (error) {
+    const { code, message, details } = failureToWire(error)
+    console.error(error)
+    say({ kind: 'failed', code, message, details })
+    process.exitCode = 1
+  }
+  process.disconnect?.()
+}
+
+function say(message: FromRole): void {
+  if (process.connected) process.send?.(message)
+}

@@ -1,0 +1,86 @@
+import { Failure } from '@holdfast/base/failure'
+import { RuntimeKind } from '@holdfast/protocol/sandbox-spec'
+import { z } from 'zod'
+
+const Address = z.string().min(1).max(1024)
+const Path = z.string().startsWith('/').max(4096)
+/** `host:port`; port 0 takes a free one. */
+const Listen = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'host:port')
+
+/** Of every role. Secrets are in files: settings may be printed. */
+const Common = {
+  /** Where other roles reach this one: `unix:/path` or `http://host:port`. */
+  listen: Address,
+  /** Holds the key that all roles of an installation share. */
+  clusterKeyFile: Path,
+}
+
+const LeaseSettings = z.strictObject({
+  role: z.literal('lease'),
+  ...Common,
+  /** `sqlite:/path` or `postgres://…`. */
+  database: z.string().min(1).max(4096),
+})
+
+const ControlSettings = z.strictObject({
+  role: z.literal('control'),
+  ...Common,
+  database: z.string().min(1).max(4096),
+  lease: Address,
+  /** Where the public API listens. */
+  api: Listen,
+  /** Names in `Host` that are answered, beside the address it listens on. */
+  apiHosts: z.array(z.string().max(255)).max(64),
+  /** What served apps' URLs begin with. */
+  appsUrl: z.url().max(1024),
+  linkKeyFile: Path,
+  /** Where the first start writes the key of the first user. */
+  adminKeyFile: Path,
+})
+
+const HostSettings = z.strictObject({
+  role: z.literal('host'),
+  ...Common,
+  /** Everything that this host keeps. */
+  state: Path,
+  name: z.string().min(1).max(128),
+  control: Address,
+  lease: Address,
+  /** A folder or `s3://…`, the same for every host. */
+  store: z.string().min(1).max(4096),
+  /** Seals what is stored; null: it is stored as it is. */
+  storeKeyFile: Path.nullable(),
+  /** The runtimes that may be used, the best first. */
+  runtimes: z.array(RuntimeKind).min(1).max(4),
+  volume: z.enum(['auto', 'btrfs', 'live']),
+  leaseTtlMs: z.int().min(1000).max(600_000),
+  /** How long a termination notice leaves for last commits. */
+  graceMs: z.int().min(0).max(3_600_000),
+})
+
+const GatewaySettings = z.strictObject({
+  role: z.literal('gateway'),
+  ...Common,
+  control: Address,
+  /** Where browsers reach served apps. */
+  apps: Listen,
+  appsUrl: z.url().max(1024),
+  linkKeyFile: Path,
+})
+
+export const RoleSettings = z.discriminatedUnion('role', [
+  LeaseSettings,
+  ControlSettings,
+  HostSettings,
+  GatewaySettings,
+])
+export type RoleSettings = z.infer<typeof RoleSettings>
+export type Role = RoleSettings['role']
+export type SettingsOf<R extends Role> = Extract<RoleSettings, { role: R }>
+
+/** Rejects with `invalid-argument`, naming each setting that is wrong. */
+export function parseSettings(value: unknown): RoleSettings {
+  const parsed = RoleSettings.safeParse(value)
+  if (parsed.success) return Object.freeze(parsed.data)
+  throw new Failure('invalid-argument', z.prettifyError(parsed.error).replaceAll('\n', ' '))
+}

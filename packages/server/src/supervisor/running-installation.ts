@@ -1,0 +1,64 @@
+import type { Clock } from '@holdfast/base/clock'
+import type { Randomness } from '@holdfast/base/randomness'
+import { WriterLock } from '@holdfast/generations/directory/writer-lock'
+import { Installation, type UpOptions } from '../installation.ts'
+import type { Role, RoleSettings } from '../settings.ts'
+import { type Readiness, type RoleChange, SupervisedRole } from './supervised-role.ts'
+
+/** A role that has nothing to finish ends at once; a host has last commits to make. */
+const END_MS = 5_000
+
+export interface UpDeps {
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly onChange: (change: RoleChange) => void
+}
+
+/** All roles of one box, each a process of its own, started in the order of what they need. */
+export class RunningInstallation implements AsyncDisposable {
+  readonly url: string
+  readonly appsUrl: string
+  readonly #roles: ReadonlyMap<Role, SupervisedRole>
+  readonly #opened: AsyncDisposable
+
+  private constructor(
+    urls: { readonly url: string; readonly appsUrl: string },
+    roles: ReadonlyMap<Role, SupervisedRole>,
+    opened: AsyncDisposable,
+  ) {
+    this.url = urls.url
+    this.appsUrl = urls.appsUrl
+    this.#roles = roles
+    this.#opened = opened
+  }
+
+  /** Rejects with `lease-held` while another process runs this installation, and as its roles do. */
+  static async start(deps: UpDeps, options: UpOptions): Promise<RunningInstallation> {
+    await using stack = new AsyncDisposableStack()
+    const installation = new Installation(options, deps.randomness)
+    stack.use(WriterLock.take(installation.folder))
+    const roles = new Map<Role, SupervisedRole>()
+    const start = async (settings: RoleSettings, endMs: number): Promise<Readiness> => {
+      const role = new SupervisedRole({ ...deps, logPath: installation.logPath(settings.role) }, settings)
+      roles.set(settings.role, role)
+      stack.defer(() => role.stop(endMs))
+      return await role.start()
+    }
+    await start(installation.lease(), END_MS)
+    const control = await start(installation.control(), END_MS)
+    await start(installation.host(), options.graceMs + END_MS)
+    const gateway = await start(installation.gateway(), END_MS)
+    const urls = { url: control.publicUrl ?? '', appsUrl: gateway.publicUrl ?? '' }
+    installation.publish(urls)
+    return new RunningInstallation(urls, roles, stack.move())
+  }
+
+  pidOf(role: Role): number | undefined {
+    return this.#roles.get(role)?.pid
+  }
+
+  /** Ends the roles in reverse: the host commits the last generations while the others still answer. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened[Symbol.asyncDispose]()
+  }
+}
