@@ -1,0 +1,163 @@
+const EVERY_MS = 2000
+const PAGE = 200
+
+/** A column: its title, what it shows of a row, and how that is meant. */
+const WORKSPACE_COLUMNS = [
+  ['Name', (row) => row.name ?? row.id],
+  [
+    'Status',
+    (row) => [row.status, row.status_reason].filter(Boolean).join(' · '),
+    (row) => toneOf(row.status),
+  ],
+  ['Host', (row, { hosts }) => hosts.get(row.host_id)?.name ?? '–'],
+  ['Isolation', (row) => row.isolation ?? '–'],
+  ['Generation', (row) => row.sequence, () => 'number'],
+  ['Last durable', (row, { now }) => ago(row.last_durable_at, now)],
+  ['Lag', (row) => duration(row.sync_lag_ms), () => 'number'],
+  ['Drill', (row) => row.last_drill?.outcome ?? '–', (row) => toneOf(row.last_drill?.outcome)],
+]
+const HOST_COLUMNS = [
+  ['Name', (row) => row.name],
+  ['Status', (row) => row.status, (row) => toneOf(row.status)],
+  ['Runtimes', (row) => row.runtimes.map(({ kind, isolation }) => `${kind} (${isolation})`).join(', ')],
+  ['Volume', (row) => row.volume],
+  ['Workspaces', (row) => `${row.workspaces} of ${row.capacity.workspaces_max}`, () => 'number'],
+  ['Memory', (row) => bytes(row.capacity.memory_bytes), () => 'number'],
+  ['Free disk', (row) => bytes(row.capacity.disk_free_bytes), () => 'number'],
+  ['Last seen', (row, { now }) => ago(row.last_seen_at, now)],
+]
+const DRILL_COLUMNS = [
+  ['When', (row, { now }) => ago(row.at, now)],
+  ['Workspace', (row, { workspaces }) => workspaces.get(row.workspace_id)?.name ?? row.workspace_id],
+  ['Generation', (row) => row.generation.slice(0, 12)],
+  ['Outcome', (row) => row.outcome, (row) => toneOf(row.outcome)],
+  ['Took', (row) => duration(row.took_ms), () => 'number'],
+]
+
+const TONES = {
+  idle: 'good',
+  busy: 'good',
+  ready: 'good',
+  verified: 'good',
+  provisioning: 'waiting',
+  stopping: 'waiting',
+  draining: 'waiting',
+  failed: 'bad',
+  lost: 'bad',
+  damaged: 'bad',
+}
+
+function toneOf(word) {
+  return TONES[word] ?? ''
+}
+
+function duration(ms) {
+  if (ms === null || ms === undefined) return '–'
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`
+  if (ms < 3_600_000) return `${Math.round(ms / 60_000)} min`
+  return `${Math.round(ms / 3_600_000)} h`
+}
+
+function ago(at, now) {
+  return at === null || at === undefined ? '–' : `${duration(Math.max(0, now - at))} ago`
+}
+
+function bytes(count) {
+  return count >= 1e9 ? `${(count / 1e9).toFixed(1)} GB` : `${Math.round(count / 1e6)} MB`
+}
+
+/** Everything is set as text: names come from people and guests. */
+function cell(kind, text, tone) {
+  const element = document.createElement(kind)
+  element.textContent = String(text)
+  if (tone) element.className = tone
+  return element
+}
+
+function fill(table, columns, rows, context) {
+  const head = document.createElement('tr')
+  for (const [title, , tone] of columns)
+    head.append(cell('th', title, tone?.({}) === 'number' ? 'number' : ''))
+  const body = rows.map((row) => {
+    const line = document.createElement('tr')
+    for (const [, show, tone] of columns) line.append(cell('td', show(row, context), tone?.(row)))
+    return line
+  })
+  if (body.length === 0) {
+    const none = cell('td', 'none yet', 'empty')
+    none.colSpan = columns.length
+    const line = document.createElement('tr')
+    line.append(none)
+    body.push(line)
+  }
+  table.replaceChildren(head, ...body)
+}
+
+async function list(path, key) {
+  const response = await fetch(path, { headers: { authorization: `Bearer ${key}` }, cache: 'no-store' })
+  if (response.ok) return (await response.json()).items
+  const { error } = await response.json().catch(() => ({ error: { message: response.statusText } }))
+  throw new Error(error.message, { cause: response.status })
+}
+
+function byId(rows) {
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+async function show(key) {
+  const [workspaces, hosts, drills] = await Promise.all([
+    list(`/v1/workspaces?limit=${PAGE}`, key),
+    list('/v1/hosts', key),
+    list('/v1/drills', key),
+  ])
+  const context = { now: Date.now(), hosts: byId(hosts), workspaces: byId(workspaces) }
+  fill(document.querySelector('#workspaces'), WORKSPACE_COLUMNS, workspaces, context)
+  fill(document.querySelector('#hosts'), HOST_COLUMNS, hosts, context)
+  fill(document.querySelector('#drills'), DRILL_COLUMNS, drills, context)
+  const running = workspaces.filter(({ status }) => status === 'idle' || status === 'busy').length
+  const shown = workspaces.length === PAGE ? `the first ${PAGE}` : workspaces.length
+  document.querySelector('#summary').textContent =
+    `${running} running of ${shown} workspaces, ${hosts.length} hosts`
+}
+
+/** What is shown is never older than the badge says. */
+function connection(tone, text) {
+  const badge = document.querySelector('#connection')
+  badge.className = `badge ${tone}`
+  badge.textContent = text
+}
+
+async function follow(key) {
+  document.querySelector('#sign-in').hidden = true
+  document.querySelector('main').hidden = false
+  let shownAt
+  for (;;) {
+    try {
+      await show(key)
+      shownAt = Date.now()
+      connection('good', 'live')
+    } catch (error) {
+      if (error.cause === 401 || error.cause === 403) return refuse(error.message)
+      const age = shownAt === undefined ? '' : `, shown as of ${duration(Date.now() - shownAt)} ago`
+      connection('bad', `no answer${age}`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, EVERY_MS))
+  }
+}
+
+function refuse(message) {
+  sessionStorage.removeItem('key')
+  document.querySelector('#sign-in').hidden = false
+  document.querySelector('main').hidden = true
+  connection('bad', message)
+}
+
+document.querySelector('#sign-in').addEventListener('submit', (event) => {
+  event.preventDefault()
+  const key = document.querySelector('#key').value.trim()
+  sessionStorage.setItem('key', key)
+  void follow(key)
+})
+const kept = sessionStorage.getItem('key')
+if (kept) void follow(kept)
