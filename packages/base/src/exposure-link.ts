@@ -16,10 +16,10 @@ export type ExposureGrant =
   | { readonly kind: 'port'; readonly workspace: string; readonly port: number; readonly expiresAt: number }
   | { readonly kind: 'org'; readonly org: string; readonly expiresAt: number }
 
-/** `foreign`: no token that this installation made. `expired` is told only of tokens that it did make. */
+/** `foreign`: no token that this installation made. */
 export type VerifiedGrant =
   | { readonly outcome: 'valid'; readonly grant: ExposureGrant }
-  | { readonly outcome: 'expired' }
+  | { readonly outcome: 'expired'; readonly grant: ExposureGrant }
   | { readonly outcome: 'foreign' }
 
 /** Mints and verifies with one key. `expiresAt` and `nowMs` are milliseconds since 1970. */
@@ -48,7 +48,7 @@ export class ExposureLinks {
       return { outcome: 'foreign' }
     if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) return { outcome: 'foreign' }
     const grant = grantOf(JSON.parse(Buffer.from(payload, 'base64url').toString()))
-    return grant.expiresAt > nowMs ? { outcome: 'valid', grant } : { outcome: 'expired' }
+    return { outcome: grant.expiresAt > nowMs ? 'valid' : 'expired', grant }
   }
 
   #mac(payload: string): Buffer {
