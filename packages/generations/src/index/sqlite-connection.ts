@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
+import type { Operation } from './sql-operation.ts'
 
 export type SqliteRow = Readonly<Record<string, SQLOutputValue>>
 
@@ -21,6 +22,13 @@ export class SqliteConnection {
 
   run(sql: string, ...values: SQLInputValue[]): void {
     this.#prepared(sql).run(...values)
+  }
+
+  /** Carries an operation out, statement by statement. */
+  perform<T>(operation: Operation<T>): T {
+    let step = operation.next()
+    while (!step.done) step = operation.next(this.all(step.value.sql, ...step.value.values))
+    return step.value
   }
 
   /**

@@ -1,4 +1,3 @@
-import { Failure } from '@holdfast/base/failure'
 import {
   checkCommit,
   checkCount,
@@ -21,7 +20,6 @@ import type {
 } from './generation-index.ts'
 import { readChunkIndex, replaceChunkIndex } from './sqlite-chunk-index.ts'
 import type { SqliteConnection } from './sqlite-connection.ts'
-import { spoilsConnection, sqliteFailure } from './sqlite-failure.ts'
 import {
   advanceBoundary,
   condemnPacks,
@@ -30,6 +28,7 @@ import {
   packsInState,
   reprievePacks,
 } from './sqlite-gc.ts'
+import { SqliteHistory } from './sqlite-history.ts'
 import {
   acquireLease,
   appendGeneration,
@@ -39,29 +38,23 @@ import {
   historyPage,
   markVerified,
 } from './sqlite-lineage.ts'
-import { openHistory, type SqliteHistoryOptions } from './sqlite-schema.ts'
+import type { SqliteHistoryOptions } from './sqlite-schema.ts'
 import { workspaceRow, workspaceRows } from './sqlite-workspaces.ts'
 
 /**
  * The history in one SQLite file, which several processes may have open. A resolved write is synced to disk. Beside
- * the codes of the port it rejects with `volume-full`, `no-permission` and `history-corrupt`.
- *
- * Each call is one transaction and runs to its end before it returns, so calls of one process never wait for each
- * other. After a failed read, write or sync the connection is closed and the next call opens the file anew.
+ * the codes of the port it rejects with `volume-full`, `no-permission` and `history-corrupt`.; see `SqliteHistory` for how it is opened.
  */
 export class SqliteGenerationIndex implements GenerationIndex {
-  readonly #options: SqliteHistoryOptions
-  #connection: SqliteConnection | undefined
-  #closed = false
+  readonly #history: SqliteHistory
 
-  private constructor(options: SqliteHistoryOptions, connection: SqliteConnection) {
-    this.#options = { ...options, mustExist: true }
-    this.#connection = connection
+  private constructor(history: SqliteHistory) {
+    this.#history = history
   }
 
   /** Opens or creates the file; rejects as `openHistory` does. */
   static async open(options: SqliteHistoryOptions): Promise<SqliteGenerationIndex> {
-    return new SqliteGenerationIndex(options, openHistory(options))
+    return new SqliteGenerationIndex(new SqliteHistory(options))
   }
 
   async createWorkspace(workspace: { id: string; org: string; forkedFrom?: string }): Promise<void> {
@@ -149,33 +142,14 @@ export class SqliteGenerationIndex implements GenerationIndex {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true
-    const connection = this.#connection
-    this.#connection = undefined
-    connection?.close()
+    this.#history.close()
   }
 
   #read<T>(work: (connection: SqliteConnection) => T): T {
-    return this.#transact('DEFERRED', work)
+    return this.#history.transact('DEFERRED', work)
   }
 
   #write<T>(work: (connection: SqliteConnection) => T): T {
-    return this.#transact('IMMEDIATE', work)
-  }
-
-  #transact<T>(mode: 'IMMEDIATE' | 'DEFERRED', work: (connection: SqliteConnection) => T): T {
-    const { path } = this.#options
-    if (this.#closed) throw new Failure('index-unavailable', `history ${path} is closed`, { path })
-    const connection = this.#connection ?? openHistory(this.#options)
-    this.#connection = connection
-    try {
-      return connection.transact(mode, () => work(connection))
-    } catch (error) {
-      if (spoilsConnection(error)) {
-        this.#connection = undefined
-        connection.close()
-      }
-      throw sqliteFailure(error, path)
-    }
+    return this.#history.transact('IMMEDIATE', work)
   }
 }
