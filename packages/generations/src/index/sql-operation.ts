@@ -27,6 +27,12 @@ export function* run(sql: string, ...values: readonly SqlValue[]): Operation<voi
   yield { sql, values }
 }
 
+/** What needs no statement. */
+// biome-ignore lint/correctness/useYield: that is the point of it.
+export function* known<T>(value: T): Operation<T> {
+  return value
+}
+
 /** A list as one value: statements find it with `EACH`. */
 export function listOf(names: readonly string[]): string {
   return JSON.stringify(names)

@@ -1,7 +1,7 @@
 import type { ChunkIndexSource, HeldLease, IndexReplacement, PackRow } from './generation-index.ts'
 import { decideReplacement } from './replacement-decision.ts'
+import { integerOf, packOf, storedPackOf, textOf } from './sql-rows.ts'
 import type { SqliteConnection } from './sqlite-connection.ts'
-import { integerOf, packOf, storedPackOf, textOf } from './sqlite-rows.ts'
 import { workspaceRow } from './sqlite-workspaces.ts'
 import type { StoredPack } from './write-decision.ts'
 

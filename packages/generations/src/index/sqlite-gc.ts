@@ -1,8 +1,8 @@
 import type { PackRow, PackState } from './generation-index.ts'
 import { PACK_MOVES, type PackMove, refuseBoundary, refusePackMove } from './pack-moves.ts'
+import { condemnedAtOf, integerOf, packOf } from './sql-rows.ts'
 import { packsByName } from './sqlite-chunk-index.ts'
 import type { SqliteConnection } from './sqlite-connection.ts'
-import { condemnedAtOf, integerOf, packOf } from './sqlite-rows.ts'
 
 /** Condemnations of this org so far; 0 for one that has no row yet. */
 export function gcClockOf(connection: SqliteConnection, org: string): number {

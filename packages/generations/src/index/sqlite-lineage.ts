@@ -8,9 +8,9 @@ import type {
   WorkspaceRow,
 } from './generation-index.ts'
 import { type ForkPoint, refuseDrop, refuseFork } from './lineage-decision.ts'
+import { generationOf, integerOf, textOf } from './sql-rows.ts'
 import { addDeltas, addPacks, boundaryOf, copyChunkIndex, packsByName } from './sqlite-chunk-index.ts'
 import type { SqliteConnection } from './sqlite-connection.ts'
-import { generationOf, integerOf, textOf } from './sqlite-rows.ts'
 import { workspaceRow } from './sqlite-workspaces.ts'
 
 export function generationRow(connection: SqliteConnection, id: string): GenerationRow {

@@ -1,7 +1,7 @@
 import { Failure } from '@holdfast/base/failure'
 import type { WorkspaceRow } from './generation-index.ts'
+import { workspaceOf } from './sql-rows.ts'
 import type { SqliteConnection } from './sqlite-connection.ts'
-import { workspaceOf } from './sqlite-rows.ts'
 
 /** Throws `not-found`. */
 export function workspaceRow(connection: SqliteConnection, id: string): WorkspaceRow {
