@@ -1,11 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { SqliteGenerationIndex } from '@holdfast/generations/index/sqlite-generation-index'
 import type { DatabaseClock } from '@holdfast/lease/database-clock'
-import { SqliteLeaseRegistry } from '@holdfast/lease/sqlite-lease-registry'
 import { generationIndexConformance } from '@holdfast/testkit/generation-index-conformance'
 import {
   commitOn,
@@ -17,16 +12,14 @@ import {
 import { indexHandlesConformance } from '@holdfast/testkit/generation-index-handles'
 import { leaseRegistryConformance } from '@holdfast/testkit/lease-registry-conformance'
 import { ManualDatabaseClock } from '@holdfast/testkit/lease-registry-fixture'
+import { openSqliteLeases } from '@holdfast/testkit/sqlite-leases'
 import { LeaseRoleGround } from './lease-role-ground.ts'
 
 /** One SQLite file behind one lease role. */
 async function openRole(clock: DatabaseClock) {
   await using opened = new AsyncDisposableStack()
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-wire-'))
-  opened.defer(() => rmSync(directory, { recursive: true }))
-  const path = join(directory, 'history.db')
-  const index = opened.use(await SqliteGenerationIndex.open({ path }))
-  const registry = opened.use(await SqliteLeaseRegistry.open({ path, clock }))
+  const { index, registry, close } = await openSqliteLeases(clock)
+  opened.defer(close)
   const role = opened.use(await LeaseRoleGround.start({ index, registry }))
   const held = opened.move()
   return { role, index, close: () => held[Symbol.asyncDispose]() }
@@ -45,11 +38,8 @@ leaseRegistryConformance('the registry in SQLite behind the lease role', async (
 })
 
 test('a role that is gone is unavailable, and one that comes back has lost nothing', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-wire-'))
+  const { index, registry, close } = await openSqliteLeases(new ManualDatabaseClock())
   try {
-    const path = join(directory, 'history.db')
-    await using index = await SqliteGenerationIndex.open({ path })
-    await using registry = await SqliteLeaseRegistry.open({ path })
     const first = await LeaseRoleGround.start({ index, registry })
     await using view = first.openIndex()
     await view.createWorkspace({ id: WORKSPACE, org: ORG })
@@ -63,6 +53,6 @@ test('a role that is gone is unavailable, and one that comes back has lost nothi
     await viewed.append(lease, commit)
     assert.equal((await viewed.workspace(WORKSPACE)).head, commit.id)
   } finally {
-    rmSync(directory, { recursive: true })
+    await close()
   }
 })

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { systemRandomness } from '@holdfast/base/randomness'
-import { SqliteGenerationIndex } from '@holdfast/generations/index/sqlite-generation-index'
-import { SqliteLeaseRegistry } from '@holdfast/lease/sqlite-lease-registry'
 import { FaultyLeaseClient } from '@holdfast/testkit/faulty-lease-client'
 import { rejectsWith } from '@holdfast/testkit/generation-index-fixture'
-import { hostId, LEASE_ORG, workspaceId } from '@holdfast/testkit/lease-registry-fixture'
+import { hostId, LEASE_ORG, type OpenedRegistry, workspaceId } from '@holdfast/testkit/lease-registry-fixture'
 import { ManualClock } from '@holdfast/testkit/manual-clock'
+import { openSqliteLeases } from '@holdfast/testkit/sqlite-leases'
 import { LeaseHolder } from './lease-holder.ts'
 
 const W = workspaceId(1)
@@ -19,25 +15,22 @@ const [ttlMs, marginMs] = [15_000, 3_000]
 /** One database and the hosts on it; all clocks go together, apart from suspensions of the hosts' machine. */
 class Ground implements AsyncDisposable {
   readonly clock = new ManualClock(1_000_000)
-  readonly registry: SqliteLeaseRegistry
+  readonly registry: OpenedRegistry['registry']
   /** What the machine of the hosts was suspended for; the database's machine went on. */
   suspendedMs = 0
   readonly #opened: AsyncDisposableStack
 
-  private constructor(registry: SqliteLeaseRegistry, opened: AsyncDisposableStack) {
+  private constructor(registry: OpenedRegistry['registry'], opened: AsyncDisposableStack) {
     this.registry = registry
     this.#opened = opened
   }
 
   static async open(): Promise<Ground> {
     await using opened = new AsyncDisposableStack()
-    const directory = mkdtempSync(join(tmpdir(), 'holdfast-holder-'))
-    opened.defer(() => rmSync(directory, { recursive: true }))
-    const path = join(directory, 'history.db')
-    const index = opened.use(await SqliteGenerationIndex.open({ path }))
-    for (const n of [1, 2, 3]) await index.createWorkspace({ id: workspaceId(n), org: LEASE_ORG })
     const now = () => ({ boot: 'one', ms: ground.bootMs() })
-    const registry = opened.use(await SqliteLeaseRegistry.open({ path, clock: { now } }))
+    const { index, registry, close } = await openSqliteLeases({ now })
+    opened.defer(close)
+    for (const n of [1, 2, 3]) await index.createWorkspace({ id: workspaceId(n), org: LEASE_ORG })
     const ground: Ground = new Ground(registry, opened.move())
     return ground
   }

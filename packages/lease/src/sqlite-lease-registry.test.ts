@@ -7,26 +7,11 @@ import { test } from 'node:test'
 import { SqliteGenerationIndex } from '@holdfast/generations/index/sqlite-generation-index'
 import { rejectsWith } from '@holdfast/testkit/generation-index-fixture'
 import { leaseRegistryConformance } from '@holdfast/testkit/lease-registry-conformance'
-import { hostId, LEASE_ORG, type OpenRegistry, workspaceId } from '@holdfast/testkit/lease-registry-fixture'
+import { hostId, LEASE_ORG, workspaceId } from '@holdfast/testkit/lease-registry-fixture'
+import { openSqliteLeases } from '@holdfast/testkit/sqlite-leases'
 import { SqliteLeaseRegistry } from './sqlite-lease-registry.ts'
 
-const openSqlite: OpenRegistry = async (clock) => {
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-lease-'))
-  const path = join(directory, 'history.db')
-  const index = await SqliteGenerationIndex.open({ path })
-  const registry = await SqliteLeaseRegistry.open({ path, clock })
-  return {
-    index,
-    registry,
-    close: async () => {
-      await registry[Symbol.asyncDispose]()
-      await index[Symbol.asyncDispose]()
-      rmSync(directory, { recursive: true })
-    },
-  }
-}
-
-leaseRegistryConformance('the registry in SQLite', openSqlite)
+leaseRegistryConformance('the registry in SQLite', openSqliteLeases)
 
 test('leases outlive their handle, run by the boot clock, and those of a newer version are left alone', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-lease-'))
