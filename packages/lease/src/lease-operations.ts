@@ -1,8 +1,7 @@
 import { Failure } from '@holdfast/base/failure'
 import {
   all,
-  EACH,
-  listOf,
+  IS_LISTED,
   type Operation,
   one,
   run,
@@ -57,7 +56,7 @@ function* leased(workspace: string): Operation<LeasedWorkspace> {
 }
 
 function* leasedEach(workspaces: readonly string[]): Operation<readonly LeasedWorkspace[]> {
-  const rows = yield* all(`${LEASED} WHERE w.id IN ${EACH} ORDER BY w.id`, listOf(workspaces))
+  const rows = yield* all(`${LEASED} WHERE w.id ${IS_LISTED} ORDER BY w.id`, workspaces)
   return rows.map(leasedOf)
 }
 
@@ -104,11 +103,11 @@ function* extend(rows: readonly LeasedWorkspace[], ttlMs: number, now: DatabaseI
   const shorter = rows.filter((row) => row.given !== null && remainingMs(row.given, now) < ttlMs)
   if (shorter.length === 0) return
   yield* run(
-    `UPDATE leases SET boot = ?, ttl_ms = ?, expires_at = ? WHERE workspace IN ${EACH}`,
+    `UPDATE leases SET boot = ?, ttl_ms = ?, expires_at = ? WHERE workspace ${IS_LISTED}`,
     now.boot,
     ttlMs,
     now.ms + ttlMs,
-    listOf(shorter.map((row) => row.workspace)),
+    shorter.map((row) => row.workspace),
   )
 }
 

@@ -3,10 +3,8 @@ import { Failure } from '@holdfast/base/failure'
 import { known, type Operation, one, run } from '@holdfast/generations/index/sql-operation'
 import { SqliteHistory } from '@holdfast/generations/index/sqlite-history'
 import type { SqliteHistoryOptions } from '@holdfast/generations/index/sqlite-schema'
-import type { Lease, LeaseState } from '@holdfast/protocol/lease-calls'
 import { bootDatabaseClock, type DatabaseClock } from './database-clock.ts'
-import { acquireLease, leaseStates, type ReadClock, releaseLease, renewLeases } from './lease-operations.ts'
-import type { AcquireRequest, LeaseRegistry, ReleaseRequest, RenewRequest } from './lease-registry.ts'
+import { SqlLeaseRegistry } from './sql-lease-registry.ts'
 
 const VERSION = '1'
 
@@ -38,44 +36,17 @@ export interface SqliteLeaseOptions extends SqliteHistoryOptions {
 }
 
 /** Leases in the SQLite file of the history. A resolved write is synced to disk; several processes may have it open. */
-export class SqliteLeaseRegistry implements LeaseRegistry {
-  readonly #history: SqliteHistory
-  readonly #readClock: ReadClock
-
-  private constructor(history: SqliteHistory, clock: DatabaseClock) {
-    this.#history = history
-    this.#readClock = () => known(clock.now())
-  }
-
+export class SqliteLeaseRegistry extends SqlLeaseRegistry {
   /** Opens or creates the file; rejects as `openHistory` does. */
   static async open(options: SqliteLeaseOptions): Promise<SqliteLeaseRegistry> {
+    const clock = options.clock ?? bootDatabaseClock(systemBootClock, readBootId())
     const history = new SqliteHistory(options)
     try {
-      history.write(() => prepare(options.path))
+      history.write({ kind: 'statement' }, () => prepare(options.path))
     } catch (error) {
       history.close()
       throw error
     }
-    return new SqliteLeaseRegistry(history, options.clock ?? bootDatabaseClock(systemBootClock, readBootId()))
-  }
-
-  async acquireLease(request: AcquireRequest): Promise<Lease> {
-    return this.#history.write(() => acquireLease(request, this.#readClock))
-  }
-
-  async renewLeases(request: RenewRequest) {
-    return this.#history.write(() => renewLeases(request, this.#readClock))
-  }
-
-  async releaseLease(request: ReleaseRequest): Promise<{ successor: Lease | null }> {
-    return this.#history.write(() => releaseLease(request, this.#readClock))
-  }
-
-  async leaseStates(request: { workspaces: readonly string[] }): Promise<{ states: LeaseState[] }> {
-    return this.#history.read(() => leaseStates(request.workspaces, this.#readClock))
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#history.close()
+    return new SqliteLeaseRegistry(history, () => known(clock.now()))
   }
 }

@@ -1,4 +1,4 @@
-export type SqlValue = string | number | null
+export type SqlValue = string | number | null | readonly string[]
 /** A row as a driver returns it; the parsers in `sql-rows.ts` say what is in it. */
 export type SqlRow = Readonly<Record<string, unknown>>
 
@@ -33,10 +33,5 @@ export function* known<T>(value: T): Operation<T> {
   return value
 }
 
-/** A list as one value: statements find it with `EACH`. */
-export function listOf(names: readonly string[]): string {
-  return JSON.stringify(names)
-}
-
-/** The members of a list that is passed as one value; a driver of another dialect puts its own words in place. */
-export const EACH = '(SELECT value FROM json_each(?))'
+/** Is one of a list, which is the next value. These are the words of SQLite; another driver puts in its own. */
+export const IS_LISTED = 'IN (SELECT value FROM json_each(?))'

@@ -1,4 +1,5 @@
 import { Failure } from '@holdfast/base/failure'
+import type { SqlDatabase, WriteScope } from './sql-database.ts'
 import type { Operation } from './sql-operation.ts'
 import type { SqliteConnection } from './sqlite-connection.ts'
 import { spoilsConnection, sqliteFailure } from './sqlite-failure.ts'
@@ -9,7 +10,7 @@ import { openHistory, type SqliteHistoryOptions } from './sqlite-schema.ts'
  * returns, so calls of one process never wait for each other. After a failed read, write or sync the connection is
  * closed and the next call opens the file anew.
  */
-export class SqliteHistory {
+export class SqliteHistory implements SqlDatabase {
   readonly #options: SqliteHistoryOptions
   #connection: SqliteConnection | undefined
   #closed = false
@@ -20,19 +21,13 @@ export class SqliteHistory {
     this.#options = { ...options, mustExist: true }
   }
 
-  /** One view of the database. */
   read<T>(operation: () => Operation<T>): T {
-    return this.#transact('DEFERRED', (connection) => connection.perform(operation()))
+    return this.#transact('DEFERRED', operation)
   }
 
-  /** Nobody else writes meanwhile; what resolves is synced to disk. */
-  write<T>(operation: () => Operation<T>): T {
-    return this.#transact('IMMEDIATE', (connection) => connection.perform(operation()))
-  }
-
-  /** As `read` and `write`, with the connection itself. */
-  transact<T>(mode: 'IMMEDIATE' | 'DEFERRED', work: (connection: SqliteConnection) => T): T {
-    return this.#transact(mode, work)
+  /** Nobody else writes anything meanwhile, whatever the scope; what returns is synced to disk. */
+  write<T>(_scope: WriteScope, operation: () => Operation<T>): T {
+    return this.#transact('IMMEDIATE', operation)
   }
 
   close(): void {
@@ -42,13 +37,13 @@ export class SqliteHistory {
     connection?.close()
   }
 
-  #transact<T>(mode: 'IMMEDIATE' | 'DEFERRED', work: (connection: SqliteConnection) => T): T {
+  #transact<T>(mode: 'IMMEDIATE' | 'DEFERRED', operation: () => Operation<T>): T {
     const { path } = this.#options
     if (this.#closed) throw new Failure('index-unavailable', `history ${path} is closed`, { path })
     const connection = this.#connection ?? openHistory(this.#options)
     this.#connection = connection
     try {
-      return connection.transact(mode, () => work(connection))
+      return connection.transact(mode, () => connection.perform(operation()))
     } catch (error) {
       if (spoilsConnection(error)) {
         this.#connection = undefined
