@@ -1,0 +1,129 @@
+/*
+ * holdmount PID TARGET SOURCE MAP...: mounts the directory SOURCE of the host at TARGET in the mount namespace of PID.
+ *
+ * Each MAP is FILE:HOST:COUNT: files that their file system says are owned by user and group FILE... are shown to the
+ * kernel as owned by HOST..., so that a volume looks the same on disk whatever range of ids its sandbox has. The mount
+ * is nosuid and nodev, does not follow mounts below SOURCE, and exists nowhere on the host: it ends with the sandbox.
+ * TARGET is an absolute path without links. Ends with 0, or with 1 and a line `step: reason`.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAPS_MAX 16
+#define PATH_BYTES_MAX 64
+#define MAP_BYTES_MAX 1024
+
+static void fail(const char *step)
+{
+	fprintf(stderr, "%s: %s\n", step, strerror(errno));
+	exit(1);
+}
+
+static void write_map(pid_t pid, const char *name, const char *map)
+{
+	char path[PATH_BYTES_MAX];
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, map, strlen(map)) != (ssize_t)strlen(map))
+		fail(name);
+	close(fd);
+}
+
+static int open_namespace(pid_t pid, const char *kind)
+{
+	char path[PATH_BYTES_MAX];
+	snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, kind);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fail(path);
+	return fd;
+}
+
+/* The lines of uid_map(5) for the arguments. */
+static void read_maps(int count, char **arguments, char map[MAP_BYTES_MAX])
+{
+	size_t used = 0;
+	errno = EINVAL;
+	if (count < 1 || count > MAPS_MAX)
+		fail("maps");
+	for (int i = 0; i < count; i++) {
+		unsigned file, host, ids;
+		char rest;
+		if (sscanf(arguments[i], "%u:%u:%u%c", &file, &host, &ids, &rest) != 3)
+			fail(arguments[i]);
+		used += snprintf(map + used, MAP_BYTES_MAX - used, "%u %u %u\n", file, host, ids);
+	}
+}
+
+/* A user namespace that nobody runs in: it carries the map to the kernel. */
+static int user_namespace(const char *map)
+{
+	int ready[2];
+	char byte;
+	if (pipe2(ready, O_CLOEXEC) != 0)
+		fail("pipe");
+	pid_t child = fork();
+	if (child < 0)
+		fail("fork");
+	if (child == 0) {
+		if (unshare(CLONE_NEWUSER) != 0)
+			_exit(errno);
+		if (write(ready[1], "", 1) != 1)
+			_exit(EIO);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1) {
+		int status = 0;
+		waitpid(child, &status, 0);
+		errno = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+		fail("user namespace");
+	}
+	write_map(child, "uid_map", map);
+	write_map(child, "gid_map", map);
+	int fd = open_namespace(child, "user");
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	return fd;
+}
+
+int main(int argc, char **argv)
+{
+	char map[MAP_BYTES_MAX];
+	if (argc < 5) {
+		fputs("usage: holdmount PID TARGET SOURCE FILE:HOST:COUNT...\n", stderr);
+		return 2;
+	}
+	pid_t pid = (pid_t)atoi(argv[1]);
+	read_maps(argc - 4, argv + 4, map);
+	int space = open_namespace(pid, "mnt");
+	int tree = (int)syscall(SYS_open_tree, AT_FDCWD, argv[3], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0)
+		fail("open_tree");
+	struct mount_attr attributes = {
+		.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+		.userns_fd = (unsigned)user_namespace(map),
+	};
+	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0)
+		fail("mount_setattr");
+	if (setns(space, CLONE_NEWNS) != 0)
+		fail("setns");
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+	int target = (int)syscall(SYS_openat2, AT_FDCWD, argv[2], &how, sizeof how);
+	if (target < 0)
+		fail("target");
+	if (syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
+		fail("move_mount");
+	return 0;
+}
