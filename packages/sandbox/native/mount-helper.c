@@ -1,24 +1,33 @@
 /*
- * holdmount PID TARGET SOURCE MAP...: mounts the directory SOURCE of the host at TARGET in the mount namespace of PID.
+ * holdmount: what the runtimes mount that runc does not.
  *
- * Each MAP is FILE:HOST:COUNT: files that their file system says are owned by user and group FILE... are shown to the
- * kernel as owned by HOST..., so that a volume looks the same on disk whatever range of ids its sandbox has. The mount
- * is nosuid and nodev, does not follow mounts below SOURCE, and exists nowhere on the host: it ends with the sandbox.
- * TARGET is an absolute path without links. Ends with 0, or with 1 and a line `step: reason`.
+ * into PID TARGET SOURCE MAP...   Mounts the directory SOURCE of the host at TARGET in the mount namespace of PID. Each
+ *   MAP is FILE:HOST:COUNT: files that their file system says are owned by user and group FILE... are shown to the
+ *   kernel as owned by HOST..., so that a volume looks the same on disk whatever range of ids its sandbox has. The mount
+ *   is nosuid and nodev, does not follow mounts below SOURCE, and exists nowhere on the host: it ends with the sandbox.
+ *   TARGET is an absolute path without links.
+ * under SOURCE TARGET PROGRAM...   Runs PROGRAM where the directory TARGET shows SOURCE, in a mount namespace of its own:
+ *   a user who may not walk to SOURCE reaches it there.
+ *
+ * Ends with 1 and a line `step: reason`, or as PROGRAM does.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/mount.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Of <linux/mount.h>, which cannot be included beside <sys/mount.h>. */
+#ifndef MOUNT_ATTR_IDMAP
+#define MOUNT_ATTR_IDMAP 0x00100000
+#endif
 #define MAPS_MAX 16
 #define PATH_BYTES_MAX 64
 #define MAP_BYTES_MAX 1024
@@ -98,17 +107,13 @@ static int user_namespace(const char *map)
 	return fd;
 }
 
-int main(int argc, char **argv)
+static void mount_into(int argc, char **argv)
 {
 	char map[MAP_BYTES_MAX];
-	if (argc < 5) {
-		fputs("usage: holdmount PID TARGET SOURCE FILE:HOST:COUNT...\n", stderr);
-		return 2;
-	}
-	pid_t pid = (pid_t)atoi(argv[1]);
-	read_maps(argc - 4, argv + 4, map);
+	pid_t pid = (pid_t)atoi(argv[0]);
+	read_maps(argc - 3, argv + 3, map);
 	int space = open_namespace(pid, "mnt");
-	int tree = (int)syscall(SYS_open_tree, AT_FDCWD, argv[3], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int tree = (int)syscall(SYS_open_tree, AT_FDCWD, argv[2], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0)
 		fail("open_tree");
 	struct mount_attr attributes = {
@@ -120,10 +125,34 @@ int main(int argc, char **argv)
 	if (setns(space, CLONE_NEWNS) != 0)
 		fail("setns");
 	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
-	int target = (int)syscall(SYS_openat2, AT_FDCWD, argv[2], &how, sizeof how);
+	int target = (int)syscall(SYS_openat2, AT_FDCWD, argv[1], &how, sizeof how);
 	if (target < 0)
 		fail("target");
 	if (syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
 		fail("move_mount");
+}
+
+static void run_under(char **argv)
+{
+	if (unshare(CLONE_NEWNS) != 0)
+		fail("unshare");
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0)
+		fail("slave");
+	if (mount(argv[0], argv[1], NULL, MS_BIND, NULL) != 0)
+		fail("bind");
+	execvp(argv[2], argv + 2);
+	fail(argv[2]);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc >= 6 && strcmp(argv[1], "into") == 0)
+		mount_into(argc - 2, argv + 2);
+	else if (argc >= 5 && strcmp(argv[1], "under") == 0)
+		run_under(argv + 2);
+	else {
+		fputs("usage: holdmount into PID TARGET SOURCE MAP... | under SOURCE TARGET PROGRAM...\n", stderr);
+		return 2;
+	}
 	return 0;
 }

@@ -1,6 +1,6 @@
-import { GUEST_HOME, GUEST_USER_ID, type RootPlan } from '../system/root-plan.ts'
 import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import { seccompProfile } from '../seccomp/seccomp-profile.ts'
+import { GUEST_HOME, GUEST_USER_ID, type RootPlan } from '../system/root-plan.ts'
 import { MASKED_PATHS, READ_ONLY_PATHS } from './masked-paths.ts'
 
 /** What the configuration of one sandbox is made from. */
@@ -35,9 +35,8 @@ const CPU_PERIOD_US = 100_000
 const SHARES_PER_CPU = 1024
 const LOCKED_BYTES_MAX = 64 * 1024
 const RUN_BYTES_MAX = 16 * 1024 * 1024
-/** The kernel's own programs come first when memory is short. */
-const OOM_SCORE = 500
-const INIT_CAPABILITIES = ['CAP_SETUID', 'CAP_SETGID', 'CAP_KILL']
+/** holdinit gives SETPCAP up first of all: with it, it empties the bounding set that its children are born with. */
+const INIT_CAPABILITIES = ['CAP_SETUID', 'CAP_SETGID', 'CAP_KILL', 'CAP_SETPCAP']
 const ROOT_CAPABILITIES = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER']
 const NAMESPACES = ['pid', 'network', 'ipc', 'uts', 'mount', 'user', 'cgroup']
 
@@ -90,7 +89,7 @@ function initProcess(request: OciRequest) {
     env: Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),
     cwd: '/',
     noNewPrivileges: true,
-    oomScoreAdj: OOM_SCORE,
+    oomScoreAdj: 0,
     capabilities: {
       bounding: capabilities,
       effective: capabilities,

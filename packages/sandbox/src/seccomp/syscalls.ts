@@ -44,7 +44,14 @@ export const ALLOWED_SYSCALLS: readonly string[] = Object.values(ALLOWED_BY_PURP
 )
 
 /** They write to the disk what `sync()` makes durable elsewhere; msync is among them only with MS_SYNC. */
-export const SYNC_SYSCALLS: readonly string[] = ['fsync', 'fdatasync', 'sync', 'syncfs', 'sync_file_range', 'sync_file_range2']
+export const SYNC_SYSCALLS: readonly string[] = [
+  'fsync',
+  'fdatasync',
+  'sync',
+  'syncfs',
+  'sync_file_range',
+  'sync_file_range2',
+]
 
 /** One process looks into another. Safe between processes of a user since Linux 4.8, but no business of most guests. */
 export const DEBUG_SYSCALLS: readonly string[] = ['ptrace', 'process_vm_readv', 'process_vm_writev', 'kcmp']

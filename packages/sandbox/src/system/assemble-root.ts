@@ -1,4 +1,13 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readlinkSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Failure } from '@holdfast/base/failure'
 import type { SystemSpec } from '@holdfast/protocol/sandbox-spec'
@@ -25,7 +34,9 @@ export function planRoot(system: SystemSpec, nodePath: string): RootPlan {
       return machinePlan(HOST, nodePath)
     case 'directory': {
       if (HOST.kindOf(system.path) !== 'directory')
-        throw new Failure('invalid-argument', `the system ${system.path} is not a directory`, { path: system.path })
+        throw new Failure('invalid-argument', `the system ${system.path} is not a directory`, {
+          path: system.path,
+        })
       return directoryPlan(HOST, realpathSync(system.path), nodePath)
     }
   }
@@ -33,7 +44,8 @@ export function planRoot(system: SystemSpec, nodePath: string): RootPlan {
 
 /** Makes the plan's directories, links and files, and the places of its mounts, in the empty directory `root`. */
 export function assembleRoot(root: string, plan: RootPlan): void {
-  const makeDirectory = (path: string) => mkdirSync(join(root, path), { recursive: true, mode: REACHABLE_MODE })
+  const makeDirectory = (path: string) =>
+    mkdirSync(join(root, path), { recursive: true, mode: REACHABLE_MODE })
   for (const path of plan.directories) makeDirectory(path)
   for (const bind of plan.binds) {
     if (bind.kind === 'directory') {
@@ -52,5 +64,6 @@ export function assembleRoot(root: string, plan: RootPlan): void {
     symlinkSync(target, join(root, path))
   }
   // runc gives a tmpfs the mode of the directory that it covers.
-  for (const path of ['/tmp', '/var/tmp']) if (plan.directories.includes(path)) chmodSync(join(root, path), STICKY_MODE)
+  for (const path of ['/tmp', '/var/tmp'])
+    if (plan.directories.includes(path)) chmodSync(join(root, path), STICKY_MODE)
 }
