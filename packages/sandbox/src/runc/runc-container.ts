@@ -86,6 +86,15 @@ export class RuncContainer {
     })
   }
 
+  /** A copy of a small file, in a directory that only the container's root may enter. */
+  async deliver(path: string, directory: string): Promise<void> {
+    await runProgram({
+      program: this.#deps.programs.holdmount,
+      argv: ['deliver', String(this.pid), directory, String(this.#firstUid), path],
+      logPath: join(this.#folder, 'runc.log'),
+    })
+  }
+
   async start(): Promise<void> {
     await runProgram({
       program: 'runc',

@@ -28,16 +28,16 @@ const HOST: HostLook = {
 }
 
 /** The plan of a system on this machine. Throws `invalid-argument` for a directory that is none. */
-export function planRoot(system: SystemSpec, nodePath: string): RootPlan {
+export function planRoot(system: SystemSpec): RootPlan {
   switch (system.kind) {
     case 'machine':
-      return machinePlan(HOST, nodePath)
+      return machinePlan(HOST)
     case 'directory': {
       if (HOST.kindOf(system.path) !== 'directory')
         throw new Failure('invalid-argument', `the system ${system.path} is not a directory`, {
           path: system.path,
         })
-      return directoryPlan(HOST, realpathSync(system.path), nodePath)
+      return directoryPlan(HOST, realpathSync(system.path))
     }
   }
 }

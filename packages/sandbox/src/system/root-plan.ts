@@ -24,10 +24,19 @@ export const GUEST_HOME = '/home/user'
 export const GUEST_WORKSPACE = '/workspace'
 /** Where the programs of this installation are shown. */
 export const GUEST_PROGRAMS = '/run/holdfast'
-const NODE_DIRECTORY = '/opt/holdfast/bin'
 
-/** Where programs are looked for: ours first, so that the guest's `node` is the one that Holdfast is tested with. */
-export const GUEST_PATH = `${GUEST_PROGRAMS}:${NODE_DIRECTORY}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`
+/** Ours first, so that the guest's `node` is the one that Holdfast is tested with. */
+const GUEST_PATH = `${GUEST_PROGRAMS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`
+
+/** What every command finds in its environment, unless the workspace or the command says otherwise. */
+export const GUEST_ENVIRONMENT: Readonly<Record<string, string>> = {
+  PATH: GUEST_PATH,
+  HOME: GUEST_HOME,
+  USER: 'user',
+  LOGNAME: 'user',
+  SHELL: '/bin/bash',
+  LANG: 'C.UTF-8',
+}
 
 /** Where the runtime mounts, or a guest expects to find something. */
 const MOUNT_POINTS: readonly string[] = ['/proc', '/dev', '/tmp', '/run', GUEST_HOME, GUEST_WORKSPACE]
@@ -66,7 +75,7 @@ export interface HostLook {
 }
 
 /** The host's own programs below a generated `/etc`. Pure, but for what `host` tells. */
-export function machinePlan(host: HostLook, nodePath: string): RootPlan {
+export function machinePlan(host: HostLook): RootPlan {
   const binds: RootBind[] = [{ source: '/usr', target: '/usr', kind: 'directory' }]
   const links: Record<string, string> = {}
   for (const name of ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']) {
@@ -79,7 +88,7 @@ export function machinePlan(host: HostLook, nodePath: string): RootPlan {
     directories: [...MOUNT_POINTS, '/root', '/var/tmp', '/opt', '/srv', '/mnt'],
     links: { ...links, '/etc/mtab': '/proc/self/mounts' },
     files: ETC,
-    binds: [...binds, nodeBind(nodePath)],
+    binds,
     hidden: host.kindOf('/usr/local') === 'directory' ? ['/usr/local'] : [],
   }
 }
@@ -88,7 +97,7 @@ export function machinePlan(host: HostLook, nodePath: string): RootPlan {
  * Every entry of a directory in an assembled root: so it needs none of the mount points, and none of its links is
  * followed on the host. Its `/home`, `/tmp` and `/run` are the runtime's. Pure, but for what `host` tells.
  */
-export function directoryPlan(host: HostLook, system: string, nodePath: string): RootPlan {
+export function directoryPlan(host: HostLook, system: string): RootPlan {
   const binds: RootBind[] = []
   const links: Record<string, string> = {}
   for (const name of host.list(system)) {
@@ -97,18 +106,7 @@ export function directoryPlan(host: HostLook, system: string, nodePath: string):
     if (host.kindOf(path) === 'link') links[`/${name}`] = host.linkTarget(path)
     else binds.push(...bindOf(host, path, `/${name}`))
   }
-  const hasNodePlace = binds.some((bind) => bind.target === '/opt') || '/opt' in links
-  return {
-    directories: MOUNT_POINTS,
-    links,
-    files: {},
-    binds: hasNodePlace ? binds : [...binds, nodeBind(nodePath)],
-    hidden: [],
-  }
-}
-
-function nodeBind(nodePath: string): RootBind {
-  return { source: nodePath, target: `${NODE_DIRECTORY}/node`, kind: 'file' }
+  return { directories: MOUNT_POINTS, links, files: {}, binds, hidden: [] }
 }
 
 function bindOf(host: HostLook, source: string, target: string): RootBind[] {
