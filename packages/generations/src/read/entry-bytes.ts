@@ -1,11 +1,11 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Content } from '@holdfast/generations/format/content'
-import { contentBytes } from '@holdfast/generations/format/content'
-import type { DatabaseEntry, Entry } from '@holdfast/generations/format/entry'
-import type { ChunkReader } from '@holdfast/generations/read/chunk-reader'
-import { restoreDatabase } from '@holdfast/generations/restore/restore-database'
-import { SourceDirectory } from '@holdfast/generations/scan/source-directory'
+import type { Content } from '../format/content.ts'
+import { contentBytes } from '../format/content.ts'
+import type { DatabaseEntry, Entry } from '../format/entry.ts'
+import { restoreDatabase } from '../restore/restore-database.ts'
+import { SourceDirectory } from '../scan/source-directory.ts'
+import type { ChunkReader } from './chunk-reader.ts'
 
 /** A hole is handed out in pieces of at most this size. */
 const HOLE_PIECE_BYTES = 1 << 20

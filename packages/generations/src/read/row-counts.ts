@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { isFailure } from '@holdfast/base/failure'
-import type { ChunkId } from '@holdfast/generations/format/chunk-id'
-import type { DatabaseEntry, Entry } from '@holdfast/generations/format/entry'
-import type { ChunkReader } from '@holdfast/generations/read/chunk-reader'
-import { findEntry } from '@holdfast/generations/read/tree-reader'
+import type { ChunkId } from '../format/chunk-id.ts'
+import type { DatabaseEntry, Entry } from '../format/entry.ts'
+import type { ChunkReader } from './chunk-reader.ts'
 import { entryBytes, writeDatabase } from './entry-bytes.ts'
+import { findEntry } from './tree-reader.ts'
 
 /** Databases above this are not copied out just to count their rows. */
 const COUNTED_BYTES_MAX = 512 * 1000 * 1000
