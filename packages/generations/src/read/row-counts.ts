@@ -43,18 +43,26 @@ export async function compareRows(
   try {
     const old = await rowsOf(chunks, path, before, folder)
     const fresh = await rowsOf(chunks, path, after, folder)
-    if (typeof old === 'string') return { kind: 'not-counted', reason: old }
-    if (typeof fresh === 'string') return { kind: 'not-counted', reason: fresh }
-    const names = [...new Set([...old.keys(), ...fresh.keys()])].sort()
-    const tables = names.map((table) => ({
-      table,
-      before: old.get(table) ?? null,
-      after: fresh.get(table) ?? null,
-    }))
-    return { kind: 'counted', tables }
+    return pairRows(old, fresh)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** The tables of both versions by name; either may be the reason why it was not counted. */
+export function pairRows(
+  before: ReadonlyMap<string, number | null> | string,
+  after: ReadonlyMap<string, number | null> | string,
+): RowComparison {
+  if (typeof before === 'string') return { kind: 'not-counted', reason: before }
+  if (typeof after === 'string') return { kind: 'not-counted', reason: after }
+  const names = [...new Set([...before.keys(), ...after.keys()])].sort()
+  const tables = names.map((table) => ({
+    table,
+    before: before.get(table) ?? null,
+    after: after.get(table) ?? null,
+  }))
+  return { kind: 'counted', tables }
 }
 
 /** Rows by table, or the reason why they are not counted. */
