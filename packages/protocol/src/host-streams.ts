@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { ExecId, Port, WorkspaceId } from './identifiers.ts'
+import { GenerationSummary } from './host-calls.ts'
+import { ExecId, GenerationId, OrgId, Port, WorkspaceId } from './identifiers.ts'
 
 /*
  * Bytes between control or gateway and a host, over HTTP beside `/rpc`:
@@ -12,6 +13,12 @@ import { ExecId, Port, WorkspaceId } from './identifiers.ts'
  *   PUT  /streams/archive?workspace&path                      unpacks a tar inside the sandbox
  *   GET  /streams/watch?workspace&path                        lines of FileEvent
  *   GET  /streams/port?workspace&port&epoch                   Upgrade: holdfast-port, then the raw bytes of 127.0.0.1:port inside
+ *
+ * Of any workspace, whether it runs or not:
+ *
+ *   GET  /streams/generation-file?workspace&org&generation&path   the bytes of a file of a generation; `range` as HTTP has it
+ *   GET  /streams/bundle?workspace&org&generation                 a generation, or all that are retained, as one verified file
+ *   PUT  /streams/bundle?workspace&org                            begins the history of an empty workspace with such a file
  */
 
 export const HOST_STREAMS = {
@@ -21,6 +28,8 @@ export const HOST_STREAMS = {
   archive: '/streams/archive',
   watch: '/streams/watch',
   port: '/streams/port',
+  generationFile: '/streams/generation-file',
+  bundle: '/streams/bundle',
 } as const
 
 export const PORT_PROTOCOL = 'holdfast-port'
@@ -45,6 +54,23 @@ export const PortQuery = z.strictObject({
   /** The epoch under which the caller believes the workspace runs; another one is `lease-lost`. */
   epoch: z.coerce.number().int().optional(),
 })
+export const GenerationFileQuery = z.strictObject({
+  workspace: WorkspaceId,
+  org: OrgId,
+  generation: GenerationId,
+  /** As in `browse-calls.ts`. */
+  path: z.string().min(1).max(4096),
+})
+export const BundleExportQuery = z.strictObject({
+  workspace: WorkspaceId,
+  org: OrgId,
+  /** Absent: every generation that is retained. */
+  generation: GenerationId.optional(),
+})
+export const BundleImportQuery = z.strictObject({ workspace: WorkspaceId, org: OrgId })
+/** The answer to an import. */
+export const BundleImported = z.strictObject({ head: GenerationSummary, generations: z.int() })
+export type BundleImported = z.infer<typeof BundleImported>
 
 /** Text frames on an attached terminal. */
 export const AttachControl = z.discriminatedUnion('kind', [

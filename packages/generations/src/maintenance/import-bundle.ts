@@ -24,8 +24,9 @@ import { readMember, readMembers, type TarMember } from './tar-file.ts'
 
 export interface ImportRequest {
   readonly org: string
-  /** A workspace that does not exist yet. */
   readonly workspace: string
+  /** The lease on the workspace, which exists and has no generation; absent: it does not exist yet. */
+  readonly held?: HeldLease
   readonly path: string
   /** How the bundle is sealed: as the store it came from. */
   readonly bundleCoding: FrameCoding
@@ -41,8 +42,9 @@ export interface ImportedBundle {
 /**
  * Makes a workspace of a bundle: its generations with their messages and times, in this store and under its key. Every
  * byte of the file and every chunk is checked, and every tree proven complete in the store, before the first generation
- * is appended; a workspace is made only then, so a bundle that is refused leaves none; memory stays below a few packs. Rejects with `foreign-format`, `version-unknown`, `object-corrupt`,
- * `chunk-missing`, `wrong-key`, `already-exists` or `not-found`.
+ * is appended; a workspace is made only then, so a bundle that is refused leaves none; memory stays below a few packs.
+ * Rejects with `foreign-format`, `version-unknown`, `object-corrupt`, `chunk-missing`, `wrong-key`, `already-exists`,
+ * `not-found`, or as appending does.
  */
 export async function importBundle(deps: MaintenanceDeps, request: ImportRequest): Promise<ImportedBundle> {
   const fd = openBundle(request.path)
@@ -50,13 +52,11 @@ export async function importBundle(deps: MaintenanceDeps, request: ImportRequest
     const bundle = new Bundle(fd)
     const { org, workspace } = request
     const gcSeen = await deps.index.gcClock(org)
-    const lease = { org, workspace, epoch: 1 }
+    const lease = request.held ?? { org, workspace, epoch: 1 }
     const packs = await copyPacks(deps, lease, { bundle, coding: request.bundleCoding })
     await proveComplete(deps, bundle, packs)
     const commits = await storeRecords(deps, lease, { bundle, packs, gcSeen })
-    await deps.index.createWorkspace({ id: workspace, org })
-    const held = await deps.index.acquire(workspace)
-    assert(held.epoch === lease.epoch, 'a new workspace begins with the epoch that its packs are named after')
+    const held = request.held ?? (await beginWorkspace(deps, lease))
     for (const commit of commits) await deps.index.append(held, commit)
     const generations = commits.map(({ id }) => id)
     const bytes = packs.reduce((sum, pack) => sum + pack.bytes, 0)
@@ -64,6 +64,13 @@ export async function importBundle(deps: MaintenanceDeps, request: ImportRequest
   } finally {
     closeSync(fd)
   }
+}
+
+async function beginWorkspace(deps: MaintenanceDeps, lease: HeldLease): Promise<HeldLease> {
+  await deps.index.createWorkspace({ id: lease.workspace, org: lease.org })
+  const held = await deps.index.acquire(lease.workspace)
+  assert(held.epoch === lease.epoch, 'a new workspace begins with the epoch that its packs are named after')
+  return held
 }
 
 /** An open bundle, of which every member has the hash that it says. */

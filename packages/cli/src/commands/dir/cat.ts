@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { Failure } from '@holdfast/base/failure'
 import type { DatabaseEntry } from '@holdfast/generations/format/entry'
 import type { ChunkReader } from '@holdfast/generations/read/chunk-reader'
+import { readContentParts, writeDatabase } from '@holdfast/generations/read/entry-bytes'
 import type { CommandSpec } from '../../command.ts'
 import type { Output } from '../../output/output.ts'
-import { readContentParts, writeDatabase } from '../../tree/entry-bytes.ts'
 import { AT, DIR, requireEntry, requireRetained } from './parameters-of-dir.ts'
 
 export const catCommand: CommandSpec = {

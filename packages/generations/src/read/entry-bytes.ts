@@ -1,11 +1,11 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Content } from '@holdfast/generations/format/content'
-import { contentBytes } from '@holdfast/generations/format/content'
-import type { DatabaseEntry, Entry } from '@holdfast/generations/format/entry'
-import type { ChunkReader } from '@holdfast/generations/read/chunk-reader'
-import { restoreDatabase } from '@holdfast/generations/restore/restore-database'
-import { SourceDirectory } from '@holdfast/generations/scan/source-directory'
+import type { Content } from '../format/content.ts'
+import { contentBytes } from '../format/content.ts'
+import type { DatabaseEntry, Entry } from '../format/entry.ts'
+import { restoreDatabase } from '../restore/restore-database.ts'
+import { SourceDirectory } from '../scan/source-directory.ts'
+import type { ChunkReader } from './chunk-reader.ts'
 
 /** A hole is handed out in pieces of at most this size. */
 const HOLE_PIECE_BYTES = 1 << 20
@@ -24,11 +24,23 @@ export function entryBytes(entry: Entry): number {
   }
 }
 
-/** The bytes of a content in order, each chunk proven against its id. Rejects as `ChunkReader.read` does. */
-export async function* readContentParts(chunks: ChunkReader, content: Content): AsyncGenerator<Uint8Array> {
+/**
+ * The bytes of a content in order, or those from `start` up to `end`; each chunk is proven against its id. Rejects as
+ * `ChunkReader.read` does.
+ */
+export async function* readContentParts(
+  chunks: ChunkReader,
+  content: Content,
+  { start, end }: { readonly start: number; readonly end: number } = { start: 0, end: contentBytes(content) },
+): AsyncGenerator<Uint8Array> {
+  let position = 0
   for (const part of await chunks.flatten(content)) {
-    if (part.kind === 'chunk') yield await chunks.read(part.id)
-    for (let left = part.kind === 'hole' ? part.bytes : 0; left > 0; left -= HOLE_PIECE_BYTES)
+    const from = Math.max(start - position, 0)
+    const to = Math.min(end - position, part.bytes)
+    position += part.bytes
+    if (from >= to) continue
+    if (part.kind === 'chunk') yield (await chunks.read(part.id)).subarray(from, to)
+    for (let left = part.kind === 'hole' ? to - from : 0; left > 0; left -= HOLE_PIECE_BYTES)
       yield Buffer.alloc(Math.min(left, HOLE_PIECE_BYTES))
   }
 }
@@ -50,7 +62,11 @@ export async function writeDatabase(
 }
 
 /** Makes a new file with a content; holes stay holes. */
-async function writeContent(chunks: ChunkReader, content: Content, path: string): Promise<void> {
+export async function writeContent(
+  chunks: ChunkReader,
+  content: Content,
+  path: string | Buffer,
+): Promise<void> {
   const fd = openSync(path, 'wx', 0o600)
   try {
     let position = 0

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
-import { chunkIdFromHex } from '@holdfast/generations/format/chunk-id'
 import { CommittedWorkspace } from '@holdfast/testkit/committed-workspace'
 import { ForgedTree } from '@holdfast/testkit/forged-tree'
+import { chunkIdFromHex } from '../format/chunk-id.ts'
 import { diffTrees, type StoredTree } from './tree-diff.ts'
 
 test('a difference to a tree that describes 2^60 files is refused by name, on either side', async () => {

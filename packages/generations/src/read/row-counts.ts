@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { isFailure } from '@holdfast/base/failure'
-import type { ChunkId } from '@holdfast/generations/format/chunk-id'
-import type { DatabaseEntry, Entry } from '@holdfast/generations/format/entry'
-import type { ChunkReader } from '@holdfast/generations/read/chunk-reader'
-import { findEntry } from '@holdfast/generations/read/tree-reader'
+import type { ChunkId } from '../format/chunk-id.ts'
+import type { DatabaseEntry, Entry } from '../format/entry.ts'
+import type { ChunkReader } from './chunk-reader.ts'
 import { entryBytes, writeDatabase } from './entry-bytes.ts'
+import { findEntry } from './tree-reader.ts'
 
 /** Databases above this are not copied out just to count their rows. */
 const COUNTED_BYTES_MAX = 512 * 1000 * 1000
@@ -43,18 +43,26 @@ export async function compareRows(
   try {
     const old = await rowsOf(chunks, path, before, folder)
     const fresh = await rowsOf(chunks, path, after, folder)
-    if (typeof old === 'string') return { kind: 'not-counted', reason: old }
-    if (typeof fresh === 'string') return { kind: 'not-counted', reason: fresh }
-    const names = [...new Set([...old.keys(), ...fresh.keys()])].sort()
-    const tables = names.map((table) => ({
-      table,
-      before: old.get(table) ?? null,
-      after: fresh.get(table) ?? null,
-    }))
-    return { kind: 'counted', tables }
+    return pairRows(old, fresh)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** The tables of both versions by name; either may be the reason why it was not counted. */
+export function pairRows(
+  before: ReadonlyMap<string, number | null> | string,
+  after: ReadonlyMap<string, number | null> | string,
+): RowComparison {
+  if (typeof before === 'string') return { kind: 'not-counted', reason: before }
+  if (typeof after === 'string') return { kind: 'not-counted', reason: after }
+  const names = [...new Set([...before.keys(), ...after.keys()])].sort()
+  const tables = names.map((table) => ({
+    table,
+    before: before.get(table) ?? null,
+    after: after.get(table) ?? null,
+  }))
+  return { kind: 'counted', tables }
 }
 
 /** Rows by table, or the reason why they are not counted. */

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Runs a program as nobody, where nothing but it and one directory can be written, without network:
+# isolate.sh CODE NODE DIRECTORY ro|rw MOUNT_PATH|- PROGRAM...
+set -e
+mount -t tmpfs -o mode=755,size=64k none /mnt
+mkdir /mnt/code /mnt/database
+: > /mnt/node
+mount --bind -o ro "$1" /mnt/code
+mount --bind -o ro "$2" /mnt/node
+mount --bind -o "$4" "$3" /mnt/database
+[ "$5" = - ] || mount --bind "$3" "$5"
+shift 5
+cd /
+exec setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"
