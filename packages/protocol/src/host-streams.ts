@@ -48,6 +48,15 @@ export const ExecAttachQuery = z.strictObject({
   after: Sequence.default(0),
 })
 export const PathQuery = z.strictObject({ workspace: WorkspaceId, path: z.string().min(1).max(4096) })
+/** What a file that is put gets. */
+export const PutFileQuery = z.strictObject({
+  ...PathQuery.shape,
+  /** Octal. */
+  mode: z
+    .string()
+    .regex(/^[0-7]{3,4}$/)
+    .default('644'),
+})
 export const PortQuery = z.strictObject({
   workspace: WorkspaceId,
   port: z.coerce.number().pipe(Port),

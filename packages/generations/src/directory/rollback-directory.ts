@@ -5,12 +5,12 @@ import { Failure } from '@holdfast/base/failure'
 import { RACY_MS } from '../commit/committer.ts'
 import { fromText } from '../format/byte-string.ts'
 import { chunkIdFromHex } from '../format/chunk-id.ts'
-import type { GenerationRow } from '../index/generation-index.ts'
+import type { GenerationRow, HeldLease } from '../index/generation-index.ts'
 import { isEmpty, type Volume } from '../volume/volume.ts'
 import type { DurableDirectory } from './durable-directory.ts'
 import type { HeldHistory } from './held-history.ts'
 import { syncDirectory } from './json-file.ts'
-import { type OpenBtrfsVolume, openBtrfsVolume } from './open-btrfs-volume.ts'
+import { openBtrfsVolume } from './open-btrfs-volume.ts'
 import { openVolume } from './open-volume.ts'
 import { saveRemembered } from './remembered-files.ts'
 import { makeStaging, removeAbandoned } from './restore-staging.ts'
@@ -43,16 +43,35 @@ export async function rollbackDirectory(
   request: RollbackRequest,
 ): Promise<RolledBack> {
   using held = await directory.hold()
-  if (directory.config.volume === 'btrfs') {
-    await using volume = await openBtrfsVolume(directory.deps, directory.config)
-    const before = await commitPresent(directory, held, volume)
-    const generation = await replaceSubvolume(directory, { held, volume }, request)
-    return { generation, before, aside: null }
-  }
-  refuseMountPoint(directory.config.path)
   await using volume = await openVolume(directory)
+  refuseMountPoint(directory.config)
   const before = existsSync(volume.path) ? await commitPresent(directory, held, volume) : null
-  return { before, ...(await new LiveRollback(directory, held, request.generation).run()) }
+  return { before, ...(await replaceTree(directory, held.lease, request)) }
+}
+
+export interface TreeReplacement extends RollbackRequest {
+  /** Called when the old tree is there, before its generation is made: its failure leaves all as it was. */
+  readonly beforeCommit?: () => Promise<void>
+}
+
+/**
+ * Puts the tree of an older generation in the place of the present one, as a new generation. What the directory held
+ * since its last commit is lost, unless `beforeCommit` saves it. Rejects as `rollbackDirectory` does.
+ */
+export async function replaceTree(
+  directory: DurableDirectory,
+  lease: HeldLease,
+  request: TreeReplacement,
+): Promise<Pick<RolledBack, 'generation' | 'aside'>> {
+  const { id, sequence } = request.generation
+  const commitOld = async () => {
+    await request.beforeCommit?.()
+    return await directory.commitRoot(lease, id, { cause: 'rollback', message: `to generation ${sequence}` })
+  }
+  if (directory.config.volume === 'btrfs')
+    return { generation: await replaceSubvolume(directory, request, commitOld), aside: null }
+  refuseMountPoint(directory.config)
+  return await new LiveRollback(directory, request.generation, commitOld).run()
 }
 
 /** Deletes what a rollback put aside. */
@@ -79,9 +98,10 @@ async function commitPresent(
 
 async function replaceSubvolume(
   directory: DurableDirectory,
-  { held, volume }: { readonly held: HeldHistory; readonly volume: OpenBtrfsVolume },
   { generation, force = false }: RollbackRequest,
+  commitOld: CommitOld,
 ): Promise<GenerationRow> {
+  await using volume = await openBtrfsVolume(directory.deps, directory.config)
   const snapshot = await volume.snapshotOf(generation.id)
   let row: GenerationRow | undefined
   await volume.replace({
@@ -89,7 +109,7 @@ async function replaceSubvolume(
     fill: async (path) => void (await directory.restoreInto({ generation, path })),
     force,
     commit: async () => {
-      row = await commitOld(directory, held, generation)
+      row = await commitOld()
       return row.id
     },
   })
@@ -97,24 +117,18 @@ async function replaceSubvolume(
   return row
 }
 
-function commitOld(
-  directory: DurableDirectory,
-  { lease }: HeldHistory,
-  { id, sequence }: GenerationRow,
-): Promise<GenerationRow> {
-  return directory.commitRoot(lease, id, { cause: 'rollback', message: `to generation ${sequence}` })
-}
+type CommitOld = () => Promise<GenerationRow>
 
 /** The old tree is restored beside the directory, and the two trade places. */
 class LiveRollback {
   readonly #directory: DurableDirectory
-  readonly #held: HeldHistory
   readonly #generation: GenerationRow
+  readonly #commitOld: CommitOld
 
-  constructor(directory: DurableDirectory, held: HeldHistory, generation: GenerationRow) {
+  constructor(directory: DurableDirectory, generation: GenerationRow, commitOld: CommitOld) {
     this.#directory = directory
-    this.#held = held
     this.#generation = generation
+    this.#commitOld = commitOld
   }
 
   async run(): Promise<Pick<RolledBack, 'generation' | 'aside'>> {
@@ -124,7 +138,7 @@ class LiveRollback {
     let committed: GenerationRow | undefined
     try {
       const seed = await this.#restore(staging)
-      committed = await commitOld(this.#directory, this.#held, this.#generation)
+      committed = await this.#commitOld()
       const aside = await this.#exchange(basename(staging), committed)
       if (seed) saveRemembered(this.#directory.folder, { generation: committed.id, ...seed })
       return { generation: committed, aside }
@@ -173,7 +187,8 @@ export async function seedFrom(
 }
 
 /** What is mounted cannot trade places with what lies beside it. */
-function refuseMountPoint(path: string): void {
+function refuseMountPoint({ path, volume }: DurableDirectory['config']): void {
+  if (volume === 'btrfs') return
   const inside = statSync(path, { throwIfNoEntry: false })
   if (inside === undefined || inside.dev === statSync(dirname(path)).dev) return
   const said = `${path} is a mount point: restore the generation elsewhere and copy it in`

@@ -1,6 +1,7 @@
 import type { Clock } from '@holdfast/base/clock'
 import { Failure, failureToWire, isFailure } from '@holdfast/base/failure'
 import type { CommitRequest, CommittedGeneration } from '../commit/committer.ts'
+import type { GenerationCause } from '../index/generation-index.ts'
 import type { PutBudget } from './put-budget.ts'
 import type { RightOfWay } from './right-of-way.ts'
 import { Wakeup } from './wakeup.ts'
@@ -20,6 +21,13 @@ const BACKOFF_MS = [100, 250, 500, 1000, 2000, 4000, 8000, 15_000] as const
 const BACKOFF_ASKED_MS_MAX = 500
 /** The commit at the end is tried for this long. */
 const FINAL_MS_MAX = 60_000
+
+export interface FinalCommit {
+  /** `stop` when absent. */
+  readonly cause?: GenerationCause
+  /** Tried for so long; a minute when absent. */
+  readonly withinMs?: number
+}
 const SAVE_STATE_MS = 30_000
 
 export interface WatchLoopDeps {
@@ -51,6 +59,7 @@ export class WatchLoop {
   #lastCommittedAt: number | null = null
   #commitMs = 0
   #finishBy: number | undefined
+  #finalCause: GenerationCause = 'stop'
   #ended: Failure | undefined
   #isStateSaved = true
   #savedAt: number
@@ -86,9 +95,12 @@ export class WatchLoop {
     return answer
   }
 
-  /** Lets `run` commit once more and end. */
-  finish(): void {
-    this.#finishBy ??= this.#deps.clock.monotonicMs() + FINAL_MS_MAX
+  /** Lets `run` commit once more and end; the first call counts. */
+  finish({ cause = 'stop', withinMs = FINAL_MS_MAX }: FinalCommit = {}): void {
+    if (this.#finishBy === undefined) {
+      this.#finishBy = this.#deps.clock.monotonicMs() + withinMs
+      this.#finalCause = cause
+    }
     this.#wakeup.ring()
   }
 
@@ -141,7 +153,7 @@ export class WatchLoop {
   async #round(turn: Turn, batch: Batch): Promise<Look> {
     const { rounds } = this.#deps
     if (turn === 'periodic' && batch.isEmpty) return rounds.look({ cause: 'periodic', message: '' })
-    const outcome = await rounds.commit(commitRequestOf(turn, batch))
+    const outcome = await rounds.commit(commitRequestOf(batch, turn === 'final' ? this.#finalCause : 'sync'))
     batch.answer(outcome)
     return outcome
   }
@@ -192,10 +204,10 @@ export class WatchLoop {
   }
 }
 
-function commitRequestOf(turn: Turn, batch: Batch): CommitRequest {
+function commitRequestOf(batch: Batch, cause: GenerationCause): CommitRequest {
   const message = batch.checkpointMessage
   if (message !== undefined) return { cause: 'checkpoint', message, always: true }
-  return { cause: turn === 'final' ? 'stop' : 'sync', message: '' }
+  return { cause, message: '' }
 }
 
 /** Failures that no later round of this process can get over. */

@@ -17,6 +17,8 @@ export interface WatchMaintenanceRequest {
   readonly rightOfWay: RightOfWay
   /** What differs from `MAINTENANCE_POLICY`. */
   readonly policy?: Partial<MaintenancePolicy>
+  /** Where the writers have the directory; its own path when absent. */
+  readonly mountPath?: string
   /** Called after each work of a chore, done or failed. */
   readonly onWork: () => void
 }
@@ -54,8 +56,8 @@ export class WatchMaintenance implements AsyncDisposable {
   ): Promise<WatchMaintenance> {
     const { deps: ground, config, folder, store, index, coding, sealKey } = directory
     const { clock, randomness, home, isRoot } = ground
-    const { org, workspace, path: mountPath } = config
-    const { lease, rightOfWay, onWork } = request
+    const { org, workspace, path } = config
+    const { lease, rightOfWay, onWork, mountPath = path } = request
     const giveWay = () => rightOfWay.giveWay()
     const policy = { ...MAINTENANCE_POLICY, ...request.policy }
     const deps = { store, index, coding, clock, randomness, sealKey, isRoot, giveWay }

@@ -1,0 +1,50 @@
+import { mkdirSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
+
+/*
+ * What a host keeps. Nothing of it is irreplaceable: the store and the history have the workspaces.
+ *
+ *     <state>/home/…                    the storage engine's: caches, local generations, the btrfs image
+ *     <state>/workspaces/<id>/files     the directory that becomes `/workspace`
+ *     <state>/workspaces/<id>/seed.json which generation `files` equals while nothing runs
+ *     <state>/workspaces/<id>/execs/…   commands and the last part of their output
+ *     <state>/sandboxes/<id>/           the runtime's files of a sandbox that runs
+ */
+export class HostLayout {
+  readonly path: string
+
+  constructor(path: string) {
+    mkdirSync(path, { recursive: true, mode: 0o711 })
+    this.path = realpathSync(path)
+    for (const name of ['home', 'workspaces', 'sandboxes', 'drills'])
+      mkdirSync(join(this.path, name), { recursive: true, mode: name === 'workspaces' ? 0o711 : 0o700 })
+  }
+
+  get home(): string {
+    return join(this.path, 'home')
+  }
+
+  get workspaces(): string {
+    return join(this.path, 'workspaces')
+  }
+
+  get sandboxes(): string {
+    return join(this.path, 'sandboxes')
+  }
+
+  get drills(): string {
+    return join(this.path, 'drills')
+  }
+
+  workspace(id: string): string {
+    return join(this.workspaces, id)
+  }
+
+  files(id: string): string {
+    return join(this.workspace(id), 'files')
+  }
+
+  execs(id: string): string {
+    return join(this.workspace(id), 'execs')
+  }
+}

@@ -1,0 +1,195 @@
+import { chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { isFailure } from '@holdfast/base/failure'
+import { type DirectoryDeps, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
+import type { DirectoryConfig } from '@holdfast/generations/directory/home'
+import { makeBtrfsVolume, openBtrfsVolume } from '@holdfast/generations/directory/open-btrfs-volume'
+import { openVolume } from '@holdfast/generations/directory/open-volume'
+import { saveRemembered } from '@holdfast/generations/directory/remembered-files'
+import { seedFrom } from '@holdfast/generations/directory/rollback-directory'
+import type { GenerationRow } from '@holdfast/generations/index/generation-index'
+import { readBootId } from '@holdfast/generations/volume/snapshot-log'
+import type { Volume } from '@holdfast/generations/volume/volume'
+import type { HostLayout } from './host-layout.ts'
+import { clearSeedMark, readSeedMark, writeSeedMark } from './seed-mark.ts'
+
+/** Who owns the files of a workspace on the host: the guest's user. */
+export const GUEST_UID = 1000
+export const GUEST_GID = 1000
+
+export interface WorkspaceVolumeDeps {
+  readonly directories: DirectoryDeps
+  readonly layout: HostLayout
+  readonly volume: DirectoryConfig['volume']
+  /** Of the object store, as `openObjectStore` takes it. */
+  readonly store: string
+  /** A file with the store's key, or null for a store that is not sealed. */
+  readonly keyFile: string | null
+}
+
+export interface WorkspaceName {
+  readonly workspace: string
+  readonly org: string
+}
+
+/** How the files came to equal what was wanted. */
+export type Brought = 'kept' | 'snapshot' | 'restored' | 'empty'
+
+/** The files of one workspace on this host, and its history; open while nobody else here uses them. */
+export class WorkspaceVolume implements AsyncDisposable {
+  readonly directory: DurableDirectory
+  readonly #deps: WorkspaceVolumeDeps
+  #volume: Volume
+  readonly #opened: AsyncDisposable
+
+  private constructor(
+    deps: WorkspaceVolumeDeps,
+    parts: { directory: DurableDirectory; volume: Volume; opened: AsyncDisposable },
+  ) {
+    this.#deps = deps
+    this.directory = parts.directory
+    this.#volume = parts.volume
+    this.#opened = parts.opened
+  }
+
+  /** Makes the volume if there is none. Rejects as `makeBtrfsVolume` and `BtrfsVolume.open` do. */
+  static async open(deps: WorkspaceVolumeDeps, name: WorkspaceName): Promise<WorkspaceVolume> {
+    const config = await ensureRegistered(deps, name)
+    await using stack = new AsyncDisposableStack()
+    const directory = stack.use(await DurableDirectory.open(deps.directories, config.path))
+    const volume = stack.use(await openVolume(directory))
+    return new WorkspaceVolume(deps, { directory, volume, opened: stack.move() })
+  }
+
+  get volume(): Volume {
+    return this.#volume
+  }
+
+  get path(): string {
+    return this.directory.config.path
+  }
+
+  get #folder(): string {
+    return this.#deps.layout.workspace(this.directory.config.workspace)
+  }
+
+  /**
+   * Brings the files to a generation (null: to nothing), by the quickest way that is to be trusted. What was there and
+   * is of another state is gone then. Rejects as restores do.
+   */
+  async bring(generation: GenerationRow | null): Promise<Brought> {
+    const mark = readSeedMark(this.#folder)
+    const isOfThisBoot = mark?.bootId === readBootId()
+    if (isOfThisBoot && mark?.generation === (generation?.id ?? null)) return 'kept'
+    clearSeedMark(this.#folder)
+    const brought = await this.#replace(generation)
+    this.markClean(generation?.id ?? null)
+    return brought
+  }
+
+  /** From now on somebody may write the files. */
+  markDirty(): void {
+    clearSeedMark(this.#folder)
+  }
+
+  /** Nobody writes the files any more, and they equal this generation. */
+  markClean(generation: string | null): void {
+    writeSeedMark(this.#folder, { generation, bootId: readBootId() })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened[Symbol.asyncDispose]()
+  }
+
+  async #replace(generation: GenerationRow | null): Promise<Brought> {
+    if (this.directory.config.volume === 'btrfs') return await this.#replaceSubvolume(generation)
+    const { path } = this
+    const old = `${path}.old`
+    rmSync(old, { recursive: true, force: true })
+    if (existsSync(path)) renameSync(path, old)
+    try {
+      if (generation === null) makeEmpty(path)
+      else {
+        await this.directory.restore({ generation, path })
+        const seed = await seedFrom(this.directory, generation, path)
+        if (seed) saveRemembered(this.directory.folder, { generation: generation.id, ...seed })
+      }
+    } finally {
+      if (!existsSync(path)) makeEmpty(path)
+      rmSync(old, { recursive: true, force: true })
+    }
+    return generation === null ? 'empty' : 'restored'
+  }
+
+  async #replaceSubvolume(generation: GenerationRow | null): Promise<Brought> {
+    const { deps, config } = this.directory
+    await using volume = await openBtrfsVolume(deps, config)
+    if (generation === null) {
+      if (readdirSync(this.path).length > 0) await this.#remake()
+      return 'empty'
+    }
+    const snapshot = volume.isTrusted ? await volume.snapshotOf(generation.id) : undefined
+    await volume.replace({
+      from: snapshot && { path: snapshot.path, generation: generation.id },
+      fill: async (path) => void (await this.directory.restoreInto({ generation, path })),
+      force: true,
+      commit: async () => generation.id,
+    })
+    return snapshot ? 'snapshot' : 'restored'
+  }
+
+  async #remake(): Promise<void> {
+    const { deps, config } = this.directory
+    await using old = await openBtrfsVolume(deps, config)
+    await old.destroy()
+    makeEmpty(config.path)
+    this.#volume = await makeBtrfsVolume(deps, config)
+  }
+}
+
+/** Removes what is here of a workspace that is not open. What is not there counts as removed. */
+export async function forgetVolume(deps: WorkspaceVolumeDeps, name: { workspace: string }): Promise<void> {
+  const { directories, layout } = deps
+  const config = directories.home.directories().find(({ workspace }) => workspace === name.workspace)
+  if (config?.volume === 'btrfs') {
+    await using volume = await openBtrfsVolume(directories, config)
+    await volume.destroy()
+  }
+  if (config) directories.home.removeDirectory(config.workspace)
+  rmSync(layout.workspace(name.workspace), { recursive: true, force: true })
+}
+
+async function ensureRegistered(
+  deps: WorkspaceVolumeDeps,
+  { workspace, org }: WorkspaceName,
+): Promise<DirectoryConfig> {
+  const { home } = deps.directories
+  const { store, keyFile } = deps
+  if (!home.orgs().some((known) => known.org === org)) home.saveOrg({ format: 1, org, store, keyFile })
+  const known = home.directories().find((directory) => directory.workspace === workspace)
+  if (known) return known
+  const path = deps.layout.files(workspace)
+  const config: DirectoryConfig = { format: 1, workspace, org, path, volume: deps.volume }
+  makeEmpty(path)
+  if (deps.volume === 'btrfs') await makeFreshBtrfs(deps, config)
+  writeSeedMark(deps.layout.workspace(workspace), { generation: null, bootId: readBootId() })
+  home.saveDirectory(config)
+  return config
+}
+
+/** What an earlier process made and did not register is made again. */
+async function makeFreshBtrfs(deps: WorkspaceVolumeDeps, config: DirectoryConfig): Promise<void> {
+  try {
+    await makeBtrfsVolume(deps.directories, config)
+  } catch (error) {
+    if (!isFailure(error, 'already-exists', 'not-empty')) throw error
+    await (await openBtrfsVolume(deps.directories, config)).destroy()
+    makeEmpty(config.path)
+    await makeBtrfsVolume(deps.directories, config)
+  }
+}
+
+/** An empty directory that the guest's user owns, where this process may give it away. */
+function makeEmpty(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o755 })
+  if (process.getuid?.() === 0) chownSync(path, GUEST_UID, GUEST_GID)
+}
