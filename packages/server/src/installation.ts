@@ -5,6 +5,7 @@ import { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import { LEASE_TTL_MS } from '@holdfast/protocol/lease-calls'
 import type { RuntimeKind } from '@holdfast/protocol/sandbox-spec'
+import { parseListen } from './roles/listen.ts'
 import type { SettingsOf } from './settings.ts'
 
 const KEY_BYTES = 32
@@ -61,7 +62,7 @@ export class Installation {
   }
 
   get appsUrl(): string {
-    return `http://${this.#options.apps}`
+    return `http://localhost:${parseListen(this.#options.apps).port}`
   }
 
   logPath(role: string): string {
@@ -69,7 +70,7 @@ export class Installation {
   }
 
   lease(): SettingsOf<'lease'> {
-    return { role: 'lease', ...this.#common('lease'), database: this.#database }
+    return { role: 'lease', ...this.#common('lease'), database: this.#database('history') }
   }
 
   control(): SettingsOf<'control'> {
@@ -77,7 +78,7 @@ export class Installation {
     return {
       role: 'control',
       ...this.#common('control'),
-      database: this.#database,
+      database: this.#database('control'),
       lease: this.#address('lease'),
       api,
       apiHosts: ['localhost', '127.0.0.1', '[::1]'],
@@ -125,8 +126,9 @@ export class Installation {
     renameSync(`${path}.new`, path)
   }
 
-  get #database(): string {
-    return this.#options.database ?? `sqlite:${join(this.#folder, 'holdfast.sqlite')}`
+  /** Two files, so that requests never make a commit wait. */
+  #database(name: string): string {
+    return this.#options.database ?? `sqlite:${join(this.#folder, `${name}.sqlite`)}`
   }
 
   get #clusterKeyFile(): string {

@@ -1,0 +1,43 @@
+import { startGateway } from '@holdfast/gateway/gateway'
+import { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
+import { RpcClient } from '@holdfast/rpc/rpc-client'
+import type { RunningRole } from '../running-role.ts'
+import type { SettingsOf } from '../settings.ts'
+import { HostClients } from './host-clients.ts'
+import { parseListen } from './listen.ts'
+import { defectLog } from './log-defect.ts'
+import { readKey } from './read-key.ts'
+import type { RoleGround } from './start-role.ts'
+
+export async function startGatewayRole(
+  { clock, log }: RoleGround,
+  settings: SettingsOf<'gateway'>,
+): Promise<RunningRole> {
+  await using stack = new AsyncDisposableStack()
+  const clusterKey = readKey(settings.clusterKeyFile)
+  const control = stack.use(
+    new RpcClient(CONTROL_CALLS, { address: settings.control, clusterKey, unreachable: 'overloaded' }),
+  )
+  const hosts = stack.use(new HostClients(clusterKey))
+  const apps = new URL(settings.appsUrl)
+  const listen = parseListen(settings.apps)
+  stack.use(
+    await startGateway({
+      listen,
+      domain: apps.hostname,
+      scheme: apps.protocol === 'https:' ? 'https' : 'http',
+      isBehindProxy: apps.protocol === 'https:',
+      control,
+      hosts: (address) => hosts.at(address),
+      clock,
+      linkKey: Buffer.from(readKey(settings.linkKeyFile)),
+      onDefect: defectLog(log),
+    }),
+  )
+  const opened = stack.move()
+  return {
+    address: settings.listen,
+    publicUrl: settings.appsUrl,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}

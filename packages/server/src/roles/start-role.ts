@@ -1,0 +1,35 @@
+import { type Clock, systemClock } from '@holdfast/base/clock'
+import { type Randomness, systemRandomness } from '@holdfast/base/randomness'
+import { destination, type Logger, pino } from 'pino'
+import type { RunningRole } from '../running-role.ts'
+import type { RoleSettings } from '../settings.ts'
+
+/** What every role stands on. */
+export interface RoleGround {
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly log: Logger
+}
+
+/** Starts one role in this process; resolves once it answers. Only what that role needs is loaded. */
+export async function startRole(settings: RoleSettings): Promise<RunningRole> {
+  const log = pino({ base: { role: settings.role } }, destination({ dest: 2, sync: true }))
+  const ground = { clock: systemClock, randomness: systemRandomness, log }
+  log.info({ settings }, 'starting')
+  const role = await start(ground, settings)
+  log.info({ address: role.address, url: role.publicUrl }, 'ready')
+  return role
+}
+
+async function start(ground: RoleGround, settings: RoleSettings): Promise<RunningRole> {
+  switch (settings.role) {
+    case 'lease':
+      return (await import('./lease.ts')).startLease(ground, settings)
+    case 'control':
+      return (await import('./control.ts')).startControl(ground, settings)
+    case 'host':
+      return (await import('./host.ts')).startHost(ground, settings)
+    case 'gateway':
+      return (await import('./gateway.ts')).startGatewayRole(ground, settings)
+  }
+}
