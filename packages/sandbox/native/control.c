@@ -313,7 +313,7 @@ static bool is_welcome(int fd) {
   socklen_t size = sizeof peer;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return false;
   if (options.peer == PEER_OUTSIDE) return peer.pid == 0;
-  return options.peer == PEER_ANY || peer.uid == geteuid();
+  return options.peer == PEER_ANY || peer.uid == geteuid() || peer.uid == 0;
 }
 
 static void on_listener(struct source *source, uint32_t events) {
