@@ -154,13 +154,21 @@ void guest_open(void) {
   watch(&listener, EPOLLIN);
 }
 
+/* What fsync of no file is answered with tells whether the kernel carries it out here. */
+static int print_fsync_policy(void) {
+  puts(fsync(-1) == 0 ? "relaxed" : "native");
+  return 0;
+}
+
 /* hold sync|status: prints the answer's text, exits with its code. */
 int hold_main(int argc, char **argv) {
   const char *path = getenv("HOLDFAST_GUEST_SOCKET");
   struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (argc == 2 && strcmp(argv[1], "fsync") == 0) return print_fsync_policy();
   if (argc != 2 || (strcmp(argv[1], "sync") != 0 && strcmp(argv[1], "status") != 0)) {
     fputs("usage: hold sync     make everything in /workspace durable, and wait for it\n"
-          "       hold status   say what is durable\n", stderr);
+          "       hold status   say what is durable\n"
+          "       hold fsync    say whether fsync waits for the disk: native, or relaxed\n", stderr);
     return EXIT_USAGE;
   }
   snprintf(address.sun_path, sizeof address.sun_path, "%s", path == NULL ? "/run/holdfast/guest.sock" : path);
