@@ -64,8 +64,9 @@ export class PostgresDatabase implements SqlDatabase {
 
   private constructor(pool: pg.Pool) {
     this.#pool = pool
-    // A connection that breaks while nobody uses it is replaced when somebody does.
+    // A connection that breaks while nobody uses it is replaced when somebody does; one in use says so to its user.
     pool.on('error', () => undefined)
+    pool.on('connect', (client) => client.on('error', () => undefined))
   }
 
   /** Makes the tables when they are not there. Rejects with `version-unknown`, `foreign-format`, `no-permission`. */
