@@ -1,0 +1,211 @@
+/*
+ * holdmount: what the runtimes mount that runc does not.
+ *
+ * into PID TARGET SOURCE MAP...   Mounts the directory SOURCE of the host at TARGET in the mount namespace of PID. Each
+ *   MAP is FILE:HOST:COUNT: files that their file system says are owned by user and group FILE... are shown to the
+ *   kernel as owned by HOST..., so that a volume looks the same on disk whatever range of ids its sandbox has. The mount
+ *   is nosuid and nodev, does not follow mounts below SOURCE, and exists nowhere on the host: it ends with the sandbox.
+ *   TARGET is an absolute path without links.
+ * deliver PID TARGET OWNER FILE   Mounts a small file system in memory at TARGET in the mount namespace of PID, with
+ *   nothing but a copy of FILE in it, of the same name. Both belong to OWNER alone, who may remove it.
+ * under SOURCE TARGET PROGRAM...   Runs PROGRAM where the directory TARGET shows SOURCE, in a mount namespace of its own:
+ *   a user who may not walk to SOURCE reaches it there.
+ *
+ * Ends with 1 and a line `step: reason`, or as PROGRAM does.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DELIVERY_BYTES "65536"
+#define DELIVERY_INODES "16"
+#define DELIVERED_BYTES_MAX 4096
+#define MAPS_MAX 16
+#define PATH_BYTES_MAX 64
+#define MAP_BYTES_MAX 1024
+
+static void fail(const char *step)
+{
+  fprintf(stderr, "%s: %s\n", step, strerror(errno));
+  exit(1);
+}
+
+static void write_map(pid_t pid, const char *name, const char *map)
+{
+  char path[PATH_BYTES_MAX];
+  snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, map, strlen(map)) != (ssize_t)strlen(map))
+    fail(name);
+  close(fd);
+}
+
+static int open_namespace(pid_t pid, const char *kind)
+{
+  char path[PATH_BYTES_MAX];
+  snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, kind);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    fail(path);
+  return fd;
+}
+
+/* The lines of uid_map(5) for the arguments. */
+static void read_maps(int count, char **arguments, char map[MAP_BYTES_MAX])
+{
+  size_t used = 0;
+  errno = EINVAL;
+  if (count < 1 || count > MAPS_MAX)
+    fail("maps");
+  for (int i = 0; i < count; i++) {
+    unsigned file, host, ids;
+    char rest;
+    if (sscanf(arguments[i], "%u:%u:%u%c", &file, &host, &ids, &rest) != 3)
+      fail(arguments[i]);
+    used += snprintf(map + used, MAP_BYTES_MAX - used, "%u %u %u\n", file, host, ids);
+  }
+}
+
+/* A user namespace that nobody runs in: it carries the map to the kernel. */
+static int user_namespace(const char *map)
+{
+  int ready[2];
+  char byte;
+  if (pipe2(ready, O_CLOEXEC) != 0)
+    fail("pipe");
+  pid_t child = fork();
+  if (child < 0)
+    fail("fork");
+  if (child == 0) {
+    if (unshare(CLONE_NEWUSER) != 0)
+      _exit(errno);
+    if (write(ready[1], "", 1) != 1)
+      _exit(EIO);
+    for (;;)
+      pause();
+  }
+  close(ready[1]);
+  if (read(ready[0], &byte, 1) != 1) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    errno = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+    fail("user namespace");
+  }
+  write_map(child, "uid_map", map);
+  write_map(child, "gid_map", map);
+  int fd = open_namespace(child, "user");
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+  return fd;
+}
+
+/* TARGET in the mount namespace of a process, which this program enters for good. */
+static void attach(int space, int tree, const char *path)
+{
+  if (setns(space, CLONE_NEWNS) != 0)
+    fail("setns");
+  struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+  int target = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+  if (target < 0)
+    fail("target");
+  if (syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
+    fail("move_mount");
+}
+
+static void mount_into(int argc, char **argv)
+{
+  char map[MAP_BYTES_MAX];
+  pid_t pid = (pid_t)atoi(argv[0]);
+  read_maps(argc - 3, argv + 3, map);
+  int space = open_namespace(pid, "mnt");
+  int tree = (int)syscall(SYS_open_tree, AT_FDCWD, argv[2], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  if (tree < 0)
+    fail("open_tree");
+  struct mount_attr attributes = {
+    .attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+    .userns_fd = (unsigned)user_namespace(map),
+  };
+  if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0)
+    fail("mount_setattr");
+  attach(space, tree, argv[1]);
+}
+
+static void set_option(int context, const char *name, const char *value)
+{
+  if (syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, name, value, 0) != 0)
+    fail(name);
+}
+
+/* A file system that only OWNER may enter, and which holds DELIVERY_BYTES at most. */
+static int new_tmpfs(const char *owner)
+{
+  int context = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+  if (context < 0)
+    fail("fsopen");
+  set_option(context, "size", DELIVERY_BYTES);
+  set_option(context, "nr_inodes", DELIVERY_INODES);
+  set_option(context, "mode", "700");
+  set_option(context, "uid", owner);
+  set_option(context, "gid", owner);
+  if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != 0)
+    fail("tmpfs");
+  int tree = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+  if (tree < 0)
+    fail("fsmount");
+  close(context);
+  return tree;
+}
+
+static void deliver(char **argv)
+{
+  char bytes[DELIVERED_BYTES_MAX];
+  unsigned owner = (unsigned)strtoul(argv[2], NULL, 10);
+  const char *slash = strrchr(argv[3], '/');
+  int space = open_namespace((pid_t)atoi(argv[0]), "mnt");
+  int source = open(argv[3], O_RDONLY | O_CLOEXEC);
+  ssize_t length = source < 0 ? -1 : read(source, bytes, sizeof bytes);
+  if (length < 0)
+    fail(argv[3]);
+  int tree = new_tmpfs(argv[2]);
+  int copy = openat(tree, slash == NULL ? argv[3] : slash + 1, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+  if (copy < 0 || write(copy, bytes, (size_t)length) != length || fchown(copy, owner, owner) != 0)
+    fail("copy");
+  close(copy);
+  attach(space, tree, argv[1]);
+}
+
+static void run_under(char **argv)
+{
+  if (unshare(CLONE_NEWNS) != 0)
+    fail("unshare");
+  if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0)
+    fail("slave");
+  if (mount(argv[0], argv[1], NULL, MS_BIND, NULL) != 0)
+    fail("bind");
+  execvp(argv[2], argv + 2);
+  fail(argv[2]);
+}
+
+int main(int argc, char **argv)
+{
+  if (argc >= 6 && strcmp(argv[1], "into") == 0)
+    mount_into(argc - 2, argv + 2);
+  else if (argc == 6 && strcmp(argv[1], "deliver") == 0)
+    deliver(argv + 2);
+  else if (argc >= 5 && strcmp(argv[1], "under") == 0)
+    run_under(argv + 2);
+  else {
+    fputs("usage: holdmount into PID TARGET SOURCE MAP... | deliver PID TARGET OWNER FILE | under SOURCE TARGET PROGRAM...\n", stderr);
+    return 2;
+  }
+  return 0;
+}

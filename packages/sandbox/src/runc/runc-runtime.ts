@@ -1,0 +1,134 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { allSettled } from '@holdfast/base/all-settled'
+import type { Clock } from '@holdfast/base/clock'
+import { Failure } from '@holdfast/base/failure'
+import type { Randomness } from '@holdfast/base/randomness'
+import { type EndDeps, killRecorded, killSandbox, removeSandbox } from '../end-sandbox.ts'
+import { connectHoldinit, holdinitArgv, NONCE_BYTES, NONCE_FILE } from '../holdinit-launch.ts'
+import { assertPresent, type NativePrograms } from '../native-programs.ts'
+import { probeRuntime } from '../probe-runtime.ts'
+import { RunningSandbox } from '../running-sandbox.ts'
+import type { Runtime, Sandbox, StartRequest } from '../runtime.ts'
+import { type RecordedSandbox, writeSandboxRecord } from '../sandbox-record.ts'
+import { planRoot } from '../system/assemble-root.ts'
+import { GUEST_ENVIRONMENT, GUEST_PROGRAMS, GUEST_WORKSPACE, type RootPlan } from '../system/root-plan.ts'
+import { UidRanges } from '../uid-ranges.ts'
+import { readOnlyBind } from './oci-config.ts'
+import { expectedCgroup, RuncContainer } from './runc-container.ts'
+
+const UID_RANGES_FOLDER = '/run/holdfast/uid-ranges'
+/** Of the first process alone: its socket, and for a moment the nonce. */
+const CONTROL_DIRECTORY = '/run/holdinit'
+const HOLDINIT = `${GUEST_PROGRAMS}/holdinit`
+
+export interface RuncRuntimeDeps {
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly programs: NativePrograms
+  /** The most open files that this process may grant to others. */
+  readonly openFilesMax: number
+}
+
+/** Containers of runc, each in a user namespace with ids of its own. Needs root. */
+export class RuncRuntime implements Runtime {
+  readonly kind = 'runc'
+  readonly isolation = 'shared-kernel'
+  readonly #deps: RuncRuntimeDeps
+  readonly #uidRanges = new UidRanges(UID_RANGES_FOLDER)
+
+  constructor(deps: RuncRuntimeDeps) {
+    this.#deps = deps
+  }
+
+  probe(): Promise<string | null> {
+    return probeRuntime(this, this.#deps)
+  }
+
+  async start(request: StartRequest): Promise<Sandbox> {
+    assertPresent(this.#deps.programs)
+    const plan = planRoot(request.spec.system)
+    mkdirSync(request.folder, { recursive: true, mode: 0o700 })
+    const firstUid = this.#uidRanges.take(request.folder)
+    const recorded: RecordedSandbox = {
+      folder: request.folder,
+      record: {
+        id: request.id,
+        runtime: this.kind,
+        cgroup: Object.fromEntries(expectedCgroup(request.id)),
+        processes: [],
+        firstUid,
+      },
+    }
+    try {
+      writeSandboxRecord(request.folder, recorded.record)
+      const container = await this.#create(request, firstUid, plan)
+      return await this.#run(request, recorded, container)
+    } catch (error) {
+      await killSandbox(this.#deps.clock, recorded)
+      await removeSandbox(this.#endDeps, recorded)
+      if (error instanceof Failure) throw error
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new Failure('sandbox-failed', `the sandbox did not start: ${reason}`, { sandbox: request.id }, error)
+    }
+  }
+
+  async killLeftovers(folder: string): Promise<void> {
+    await killRecorded(this.#endDeps, folder)
+  }
+
+  async #create(request: StartRequest, firstUid: number, plan: RootPlan): Promise<RuncContainer> {
+    const { programs } = this.#deps
+    const argv = holdinitArgv({
+      program: HOLDINIT,
+      control: CONTROL_DIRECTORY,
+      guest: GUEST_PROGRAMS,
+      deadlineBootMs: request.deadlineBootMs,
+      allowRoot: request.spec.allowRoot,
+    })
+    const mounts = [
+      readOnlyBind(programs.holdinit, HOLDINIT),
+      readOnlyBind(programs.holdinit, `${GUEST_PROGRAMS}/hold`),
+      readOnlyBind(programs.node, `${GUEST_PROGRAMS}/node`),
+    ]
+    return await RuncContainer.create(this.#deps, {
+      ...request,
+      plan,
+      argv,
+      firstUid,
+      mounts,
+      environment: { PATH: '/usr/bin:/bin' },
+      openFilesMax: this.#deps.openFilesMax,
+      architecture: process.arch,
+    })
+  }
+
+  async #run(request: StartRequest, recorded: RecordedSandbox, container: RuncContainer): Promise<Sandbox> {
+    const nonce = this.#deps.randomness.bytes(NONCE_BYTES)
+    const noncePath = join(request.folder, NONCE_FILE)
+    writeFileSync(noncePath, nonce, { mode: 0o600 })
+    await allSettled([
+      container.mountWorkspace(request.volumePath),
+      container.deliver(noncePath, CONTROL_DIRECTORY),
+    ])
+    rmSync(noncePath)
+    await container.start()
+    const control = `/proc/${container.pid}/root${CONTROL_DIRECTORY}`
+    const link = await connectHoldinit(this.#deps, { control, nonce, pid: container.pid })
+    return new RunningSandbox(this.#endDeps, {
+      recorded,
+      pid: container.pid,
+      fsync: request.spec.fsync,
+      link,
+      cgroup: container.cgroup,
+      places: {
+        workspace: GUEST_WORKSPACE,
+        environment: { ...GUEST_ENVIRONMENT, ...request.spec.environment },
+      },
+    })
+  }
+
+  get #endDeps(): EndDeps {
+    return { clock: this.#deps.clock, uidRanges: this.#uidRanges }
+  }
+}
