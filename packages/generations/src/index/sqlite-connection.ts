@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
+import type { Operation, SqlValue } from './sql-operation.ts'
 
 export type SqliteRow = Readonly<Record<string, SQLOutputValue>>
 
@@ -21,6 +22,13 @@ export class SqliteConnection {
 
   run(sql: string, ...values: SQLInputValue[]): void {
     this.#prepared(sql).run(...values)
+  }
+
+  /** Carries an operation out, statement by statement. */
+  perform<T>(operation: Operation<T>): T {
+    let step = operation.next()
+    while (!step.done) step = operation.next(this.all(step.value.sql, ...step.value.values.map(bound)))
+    return step.value
   }
 
   /**
@@ -51,4 +59,9 @@ export class SqliteConnection {
     this.#statements.set(sql, statement)
     return statement
   }
+}
+
+/** A list is one value, which SQLite reads as JSON. */
+function bound(value: SqlValue): SQLInputValue {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : value
 }

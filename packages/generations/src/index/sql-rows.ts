@@ -7,7 +7,7 @@ import type {
   PackState,
   WorkspaceRow,
 } from './generation-index.ts'
-import type { SqliteRow } from './sqlite-connection.ts'
+import type { SqlRow } from './sql-operation.ts'
 import type { StoredPack } from './write-decision.ts'
 
 const CAUSES: readonly GenerationCause[] = [
@@ -29,27 +29,27 @@ function wrong(column: string): Failure {
   return new Failure('history-corrupt', `a row of the history has no valid ${column}`, { column })
 }
 
-export function textOf(row: SqliteRow, column: string): string {
+export function textOf(row: SqlRow, column: string): string {
   const value = row[column]
   if (typeof value !== 'string') throw wrong(column)
   return value
 }
 
-export function integerOf(row: SqliteRow, column: string): number {
+export function integerOf(row: SqlRow, column: string): number {
   const value = row[column]
   if (typeof value !== 'number') throw wrong(column)
   return value
 }
 
-function textOrNullOf(row: SqliteRow, column: string): string | null {
+export function textOrNullOf(row: SqlRow, column: string): string | null {
   return row[column] === null ? null : textOf(row, column)
 }
 
-function integerOrNullOf(row: SqliteRow, column: string): number | null {
+function integerOrNullOf(row: SqlRow, column: string): number | null {
   return row[column] === null ? null : integerOf(row, column)
 }
 
-function oneOf<T extends string>(row: SqliteRow, column: string, allowed: readonly T[]): T {
+function oneOf<T extends string>(row: SqlRow, column: string, allowed: readonly T[]): T {
   const text = textOf(row, column)
   const value = allowed.find((candidate) => candidate === text)
   if (value === undefined) throw wrong(column)
@@ -57,7 +57,7 @@ function oneOf<T extends string>(row: SqliteRow, column: string, allowed: readon
 }
 
 /** Parses a row of `workspaces`; every parser here rejects what it does not know with `history-corrupt`. */
-export function workspaceOf(row: SqliteRow): WorkspaceRow {
+export function workspaceOf(row: SqlRow): WorkspaceRow {
   return {
     id: textOf(row, 'id'),
     org: textOf(row, 'org'),
@@ -68,7 +68,7 @@ export function workspaceOf(row: SqliteRow): WorkspaceRow {
 }
 
 /** Parses a row of `generations`. */
-export function generationOf(row: SqliteRow): GenerationRow {
+export function generationOf(row: SqlRow): GenerationRow {
   return {
     id: textOf(row, 'id'),
     workspace: textOf(row, 'workspace'),
@@ -89,16 +89,16 @@ export function generationOf(row: SqliteRow): GenerationRow {
 }
 
 /** Parses the columns of `packs` that the port shows. */
-export function packOf(row: SqliteRow): PackRow {
+export function packOf(row: SqlRow): PackRow {
   return { name: textOf(row, 'name'), bytes: integerOf(row, 'bytes'), sha256: textOf(row, 'sha256') }
 }
 
-export function condemnedAtOf(row: SqliteRow): number | null {
+export function condemnedAtOf(row: SqlRow): number | null {
   return integerOrNullOf(row, 'condemned_at')
 }
 
 /** Parses a whole row of `packs`. */
-export function storedPackOf(row: SqliteRow): StoredPack {
+export function storedPackOf(row: SqlRow): StoredPack {
   return {
     ...packOf(row),
     org: textOf(row, 'org'),
