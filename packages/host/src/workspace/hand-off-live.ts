@@ -1,9 +1,10 @@
 import type { Clock } from '@holdfast/base/clock'
-import { isFailure } from '@holdfast/base/failure'
+import { Failure, isFailure } from '@holdfast/base/failure'
 import type { HOST_CALLS, WorkspaceFacts } from '@holdfast/protocol/host-calls'
-import { LEASE_TTL_MS, type Lease } from '@holdfast/protocol/lease-calls'
+import type { HostId } from '@holdfast/protocol/identifiers'
+import type { Lease } from '@holdfast/protocol/lease-calls'
 import type { RpcClient } from '@holdfast/rpc/rpc-client'
-import { finishFrozen } from './finish-frozen.ts'
+import { finishFrozen, goOn } from './finish-frozen.ts'
 import type { LiveWorkspace } from './live-workspace.ts'
 import type { OpenRequest } from './open-live.ts'
 
@@ -12,14 +13,12 @@ const PRE_COPY_MS_MAX = 3_600_000
 const OPEN_MS_MAX = 120_000
 /** Each round brings what was written during the one before. */
 const PRE_COPY_ROUNDS = 2
-const RELEASE_AGAIN_MS = 100
-const RELEASE_MS_MAX = 10_000
 
 export interface HandOffRequest {
   readonly clock: Clock
   /** What the workspace was opened with. */
   readonly opened: OpenRequest
-  readonly target: { readonly host: string; readonly client: RpcClient<typeof HOST_CALLS> }
+  readonly target: { readonly host: HostId; readonly client: RpcClient<typeof HOST_CALLS> }
   readonly drainMs: number
   readonly finalMs: number
 }
@@ -63,29 +62,15 @@ async function preCopy({ captures }: LiveWorkspace, { opened, target }: HandOffR
   }
 }
 
-/** An answer that did not come is asked for again: whether the lease has moved must be known. */
-async function releaseTo(live: LiveWorkspace, { clock, target }: HandOffRequest): Promise<Lease> {
-  const successor = { host: target.host, ttlMs: LEASE_TTL_MS }
-  const until = clock.monotonicMs() + RELEASE_MS_MAX
-  for (;;) {
-    try {
-      const lease = await live.lease.release(successor)
-      if (lease !== null) return lease
-    } catch (error) {
-      if (isFailure(error) && error.kind === 'refused') {
-        await live.workload.thaw()
-        await live.captures.resume()
-        throw error
-      }
-      // Somebody else has it, or nobody knows: nothing may run on here.
-      if (!isFailure(error) || !error.retryable || clock.monotonicMs() > until)
-        throw await endUnknown(live, error)
-    }
-    await clock.sleep(RELEASE_AGAIN_MS)
+/** Unless the lease is known to be here still, nothing may run on here. */
+async function releaseTo(live: LiveWorkspace, { target }: HandOffRequest): Promise<Lease> {
+  try {
+    const lease = await live.lease.release(target.host)
+    if (lease !== null) return lease
+    throw new Failure('lease-lost', 'the lease was given back without a successor')
+  } catch (error) {
+    if (isFailure(error, 'lease-lost')) await live.killSandbox()
+    else await goOn(live)
+    throw error
   }
-}
-
-async function endUnknown(live: LiveWorkspace, error: unknown): Promise<unknown> {
-  await live.killSandbox()
-  return error
 }

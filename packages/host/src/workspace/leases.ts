@@ -1,5 +1,6 @@
 import type { Failure } from '@holdfast/base/failure'
 import type { HeldLease } from '@holdfast/generations/index/generation-index'
+import type { HostId } from '@holdfast/protocol/identifiers'
 import type { Lease } from '@holdfast/protocol/lease-calls'
 
 /** The right to run one workspace on this host. Whoever asked for it gives it back with `release`. */
@@ -9,18 +10,15 @@ export interface ResidentLease {
   readonly deadlineBootMs: number
   /** Resolves when the right has ended without `release`, and why. */
   readonly lost: Promise<Failure>
+  /** Resolves when it is known to be current now: nothing that was frozen for long goes on without. Rejects otherwise. */
+  prove(): Promise<void>
   /** Told of each later deadline. */
   onExtended(listener: (deadlineBootMs: number) => void): void
   /**
    * Gives it back; with a successor it is that host's from then on, under the epoch that the answer names. Rejects with
-   * `lease-lost`, or with `index-unavailable` and the like when nobody knows: asked again, unchanged, it tells.
+   * `lease-lost` when it had ended, or ended before an answer came; after another failure it is still held.
    */
-  release(successor: Successor | null): Promise<Lease | null>
-}
-
-export interface Successor {
-  readonly host: string
-  readonly ttlMs: number
+  release(successor: HostId | null): Promise<Lease | null>
 }
 
 /** Where the rights to run workspaces come from. */
@@ -28,8 +26,5 @@ export interface Leases {
   /** Rejects with `lease-held` while another host has it. */
   acquire(workspace: string): Promise<ResidentLease>
   /** Takes over what was handed to this host. Rejects with `lease-lost` when it has run out. */
-  adopt(
-    workspace: string,
-    handedOver: { readonly epoch: number; readonly ttlMs: number },
-  ): Promise<ResidentLease>
+  adopt(lease: HeldLease): Promise<ResidentLease>
 }

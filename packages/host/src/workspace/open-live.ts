@@ -26,9 +26,9 @@ export interface OpenDeps {
  */
 export async function openLive(deps: OpenDeps, request: OpenRequest): Promise<LiveWorkspace> {
   const runtime = deps.runtimeFor(request.spec)
-  const { workspace, handedOver } = request
+  const { workspace, org, handedOver } = request
   const lease = handedOver
-    ? await deps.leases.adopt(workspace, handedOver)
+    ? await deps.leases.adopt({ workspace, org, epoch: handedOver.epoch })
     : await deps.leases.acquire(workspace)
   deps.onLease(lease)
   try {
