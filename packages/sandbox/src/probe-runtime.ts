@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { Failure } from '@holdfast/base/failure'
 import { ExecRequest } from '@holdfast/protocol/exec'
 import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
-import { bootMs } from './boot-clock.ts'
+import { bootClockMs } from './holdinit/boot-clock.ts'
 import type { Runtime } from './runtime.ts'
 
 const PROBE_MS_MAX = 20_000
@@ -21,11 +21,13 @@ export async function probeRuntime(runtime: Runtime): Promise<string | null> {
       folder: join(home, 'sandbox'),
       spec: { ...SANDBOX_SPEC_DEFAULT, isolationMin: 'none', fsync: 'native' },
       volumePath,
-      deadlineBootMs: bootMs() + PROBE_MS_MAX,
+      deadlineBootMs: bootClockMs() + PROBE_MS_MAX,
     })
     const exec = await sandbox.exec(ExecRequest.parse({ argv: ['true'] }))
     const end = await exec.ended
-    return end.kind === 'exited' && end.exitCode === 0 ? null : `a command in a sandbox ended with ${end.kind}`
+    return end.kind === 'exited' && end.exitCode === 0
+      ? null
+      : `a command in a sandbox ended with ${end.kind}`
   } catch (error) {
     if (error instanceof Failure) return error.message
     throw error

@@ -4,16 +4,16 @@ import type { ExecRequest } from '@holdfast/protocol/exec'
 import type { FsyncPolicy } from '@holdfast/protocol/sandbox-spec'
 import type { SandboxCgroup } from './cgroup/sandbox-cgroup.ts'
 import { type EndDeps, killSandbox, removeSandbox } from './end-sandbox.ts'
-import { guestCommand, type GuestPlaces } from './guest-command.ts'
-import type { GuestLink } from './guest-link.ts'
-import type { ExecEnd, GuestAnswer, GuestCall, Sandbox, SandboxExec } from './runtime.ts'
+import { type GuestPlaces, guestCommand } from './guest-command.ts'
+import type { Holdinit } from './holdinit/holdinit.ts'
+import type { GuestAnswer, GuestCall, Sandbox, SandboxExec } from './runtime.ts'
 import type { RecordedSandbox } from './sandbox-record.ts'
 
 export interface RunningSandboxParts {
   readonly recorded: RecordedSandbox
   readonly pid: number
   readonly fsync: FsyncPolicy
-  readonly link: GuestLink
+  readonly link: Holdinit
   readonly places: GuestPlaces
   /** Null where it has none of its own. */
   readonly cgroup: SandboxCgroup | null
@@ -56,18 +56,7 @@ export class RunningSandbox implements Sandbox {
 
   async exec(request: ExecRequest): Promise<SandboxExec> {
     this.#assertThere()
-    const oomKillsBefore = this.oomKills()
-    const exec = await this.#parts.link.exec(guestCommand(this.#parts.places, request))
-    const ended = exec.ended.then((end) => this.#explained(end, oomKillsBefore))
-    return {
-      output: exec.output,
-      write: (bytes) => exec.write(bytes),
-      endInput: () => exec.endInput(),
-      resize: (columns, rows) => exec.resize(columns, rows),
-      signal: (name) => exec.signal(name),
-      kill: () => exec.kill(),
-      ended,
-    }
+    return await this.#parts.link.exec(guestCommand(this.#parts.places, request))
   }
 
   async connect(port: number): Promise<Duplex> {
@@ -81,7 +70,7 @@ export class RunningSandbox implements Sandbox {
   }
 
   onGuestCall(answer: (call: GuestCall) => Promise<GuestAnswer>): void {
-    this.#parts.link.onCall(answer)
+    this.#parts.link.onGuestCall(answer)
   }
 
   /** Once; who calls again waits for the same end, and tries anew only after a failure. */
@@ -103,18 +92,12 @@ export class RunningSandbox implements Sandbox {
     await killSandbox(this.#deps.clock, recorded)
     cgroup?.oomKills()
     cgroup?.cpuNs()
-    link.close()
+    await link[Symbol.asyncDispose]()
     this.#removal = removeSandbox(this.#deps, recorded).catch(() => {})
   }
 
   #assertThere(): void {
     if (this.#killing !== undefined)
       throw new Failure('sandbox-gone', `the sandbox ${this.id} has ended`, { sandbox: this.id })
-  }
-
-  /** The kernel tells how often it killed for memory, not whom: a KILL that nobody else sent, and one more on the count. */
-  #explained(end: ExecEnd, oomKillsBefore: number): ExecEnd {
-    if (end.kind !== 'signaled' || end.signal !== 'SIGKILL') return end
-    return { ...end, isOom: this.oomKills() > oomKillsBefore }
   }
 }

@@ -1,13 +1,16 @@
+import assert from 'node:assert/strict'
 import { chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { ExecRequest } from '@holdfast/protocol/exec'
 import { SANDBOX_SPEC_DEFAULT, type SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ExecEnd, Runtime, Sandbox } from '@holdfast/sandbox/runtime'
 
 /** Nothing that a test starts outlives this, whatever becomes of the test. */
 const SANDBOX_MS_MAX = 60_000
+const HAPPENS_MS_MAX = 10_000
 const MIB = 1024 * 1024
 
 /** One runtime, and what it claims beyond running commands. */
@@ -21,6 +24,8 @@ export interface RuntimeBench {
   readonly hasRoot: boolean
   /** It can make fsync succeed at once. */
   readonly isRelaxable: boolean
+  /** A program that calls `leaveSandboxes` with this runtime. */
+  readonly leaver: URL
   /** Owner of the volume on the host. */
   readonly owner: number
 }
@@ -117,5 +122,14 @@ export async function run(
     stdout: text('stdout'),
     stderr: text('stderr'),
     terminal: text('terminal'),
+  }
+}
+
+/** Looks again and again until it is so. */
+export async function untilTrue(look: () => Promise<boolean>): Promise<void> {
+  const until = performance.now() + HAPPENS_MS_MAX
+  while (!(await look())) {
+    assert.ok(performance.now() < until, 'it did not happen in time')
+    await delay(20)
   }
 }

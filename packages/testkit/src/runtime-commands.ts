@@ -6,9 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isFailure } from '@holdfast/base/failure'
 import { ExecRequest } from '@holdfast/protocol/exec'
 import type { Sandbox } from '@holdfast/sandbox/runtime'
-import { type RuntimeBench, run, tryRuntime } from './runtime-bench.ts'
-
-const SERVER_MS_MAX = 10_000
+import { type RuntimeBench, run, tryRuntime, untilTrue } from './runtime-bench.ts'
 
 export function commandPromises(bench: RuntimeBench): void {
   test('a command is run with its arguments, environment and directory, as the user', async (t) => {
@@ -109,7 +107,10 @@ export function commandPromises(bench: RuntimeBench): void {
     const volumePath = trial.volume()
     writeFileSync(join(volumePath, 'from-host'), 'host')
     await using sandbox = await trial.start({ volumePath })
-    const ran = await run(sandbox, 'cat from-host; mkdir made && echo guest > made/file && stat -c %u made/file')
+    const ran = await run(
+      sandbox,
+      'cat from-host; mkdir made && echo guest > made/file && stat -c %u made/file',
+    )
     assert.match(ran.stdout, /^host\d+\n$/, ran.stderr)
     assert.equal(readFileSync(join(volumePath, 'made/file'), 'latin1'), 'guest\n')
     for (const name of ['made', 'made/file']) {
@@ -144,7 +145,9 @@ export function commandPromises(bench: RuntimeBench): void {
       )
       const volumePath = trial.volume()
       await using sandbox = await trial.start({ spec: { allowRoot: true }, volumePath })
-      const ran = await run(sandbox, 'id -u; touch of-root; touch given && chown 1000:1000 given', { user: 'root' })
+      const ran = await run(sandbox, 'id -u; touch of-root; touch given && chown 1000:1000 given', {
+        user: 'root',
+      })
       assert.equal(ran.stdout, '0\n', ran.stderr)
       assert.equal(statSync(join(volumePath, 'given')).uid, bench.owner)
       assert.ok(statSync(join(volumePath, 'of-root')).uid >= 65_536)
@@ -162,14 +165,6 @@ async function fetchInside(sandbox: Sandbox, port: number): Promise<string> {
   } catch (error) {
     assert.ok(isFailure(error, 'port-unreachable'), String(error))
     return ''
-  }
-}
-
-async function untilTrue(look: () => Promise<boolean>): Promise<void> {
-  const until = performance.now() + SERVER_MS_MAX
-  while (!(await look())) {
-    assert.ok(performance.now() < until, 'it did not happen in time')
-    await delay(20)
   }
 }
 

@@ -142,7 +142,7 @@ function kernelMounts(): OciMount[] {
   ]
 }
 
-function tmpfs(destination: string, options: readonly string[]): OciMount {
+export function tmpfs(destination: string, options: readonly string[]): OciMount {
   return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', ...options] }
 }
 

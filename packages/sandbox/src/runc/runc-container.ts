@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Clock } from '@holdfast/base/clock'
 import {
   type CgroupMounts,
@@ -63,7 +63,7 @@ export class RuncContainer {
     const { folder, id } = request
     const root = join(folder, 'root')
     mkdirSync(root, { recursive: true })
-    mkdirSync(REACHABLE_ROOT, { recursive: true, mode: 0o755 })
+    makeReachable(REACHABLE_ROOT)
     assembleRoot(root, request.plan)
     const config = ociConfig({ ...request, root: REACHABLE_ROOT, cgroupsPath: join(CGROUP_PARENT, id) })
     writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
@@ -102,6 +102,12 @@ export class RuncContainer {
       logPath: join(this.#folder, 'runc.log'),
     })
   }
+}
+
+/** Whoever made the directories above it, with whatever mask. */
+function makeReachable(path: string): void {
+  mkdirSync(path, { recursive: true })
+  for (const directory of [dirname(path), path]) chmodSync(directory, 0o755)
 }
 
 /** runc keeps its state in the sandbox's folder, and goes with it. */

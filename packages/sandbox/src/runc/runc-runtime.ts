@@ -1,11 +1,12 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { allSettled } from '@holdfast/base/all-settled'
 import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import { type EndDeps, killRecorded, killSandbox, removeSandbox } from '../end-sandbox.ts'
-import { connectHoldinit, holdinitArgv, NONCE_BYTES, NONCE_FILE } from '../holdinit-launch.ts'
+import { Holdinit } from '../holdinit/holdinit.ts'
+import { holdinitArguments, writeNonce } from '../holdinit/start-holdinit.ts'
 import { assertPresent, type NativePrograms } from '../native-programs.ts'
 import { probeRuntime } from '../probe-runtime.ts'
 import { RunningSandbox } from '../running-sandbox.ts'
@@ -14,12 +15,14 @@ import { type RecordedSandbox, writeSandboxRecord } from '../sandbox-record.ts'
 import { planRoot } from '../system/assemble-root.ts'
 import { GUEST_ENVIRONMENT, GUEST_PROGRAMS, GUEST_WORKSPACE, type RootPlan } from '../system/root-plan.ts'
 import { UidRanges } from '../uid-ranges.ts'
-import { readOnlyBind } from './oci-config.ts'
+import { readOnlyBind, tmpfs } from './oci-config.ts'
 import { expectedCgroup, RuncContainer } from './runc-container.ts'
 
 const UID_RANGES_FOLDER = '/run/holdfast/uid-ranges'
 /** Of the first process alone: its socket, and for a moment the nonce. */
 const CONTROL_DIRECTORY = '/run/holdinit'
+const CONTROL_SOCKET = `${CONTROL_DIRECTORY}/control.sock`
+const NONCE_FILE = 'nonce'
 const HOLDINIT = `${GUEST_PROGRAMS}/holdinit`
 
 export interface RuncRuntimeDeps {
@@ -29,6 +32,9 @@ export interface RuncRuntimeDeps {
   /** The most open files that this process may grant to others. */
   readonly openFilesMax: number
 }
+
+/** Commands die first when memory is short, then whatever is not a sandbox. */
+const OOM_SCORE = 500
 
 /** Containers of runc, each in a user namespace with ids of its own. Needs root. */
 export class RuncRuntime implements Runtime {
@@ -42,7 +48,7 @@ export class RuncRuntime implements Runtime {
   }
 
   probe(): Promise<string | null> {
-    return probeRuntime(this, this.#deps)
+    return probeRuntime(this)
   }
 
   async start(request: StartRequest): Promise<Sandbox> {
@@ -69,7 +75,12 @@ export class RuncRuntime implements Runtime {
       await removeSandbox(this.#endDeps, recorded)
       if (error instanceof Failure) throw error
       const reason = error instanceof Error ? error.message : String(error)
-      throw new Failure('sandbox-failed', `the sandbox did not start: ${reason}`, { sandbox: request.id }, error)
+      throw new Failure(
+        'sandbox-failed',
+        `the sandbox did not start: ${reason}`,
+        { sandbox: request.id },
+        error,
+      )
     }
   }
 
@@ -79,14 +90,20 @@ export class RuncRuntime implements Runtime {
 
   async #create(request: StartRequest, firstUid: number, plan: RootPlan): Promise<RuncContainer> {
     const { programs } = this.#deps
-    const argv = holdinitArgv({
-      program: HOLDINIT,
-      control: CONTROL_DIRECTORY,
-      guest: GUEST_PROGRAMS,
-      deadlineBootMs: request.deadlineBootMs,
-      allowRoot: request.spec.allowRoot,
-    })
+    const argv = [
+      HOLDINIT,
+      ...holdinitArguments({
+        controlPath: CONTROL_SOCKET,
+        guestPath: `${GUEST_PROGRAMS}/guest.sock`,
+        noncePath: `${CONTROL_DIRECTORY}/${NONCE_FILE}`,
+        deadlineBootMs: request.deadlineBootMs,
+        allowRoot: request.spec.allowRoot,
+        oomScore: OOM_SCORE,
+      }),
+    ]
     const mounts = [
+      // Only a place: what is delivered there covers it.
+      tmpfs(CONTROL_DIRECTORY, ['ro', 'size=4k', 'mode=700']),
       readOnlyBind(programs.holdinit, HOLDINIT),
       readOnlyBind(programs.holdinit, `${GUEST_PROGRAMS}/hold`),
       readOnlyBind(programs.node, `${GUEST_PROGRAMS}/node`),
@@ -104,17 +121,20 @@ export class RuncRuntime implements Runtime {
   }
 
   async #run(request: StartRequest, recorded: RecordedSandbox, container: RuncContainer): Promise<Sandbox> {
-    const nonce = this.#deps.randomness.bytes(NONCE_BYTES)
     const noncePath = join(request.folder, NONCE_FILE)
-    writeFileSync(noncePath, nonce, { mode: 0o600 })
+    const nonce = await writeNonce(noncePath, this.#deps.randomness)
     await allSettled([
       container.mountWorkspace(request.volumePath),
       container.deliver(noncePath, CONTROL_DIRECTORY),
     ])
     rmSync(noncePath)
     await container.start()
-    const control = `/proc/${container.pid}/root${CONTROL_DIRECTORY}`
-    const link = await connectHoldinit(this.#deps, { control, nonce, pid: container.pid })
+    const link = await Holdinit.connect({
+      socketPath: `/proc/${container.pid}/root${CONTROL_SOCKET}`,
+      nonce,
+      clock: this.#deps.clock,
+      oomKills: () => container.cgroup.oomKills(),
+    })
     return new RunningSandbox(this.#endDeps, {
       recorded,
       pid: container.pid,
