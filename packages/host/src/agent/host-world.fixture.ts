@@ -10,7 +10,7 @@ import { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
 import { ExecRequest, type ExecState } from '@holdfast/protocol/exec'
 import { FILE_CALLS } from '@holdfast/protocol/files'
 import { HOST_CALLS } from '@holdfast/protocol/host-calls'
-import { ExecId, OrgId, WorkspaceId } from '@holdfast/protocol/identifiers'
+import { ExecId, HostId, OrgId, WorkspaceId } from '@holdfast/protocol/identifiers'
 import type { RpcRequest } from '@holdfast/protocol/rpc-table'
 import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
 import { RpcClient } from '@holdfast/rpc/rpc-client'
@@ -170,11 +170,8 @@ export class AgentForTest implements AsyncDisposable {
   }
 }
 
-function hostOf(name: string): string {
-  return `host_${name
-    .replace(/[^a-hjkmnp-tv-z0-9]/g, '')
-    .padEnd(26, '0')
-    .slice(0, 26)}`
+export function hostOf(name: string): HostId {
+  return HostId.parse(`host_${name.replace(/[^a-hjkmnp-tv-z0-9]/g, '').padEnd(26, '0')}`)
 }
 
 /** What is mounted in it goes first. */
