@@ -60,6 +60,7 @@ export class WatchLoop {
   #commitMs = 0
   #finishBy: number | undefined
   #finalCause: GenerationCause = 'stop'
+  #abandoned: Failure | undefined
   #ended: Failure | undefined
   #isStateSaved = true
   #savedAt: number
@@ -104,12 +105,18 @@ export class WatchLoop {
     this.#wakeup.ring()
   }
 
+  /** Lets `run` end without a further commit, with this failure. */
+  abandon(failure: Failure): void {
+    this.#abandoned ??= failure
+    this.#wakeup.ring()
+  }
+
   /** Runs until `finish`, resolving with null, or until a failure that does not pass. */
   async run(): Promise<Failure | null> {
     let outcome: Failure | null | undefined
     while (outcome === undefined) {
       const turn = await this.#nextTurn()
-      outcome = await this.#take(turn)
+      outcome = this.#abandoned ?? (await this.#take(turn))
     }
     this.#ended = outcome ?? new Failure('not-found', 'the watch has ended')
     this.#requests.rejectAll(this.#ended)
@@ -122,6 +129,7 @@ export class WatchLoop {
     for (;;) {
       const now = this.#deps.clock.monotonicMs()
       const [turn, dueAt] = this.#due()
+      if (this.#abandoned) return turn
       const waitMs = Math.max(dueAt, this.#failedAt + this.#backoffMs(turn)) - now
       if (!(waitMs > 0)) return turn
       await this.#wakeup.sleep(waitMs)

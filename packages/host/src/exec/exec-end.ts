@@ -15,7 +15,8 @@ export function decideEnd(end: ExecEnd, intent: EndIntent | undefined): Ended {
   const exitCode = end.kind === 'exited' ? end.exitCode : null
   const signal = end.kind === 'signaled' ? end.signal : end.kind === 'gone' ? 'SIGKILL' : null
   if (intent?.kind === 'timeout') return { status: 'timed_out', reason: null, exitCode, signal }
-  if (intent && intent.reason !== 'signal') return { status: 'killed', reason: intent.reason, exitCode, signal }
+  if (intent && intent.reason !== 'signal')
+    return { status: 'killed', reason: intent.reason, exitCode, signal }
   switch (end.kind) {
     case 'exited':
       return { status: 'exited', reason: null, exitCode, signal: null }

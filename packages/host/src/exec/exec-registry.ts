@@ -120,10 +120,15 @@ export class ExecRegistry implements AsyncDisposable {
     return [...this.#execs.values()].filter((exec) => exec.isRunning)
   }
 
-  async #start(sandbox: Sandbox | undefined, { id, request, isService = false }: StartOrder): Promise<ResidentExec> {
+  async #start(
+    sandbox: Sandbox | undefined,
+    { id, request, isService = false }: StartOrder,
+  ): Promise<ResidentExec> {
     if (sandbox === undefined) throw new Failure('invalid-state', 'the workspace does not run commands now')
     if (this.#running().length >= RUNNING_MAX)
-      throw new Failure('overloaded', `${RUNNING_MAX} commands run in this workspace`, { runningMax: RUNNING_MAX })
+      throw new Failure('overloaded', `${RUNNING_MAX} commands run in this workspace`, {
+        runningMax: RUNNING_MAX,
+      })
     const state = startState(id, this.#deps.clock.wallMs())
     await this.#journal.begin({ state, isService, isReported: false })
     const exec = this.#make(state, isService)

@@ -106,8 +106,7 @@ export class OutputRing {
         yield { kind: 'gap', fromSequence: next, toSequence: this.#lastSequence }
         return
       }
-      if (first.sequence > next)
-        yield { kind: 'gap', fromSequence: next, toSequence: first.sequence - 1 }
+      if (first.sequence > next) yield { kind: 'gap', fromSequence: next, toSequence: first.sequence - 1 }
       for (const piece of pieces) yield { kind: 'piece', piece }
       next = (pieces.at(-1) ?? first).sequence + 1
     }

@@ -4,7 +4,7 @@ import { type DirectoryDeps, DurableDirectory } from '@holdfast/generations/dire
 import type { DirectoryConfig } from '@holdfast/generations/directory/home'
 import { makeBtrfsVolume, openBtrfsVolume } from '@holdfast/generations/directory/open-btrfs-volume'
 import { openVolume } from '@holdfast/generations/directory/open-volume'
-import { saveRemembered } from '@holdfast/generations/directory/remembered-files'
+import { loadRemembered, saveRemembered } from '@holdfast/generations/directory/remembered-files'
 import { seedFrom } from '@holdfast/generations/directory/rollback-directory'
 import type { GenerationRow } from '@holdfast/generations/index/generation-index'
 import { readBootId } from '@holdfast/generations/volume/snapshot-log'
@@ -86,6 +86,18 @@ export class WorkspaceVolume implements AsyncDisposable {
     return brought
   }
 
+  /** The files equal another generation too, which was made of the same tree. */
+  async alias(known: string, generation: string): Promise<void> {
+    const { deps, config, folder } = this.directory
+    const remembered = loadRemembered(folder)
+    if (remembered?.generation === known) saveRemembered(folder, { ...remembered, generation })
+    if (config.volume === 'btrfs') {
+      await using volume = await openBtrfsVolume(deps, config)
+      await volume.alias(known, generation)
+    }
+    this.markClean(generation)
+  }
+
   /** From now on somebody may write the files. */
   markDirty(): void {
     clearSeedMark(this.#folder)
@@ -144,6 +156,12 @@ export class WorkspaceVolume implements AsyncDisposable {
     makeEmpty(config.path)
     this.#volume = await makeBtrfsVolume(deps, config)
   }
+}
+
+/** The history of a workspace, without touching its files; the caller closes it. */
+export async function openHistory(deps: WorkspaceVolumeDeps, name: WorkspaceName): Promise<DurableDirectory> {
+  const config = await ensureRegistered(deps, name)
+  return await DurableDirectory.open(deps.directories, config.path)
 }
 
 /** Removes what is here of a workspace that is not open. What is not there counts as removed. */

@@ -1,0 +1,173 @@
+import { statfsSync } from 'node:fs'
+import type { Clock } from '@holdfast/base/clock'
+import type { Failure } from '@holdfast/base/failure'
+import type { Randomness } from '@holdfast/base/randomness'
+import type { DirectoryDeps } from '@holdfast/generations/directory/durable-directory'
+import { Home } from '@holdfast/generations/directory/home'
+import { readBootId } from '@holdfast/generations/volume/snapshot-log'
+import type { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
+import { FILE_CALLS } from '@holdfast/protocol/files'
+import { HOST_CALLS } from '@holdfast/protocol/host-calls'
+import { HostId, WorkspaceId } from '@holdfast/protocol/identifiers'
+import type { RpcRequest } from '@holdfast/protocol/rpc-table'
+import type { RpcClient } from '@holdfast/rpc/rpc-client'
+import { RpcServer } from '@holdfast/rpc/rpc-server'
+import { chooseRuntime } from '@holdfast/sandbox/choose-runtime'
+import type { Runtime } from '@holdfast/sandbox/runtime'
+import { ExecReports } from '../exec/exec-reports.ts'
+import { fileHandlers } from '../files/file-calls.ts'
+import { fileStreams } from '../files/file-streams.ts'
+import { watchStream } from '../files/file-watch.ts'
+import { HostLayout } from '../volume/host-layout.ts'
+import type { WorkspaceVolumeDeps } from '../volume/workspace-volume.ts'
+import type { CloseTiming } from '../workspace/close-live.ts'
+import type { Leases } from '../workspace/leases.ts'
+import { attachUpgrade } from './exec-attach.ts'
+import { execHandlers } from './exec-handlers.ts'
+import { execStreams } from './exec-streams.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { portUpgrade } from './port-stream.ts'
+import { ResidentWorkspaces } from './resident-workspaces.ts'
+import { workspaceHandlers } from './workspace-handlers.ts'
+
+export const CLOSE_TIMING: CloseTiming = { graceMs: 10_000, finalMs: 60_000 }
+
+type Capacity = RpcRequest<typeof CONTROL_CALLS, 'reportHost'>['capacity']
+
+export interface HostAgentDeps
+  extends Pick<DirectoryDeps, 'holdfs' | 'pool' | 'threads' | 'isRoot' | 'openStore'> {
+  readonly clock: Clock
+  readonly randomness: Randomness
+  /** The history of an org; its file where there is one. */
+  readonly openIndex: DirectoryDeps['openIndex']
+  /** Those that work here, the best first. */
+  readonly runtimes: readonly Runtime[]
+  readonly leases: Leases
+  readonly control: Pick<RpcClient<typeof CONTROL_CALLS>, 'call'>
+  /** A way to another host; the caller of it ends it. */
+  readonly connectHost: (address: string) => RpcClient<typeof HOST_CALLS>
+  /** Only a fresh process gets over this: the caller ends this one. */
+  readonly onFatal: (failure: Failure) => void
+  /** Told of failures that are defects. */
+  readonly onDefect?: (failure: unknown, call: string) => void
+}
+
+export interface HostAgentOptions {
+  readonly host: string
+  readonly name: string
+  readonly version: string
+  readonly address: string
+  readonly clusterKey: string
+  /** Holds all that the host keeps; on one file system, owned by this user. */
+  readonly state: string
+  /** Of the object store, as `openObjectStore` takes it. */
+  readonly store: string
+  readonly keyFile: string | null
+  readonly volume: WorkspaceVolumeDeps['volume']
+  readonly capacity: Omit<Capacity, 'diskFreeBytes'>
+  readonly timing?: CloseTiming
+  readonly ringBytesMax?: number
+}
+
+/** What runs workspaces on one host: it answers for them, tells control of them, and ends with all of them. */
+export class HostAgent implements AsyncDisposable {
+  readonly #server: RpcServer
+  readonly #opened: AsyncDisposable
+
+  private constructor(server: RpcServer, opened: AsyncDisposable) {
+    this.#server = server
+    this.#opened = opened
+  }
+
+  /** Kills what an earlier process left, then serves, then registers at control. Rejects as these do. */
+  static async start(deps: HostAgentDeps, options: HostAgentOptions): Promise<HostAgent> {
+    const layout = new HostLayout(options.state)
+    for (const runtime of deps.runtimes) await runtime.killLeftovers(layout.sandboxes)
+    await using stack = new AsyncDisposableStack()
+    const reports = stack.use(
+      makeReports(deps, options, (workspace, id) => residents.noteReported(workspace, id)),
+    )
+    const residents = stack.use(makeResidents(deps, options, { layout, reports }))
+    const { address, clusterKey } = options
+    const { onDefect } = deps
+    const server = stack.use(
+      await RpcServer.listen({ address, clusterKey, ...(onDefect ? { onDefect } : {}) }),
+    )
+    serve(server, deps, residents)
+    const capacity = () => ({ ...options.capacity, diskFreeBytes: freeBytes(layout.path) })
+    const registration = {
+      host: HostId.parse(options.host),
+      name: options.name,
+      address: server.address,
+      bootId: readBootId(),
+      version: options.version,
+      runtimes: deps.runtimes.map(({ kind, isolation }) => ({ kind, isolation })),
+      volume: options.volume,
+    }
+    stack.use(await Heartbeat.begin({ ...deps, registration, capacity, residents }))
+    return new HostAgent(server, stack.move())
+  }
+
+  get address(): string {
+    return this.#server.address
+  }
+
+  /** Ends without a commit, as a crash would: `closeWorkspace` is for those who want one. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened[Symbol.asyncDispose]()
+  }
+}
+
+function makeReports(
+  { clock, control }: HostAgentDeps,
+  { host }: HostAgentOptions,
+  onReported: (workspace: string, exec: string) => void,
+): ExecReports {
+  return new ExecReports({
+    clock,
+    send: (execs) => control.call('reportExecs', { host: HostId.parse(host), execs: [...execs] }),
+    onReported: ({ workspace, exec }) => onReported(workspace, exec.id),
+  })
+}
+
+function makeResidents(
+  deps: HostAgentDeps,
+  options: HostAgentOptions,
+  { layout, reports }: { readonly layout: HostLayout; readonly reports: ExecReports },
+): ResidentWorkspaces {
+  const { clock, randomness, holdfs, leases, runtimes, onFatal } = deps
+  const { store, keyFile, volume, ringBytesMax } = options
+  const directories: DirectoryDeps = { ...deps, home: new Home(layout.home) }
+  return new ResidentWorkspaces({
+    ...(options.timing ?? CLOSE_TIMING),
+    volumes: { directories, layout, volume, store, keyFile },
+    leases,
+    runtimeFor: (spec) => chooseRuntime(runtimes, spec),
+    live: { clock, randomness, holdfs, layout },
+    onFatal,
+    execs: { clock, ...(ringBytesMax === undefined ? {} : { ringBytesMax }) },
+    onExecEnded: (workspace, epoch, exec) =>
+      reports.add({ workspace: WorkspaceId.parse(workspace), epoch, exec }),
+  })
+}
+
+function serve(server: RpcServer, deps: HostAgentDeps, residents: ResidentWorkspaces): void {
+  const sandboxOf = (workspace: string) => residents.get(workspace).expectSandbox()
+  const registryOf = (workspace: string) => residents.registry(workspace)
+  const residentOf = (workspace: string) => residents.get(workspace)
+  server.serve(HOST_CALLS, {
+    ...workspaceHandlers({ ...deps, residents }),
+    ...execHandlers(residents),
+  })
+  server.serve(FILE_CALLS, fileHandlers(sandboxOf))
+  server.route({
+    streams: { ...execStreams(registryOf), ...fileStreams(sandboxOf), ...watchStream(sandboxOf, deps.clock) },
+    upgrades: { ...attachUpgrade(registryOf), ...portUpgrade(residentOf) },
+  })
+}
+
+/** Of the file system that holds the state. */
+function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(path)
+  return bavail * bsize
+}

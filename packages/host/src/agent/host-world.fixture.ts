@@ -1,0 +1,185 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { newIdentifier } from '@holdfast/base/identifier'
+import { systemRandomness } from '@holdfast/base/randomness'
+import { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
+import { ExecRequest, type ExecState } from '@holdfast/protocol/exec'
+import { FILE_CALLS } from '@holdfast/protocol/files'
+import { HOST_CALLS } from '@holdfast/protocol/host-calls'
+import { ExecId, HostId, OrgId, WorkspaceId } from '@holdfast/protocol/identifiers'
+import type { RpcRequest } from '@holdfast/protocol/rpc-table'
+import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
+import { RpcClient } from '@holdfast/rpc/rpc-client'
+import { RpcServer } from '@holdfast/rpc/rpc-server'
+import { startLeaseRoleIn } from '@holdfast/testkit/lease-role'
+import { type AgentPlace, CLUSTER_KEY, startAgentForTest } from './agent-for-test.fixture.ts'
+
+type Reports = RpcRequest<typeof CONTROL_CALLS, 'reportExecs'>['execs']
+type OpenOrder = RpcRequest<typeof HOST_CALLS, 'openWorkspace'>
+/** What differs between the agents of a test. */
+export type AgentWish = Partial<Omit<AgentPlace, 'base' | 'host'>>
+
+/** A lease role, a store, and what control is told; agents and workspaces as a test makes them. */
+export class HostWorld implements AsyncDisposable {
+  readonly base = mkdtempSync(join(tmpdir(), 'holdfast-host-'))
+  readonly org = OrgId.parse(newIdentifier('org', systemRandomness))
+  readonly workspace = WorkspaceId.parse(newIdentifier('ws', systemRandomness))
+  readonly reports: Reports = []
+  readonly #stack = new AsyncDisposableStack()
+  #execs = 0
+  leases!: Awaited<ReturnType<typeof startLeaseRoleIn>>
+
+  static async make(): Promise<HostWorld> {
+    const world = new HostWorld()
+    world.#stack.defer(() => removeTree(world.base))
+    world.leases = world.#stack.use(await startLeaseRoleIn(world.base, CLUSTER_KEY))
+    const control = await RpcServer.listen({
+      address: `unix:${join(world.base, 'control.sock')}`,
+      clusterKey: CLUSTER_KEY,
+    })
+    world.#stack.use(control).serve(CONTROL_CALLS, {
+      registerHost: async () => ({ heartbeatMs: 500 }),
+      reportHost: async () => ({ unwanted: [] }),
+      reportEvents: async () => ({}),
+      reportExecs: async ({ execs }) => {
+        world.reports.push(...execs)
+        return {}
+      },
+      resolveExposure: async () => Promise.reject(new Error('nobody asks')),
+    })
+    await world.leases.index.createWorkspace({ id: world.workspace, org: world.org })
+    return world
+  }
+
+  async agent(wish: AgentWish = {}): Promise<AgentForTest> {
+    const name = wish.name ?? 'host-a'
+    const place = { volume: 'live', ...wish, name, base: this.base, host: hostOf(name) } as const
+    const agent = await startAgentForTest(place)
+    return this.#stack.use(new AgentForTest(this, name, () => agent[Symbol.asyncDispose]()))
+  }
+
+  /** An agent in a process of its own, to be killed. */
+  async agentProcess(name: string): Promise<AgentForTest & { readonly child: ChildProcess }> {
+    const script = fileURLToPath(new URL('./agent-main.fixture.ts', import.meta.url))
+    const child = spawn(process.execPath, [script, this.base, name, hostOf(name)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    await Promise.race([
+      once(child.stdout, 'data'),
+      once(child, 'exit').then(() => Promise.reject(new Error('it ended'))),
+    ])
+    const agent = this.#stack.use(new AgentForTest(this, name, async () => void child.kill('SIGKILL')))
+    return Object.assign(agent, { child })
+  }
+
+  nextExec(): ExecId {
+    return ExecId.parse(`x${++this.#execs}`)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack[Symbol.asyncDispose]()
+  }
+}
+
+/** One agent as its callers see it. */
+export class AgentForTest implements AsyncDisposable {
+  readonly address: string
+  readonly host: RpcClient<typeof HOST_CALLS>
+  readonly files: RpcClient<typeof FILE_CALLS>
+  readonly #world: HostWorld
+  readonly #end: () => Promise<void>
+  #hasEnded = false
+
+  constructor(world: HostWorld, name: string, end: () => Promise<void>) {
+    this.address = `unix:${join(world.base, `${name}.sock`)}`
+    const options = {
+      address: this.address,
+      clusterKey: CLUSTER_KEY,
+      unreachable: 'host-unreachable',
+    } as const
+    this.host = new RpcClient(HOST_CALLS, options)
+    this.files = new RpcClient(FILE_CALLS, options)
+    this.#world = world
+    this.#end = end
+  }
+
+  order(changed: Partial<OpenOrder> = {}): OpenOrder {
+    const { workspace, org } = this.#world
+    const spec = {
+      ...SANDBOX_SPEC_DEFAULT,
+      limits: { ...SANDBOX_SPEC_DEFAULT.limits, memoryBytes: 256 << 20 },
+    }
+    return { workspace, org, spec, services: [], handedOver: null, rollBackTo: null, ...changed }
+  }
+
+  open(changed: Partial<OpenOrder> = {}) {
+    return this.host.call('openWorkspace', this.order(changed))
+  }
+
+  close(changed: Partial<RpcRequest<typeof HOST_CALLS, 'closeWorkspace'>> = {}) {
+    const { workspace } = this.#world
+    return this.host.call('closeWorkspace', {
+      workspace,
+      cause: 'stop',
+      drainMs: 0,
+      force: false,
+      ...changed,
+    })
+  }
+
+  sync() {
+    return this.host.call('sync', { workspace: this.#world.workspace })
+  }
+
+  facts() {
+    return this.host.call('workspaceFacts', { workspace: this.#world.workspace })
+  }
+
+  /** Runs a shell script to its end; resolves with what it printed. */
+  async shell(
+    script: string,
+    request: Partial<ExecRequest> = {},
+  ): Promise<{ state: ExecState; text: string }> {
+    const { exec, output } = await this.start(['sh', '-c', script], request, 30_000)
+    const text = output.map(({ bytes }) => Buffer.from(bytes, 'base64').toString()).join('')
+    return { state: exec, text }
+  }
+
+  start(
+    argv: readonly string[],
+    request: Partial<ExecRequest> = {},
+    waitMs = 0,
+    id = this.#world.nextExec(),
+  ) {
+    const { workspace } = this.#world
+    const parsed = ExecRequest.parse({ argv, ...request })
+    const order = { workspace, exec: id, request: parsed, waitMs, outputBytesMax: 1 << 20 }
+    return this.host.call('startExec', order, { timeoutMs: 60_000 })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    await this.#end()
+    await this.host[Symbol.asyncDispose]()
+    await this.files[Symbol.asyncDispose]()
+  }
+}
+
+export function hostOf(name: string): HostId {
+  return HostId.parse(`host_${name.replace(/[^a-hjkmnp-tv-z0-9]/g, '').padEnd(26, '0')}`)
+}
+
+/** What is mounted in it goes first. */
+function removeTree(path: string): void {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+  for (const mount of mounts.filter((point) => point.startsWith(`${path}/`)).reverse())
+    execFileSync('umount', ['--lazy', mount])
+  rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
+}

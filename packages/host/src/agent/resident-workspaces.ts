@@ -1,0 +1,159 @@
+import { readdirSync } from 'node:fs'
+import { Failure } from '@holdfast/base/failure'
+import type { DurableDirectory } from '@holdfast/generations/directory/durable-directory'
+import type { CloseOutcome } from '@holdfast/protocol/host-calls'
+import { ExecRegistry, type ExecRegistryDeps } from '../exec/exec-registry.ts'
+import { forgetVolume, openHistory, WorkspaceVolume } from '../volume/workspace-volume.ts'
+import type { CloseRequest } from '../workspace/close-live.ts'
+import type { OpenRequest } from '../workspace/open-live.ts'
+import { type ResidentDeps, ResidentWorkspace } from '../workspace/resident-workspace.ts'
+import { Serial } from '../workspace/serial.ts'
+
+export interface ResidentsDeps extends Omit<ResidentDeps, 'registry'> {
+  readonly execs: Omit<ExecRegistryDeps, 'folder' | 'onEnded'>
+  /** A command of a client has ended. */
+  readonly onExecEnded: (
+    workspace: string,
+    epoch: number,
+    state: Parameters<ExecRegistryDeps['onEnded']>[0],
+  ) => void
+}
+
+/** The workspaces of one host: those that run, and what is left here of others. */
+export class ResidentWorkspaces implements AsyncDisposable {
+  readonly #deps: ResidentsDeps
+  readonly #open = new Map<string, ResidentWorkspace>()
+  readonly #registries = new Map<string, ExecRegistry>()
+  /** How those that are gone ended: who got no answer asks again. */
+  readonly #closed = new Map<string, CloseOutcome>()
+  readonly #turns = new Map<string, Serial>()
+  #isDraining = false
+
+  /** Finds the commands of earlier processes: what ran is lost. */
+  constructor(deps: ResidentsDeps) {
+    this.#deps = deps
+    for (const workspace of readdirSync(deps.volumes.layout.workspaces)) this.registry(workspace)
+  }
+
+  all(): readonly ResidentWorkspace[] {
+    return [...this.#open.values()]
+  }
+
+  find(workspace: string): ResidentWorkspace | undefined {
+    return this.#open.get(workspace)
+  }
+
+  /** Rejects with `not-found`. */
+  get(workspace: string): ResidentWorkspace {
+    const resident = this.#open.get(workspace)
+    if (resident) return resident
+    throw new Failure('not-found', `${workspace} is not open on this host`, { workspace })
+  }
+
+  /** The commands of a workspace, open or not. */
+  registry(workspace: string): ExecRegistry {
+    const known = this.#registries.get(workspace)
+    if (known) return known
+    const { execs, volumes, onExecEnded } = this.#deps
+    const registry = new ExecRegistry({
+      ...execs,
+      folder: volumes.layout.execs(workspace),
+      onEnded: (state) => onExecEnded(workspace, this.#open.get(workspace)?.epoch ?? 0, state),
+    })
+    this.#registries.set(workspace, registry)
+    return registry
+  }
+
+  /** Joins what is under way. Rejects as `ResidentWorkspace.open` does; then it is not open here. */
+  async open(request: OpenRequest): Promise<ResidentWorkspace> {
+    const { workspace } = request
+    const known = this.#open.get(workspace)
+    if (known && known.state !== 'failed' && known.state !== 'sandbox-gone') {
+      await known.open()
+      return known
+    }
+    if (this.#isDraining) throw new Failure('no-host', 'this host takes no new workspace')
+    const resident = new ResidentWorkspace({ ...this.#deps, registry: this.registry(workspace) }, request)
+    this.#open.set(workspace, resident)
+    this.#closed.delete(workspace)
+    try {
+      await this.#turn(workspace).run(() => resident.open())
+      return resident
+    } catch (error) {
+      if (this.#open.get(workspace) === resident) this.#open.delete(workspace)
+      throw error
+    }
+  }
+
+  async close(request: CloseRequest): Promise<CloseOutcome> {
+    const { workspace } = request
+    const closed = this.#closed.get(workspace)
+    if (closed && !this.#open.has(workspace)) return closed
+    const resident = this.get(workspace)
+    const outcome = await resident.close(request)
+    if (outcome.kind === 'saved' || outcome.sandbox === 'gone') this.leave(workspace, outcome)
+    return outcome
+  }
+
+  /** It does not run here any more. */
+  leave(workspace: string, outcome?: CloseOutcome): void {
+    this.#open.delete(workspace)
+    if (outcome) this.#closed.set(workspace, outcome)
+  }
+
+  /** Rejects with `invalid-state` while it is open here. */
+  async forget(workspace: string): Promise<void> {
+    await this.#turn(workspace).run(async () => {
+      const state = this.#open.get(workspace)?.state
+      if (state !== undefined && state !== 'failed' && state !== 'sandbox-gone')
+        throw new Failure('invalid-state', `${workspace} is ${state} here`, { workspace, state })
+      this.#open.delete(workspace)
+      this.#closed.delete(workspace)
+      await this.#registries.get(workspace)?.[Symbol.asyncDispose]()
+      this.#registries.delete(workspace)
+      await forgetVolume(this.#deps.volumes, { workspace })
+    })
+    this.#turns.delete(workspace)
+  }
+
+  /** Brings a generation here while another host runs the workspace. */
+  async prepare(name: { workspace: string; org: string }, generation: string): Promise<void> {
+    await this.#turn(name.workspace).run(async () => {
+      if (this.#open.has(name.workspace))
+        throw new Failure('invalid-state', `${name.workspace} is open here`, { workspace: name.workspace })
+      await using files = await WorkspaceVolume.open(this.#deps.volumes, name)
+      await files.bring(await files.directory.index.generation(generation))
+    })
+  }
+
+  /** Where drills restore to. */
+  get drills(): string {
+    return this.#deps.volumes.layout.drills
+  }
+
+  /** The history of a workspace, open here or not; the caller closes it. */
+  async history(name: { workspace: string; org: string }): Promise<DurableDirectory> {
+    return await this.#turn(name.workspace).run(() => openHistory(this.#deps.volumes, name))
+  }
+
+  noteReported(workspace: string, exec: string): void {
+    this.#registries.get(workspace)?.noteReported(exec)
+  }
+
+  drain(): void {
+    this.#isDraining = true
+  }
+
+  /** Nothing runs when it resolves, and nothing more was committed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.all().map((resident) => resident[Symbol.asyncDispose]()))
+    await Promise.all(Array.from(this.#registries.values(), (registry) => registry[Symbol.asyncDispose]()))
+  }
+
+  /** What touches the files of a workspace takes turns. */
+  #turn(workspace: string): Serial {
+    const turn = this.#turns.get(workspace) ?? new Serial()
+    this.#turns.set(workspace, turn)
+    return turn
+  }
+}

@@ -1,0 +1,74 @@
+import type { HOST_CALLS, WorkspaceFacts } from '@holdfast/protocol/host-calls'
+import type { RpcHandlers } from '@holdfast/rpc/rpc-server'
+import type { Durable } from '../workspace/capture-loop.ts'
+import { generationSummary } from '../workspace/generation-summary.ts'
+import { drill } from './drill.ts'
+import type { HostAgentDeps } from './host-agent.ts'
+import { listeningPorts } from './listening-ports.ts'
+import type { ResidentWorkspaces } from './resident-workspaces.ts'
+
+type ExecCall = `${string}Exec` | `${string}Execs` | `exec${string}`
+type WorkspaceCalls = Omit<RpcHandlers<typeof HOST_CALLS>, ExecCall>
+
+export interface WorkspaceHandlerDeps extends HostAgentDeps {
+  readonly residents: ResidentWorkspaces
+}
+
+/** What is answered about whole workspaces. */
+export function workspaceHandlers(deps: WorkspaceHandlerDeps): WorkspaceCalls {
+  const { residents, clock } = deps
+  return {
+    openWorkspace: async (request) => (await residents.open(request)).facts,
+    closeWorkspace: (request) => residents.close(request),
+    forgetWorkspace: async ({ workspace }) => {
+      await residents.forget(workspace)
+      return {}
+    },
+    workspaceFacts: async ({ workspace }) => residents.get(workspace).facts,
+    sync: async ({ workspace }) => durableAnswer(await residents.get(workspace).sync()),
+    checkpoint: async ({ workspace, message }) =>
+      durableAnswer(await residents.get(workspace).checkpoint(message)),
+    rollBack: async ({ workspace, generation }) => {
+      const beganAt = clock.monotonicMs()
+      const resident = residents.get(workspace)
+      await resident.rollBack(generation)
+      return { facts: resident.facts, tookMs: clock.monotonicMs() - beganAt }
+    },
+    handOff: (request) => handOff(deps, request),
+    prepareIncoming: async ({ workspace, org, generation }) => {
+      await residents.prepare({ workspace, org }, generation)
+      return { generation }
+    },
+    drill: (request) => drill(deps, request),
+    setServices: async ({ workspace, services }) => ({
+      services: await residents.get(workspace).setServices(services),
+    }),
+    serviceStates: async ({ workspace }) => ({ services: residents.get(workspace).serviceStates }),
+    listeningPorts: async ({ workspace }) => ({
+      ports: await listeningPorts(residents.get(workspace).expectSandbox()),
+    }),
+    drain: async () => {
+      residents.drain()
+      return {}
+    },
+  }
+}
+
+type HandOffOrder = Parameters<WorkspaceCalls['handOff']>[0]
+
+async function handOff(
+  { residents, connectHost }: WorkspaceHandlerDeps,
+  { workspace, target, drainMs }: HandOffOrder,
+): Promise<{ facts: WorkspaceFacts; pauseMs: number; preCopyMs: number }> {
+  const resident = residents.get(workspace)
+  await using client = connectHost(target.address)
+  try {
+    return await resident.handOff({ target: { host: target.host, client }, drainMs })
+  } finally {
+    if (resident.state === 'failed') residents.leave(workspace)
+  }
+}
+
+function durableAnswer({ generation, isNew, frozenMs }: Durable) {
+  return { generation: generationSummary(generation), isNew, frozenMs }
+}

@@ -1,0 +1,93 @@
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Failure } from '@holdfast/base/failure'
+import type { SandboxExec } from '@holdfast/sandbox/runtime'
+import { toolFailure } from './guest-tool.ts'
+
+const INPUT_BYTES_MAX = 64 * 1024
+
+/** Sends bytes as quickly as they are taken. False: nobody takes them any more. */
+export async function sendBytes(response: ServerResponse, bytes: Uint8Array | string): Promise<boolean> {
+  if (response.destroyed) return false
+  if (response.write(bytes)) return true
+  const over = new AbortController()
+  const { signal } = over
+  await Promise.race([once(response, 'drain', { signal }), once(response, 'close', { signal })]).catch(
+    () => {},
+  )
+  over.abort()
+  return !response.destroyed
+}
+
+/**
+ * Sends what a tool prints; `bytesMax` cuts it. Rejects as the tool says, if it says so before the first byte; later the
+ * answer ends without its end.
+ */
+export async function sendOutput(
+  exec: SandboxExec,
+  response: ServerResponse,
+  { begin, path, bytesMax = Number.POSITIVE_INFINITY }: SendOptions,
+): Promise<void> {
+  let errors = ''
+  let bytes = 0
+  for await (const piece of exec.output) {
+    if (piece.stream === 'stderr') {
+      errors += Buffer.from(piece.bytes)
+        .toString('utf8')
+        .slice(0, 4096 - errors.length)
+      continue
+    }
+    if (bytes === 0) begin()
+    const part = piece.bytes.subarray(0, bytesMax - bytes)
+    bytes += part.length
+    if (part.length > 0 && !(await sendBytes(response, part))) await exec.kill()
+  }
+  const end = await exec.ended
+  const exitCode = end.kind === 'exited' ? end.exitCode : -1
+  const isWhole = exitCode === 0 && (bytes === bytesMax || bytesMax === Number.POSITIVE_INFINITY)
+  if (isWhole && bytes === 0) begin()
+  if (isWhole) response.end()
+  else if (bytes > 0) response.destroy()
+  else throw toolFailure({ errors, exitCode }, path)
+}
+
+export interface SendOptions {
+  /** Writes the head of the answer. */
+  readonly begin: () => void
+  readonly path: string
+  readonly bytesMax?: number
+}
+
+/** Feeds a request's body to a tool. Rejects as the tool says, and with `invalid-argument` for a body that was cut. */
+export async function feedInput(exec: SandboxExec, request: IncomingMessage, path: string): Promise<void> {
+  const drained = drain(exec)
+  try {
+    for await (const piece of request) await writeAll(exec, piece)
+    if (!request.complete) throw new Failure('invalid-argument', 'the body was cut', { path })
+    await exec.endInput()
+  } catch (error) {
+    // A tool that has ended takes no input: what it says tells more.
+    if (request.complete === false) {
+      await exec.signal('SIGTERM').catch(() => {})
+      throw error
+    }
+  }
+  const { errors, exitCode } = await drained
+  if (exitCode !== 0) throw toolFailure({ errors, exitCode }, path)
+}
+
+async function writeAll(exec: SandboxExec, piece: Buffer): Promise<void> {
+  for (let offset = 0; offset < piece.length; offset += INPUT_BYTES_MAX)
+    await exec.write(piece.subarray(offset, offset + INPUT_BYTES_MAX))
+}
+
+async function drain(exec: SandboxExec): Promise<{ errors: string; exitCode: number }> {
+  let errors = ''
+  for await (const { stream, bytes } of exec.output)
+    if (stream === 'stderr')
+      errors += Buffer.from(bytes)
+        .toString('utf8')
+        .slice(0, 4096 - errors.length)
+  const end = await exec.ended
+  return { errors, exitCode: end.kind === 'exited' ? end.exitCode : -1 }
+}

@@ -1,0 +1,166 @@
+import type { Clock } from '@holdfast/base/clock'
+import { Failure } from '@holdfast/base/failure'
+import type { CommittedGeneration } from '@holdfast/generations/commit/committer'
+import type { DirectoryWriter, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
+import { putBudgetFor } from '@holdfast/generations/directory/put-budget'
+import { RightOfWay } from '@holdfast/generations/directory/right-of-way'
+import { type FinalCommit, WatchLoop } from '@holdfast/generations/directory/watch-loop'
+import { WatchMaintenance } from '@holdfast/generations/directory/watch-maintenance'
+import type { CommitWish } from '@holdfast/generations/directory/watch-requests'
+import { WatchRounds } from '@holdfast/generations/directory/watch-rounds'
+import { percentile } from '@holdfast/generations/directory/watch-status'
+import type { GenerationRow } from '@holdfast/generations/index/generation-index'
+import type { Volume } from '@holdfast/generations/volume/volume'
+import type { FrozenWorkload } from './frozen-workload.ts'
+
+/** Where the guest has its files: databases are checked there. */
+const GUEST_PATH = '/workspace'
+
+export interface CaptureParts {
+  readonly clock: Clock
+  readonly directory: DurableDirectory
+  readonly writer: DirectoryWriter
+  readonly volume: Volume
+  readonly workload: FrozenWorkload
+  /** How often to look for changes. */
+  readonly everyMs: number
+  /** The loop has ended by itself: nothing is committed any more. */
+  readonly onFailed: (failure: Failure) => void
+}
+
+export interface Durable {
+  readonly generation: GenerationRow
+  readonly isNew: boolean
+  readonly frozenMs: number
+}
+
+/** How far the history is behind the files. */
+export interface CaptureFacts {
+  readonly head: string | null
+  readonly sequence: number
+  readonly lastDurableAt: number | null
+  readonly syncLagMs: number
+  readonly rpoMs: number
+  readonly frozenMsP95: number
+}
+
+/** Commits the files of a running workspace again and again, and for whoever asks. */
+export class CaptureLoop implements AsyncDisposable {
+  readonly #parts: CaptureParts
+  readonly #rounds: WatchRounds
+  readonly #rightOfWay: RightOfWay
+  #maintenance: WatchMaintenance | undefined
+  #loop: WatchLoop
+  #ended: Promise<Failure | null>
+  #isFinishing = false
+
+  private constructor(parts: CaptureParts) {
+    const { clock, volume, writer, workload } = parts
+    this.#parts = parts
+    this.#rounds = new WatchRounds({ clock, volume, writer, workload })
+    this.#rightOfWay = new RightOfWay(clock)
+    this.#loop = this.#makeLoop()
+    this.#ended = this.#run()
+  }
+
+  /** Begins at once. Rejects as reading the history does. */
+  static async start(parts: CaptureParts): Promise<CaptureLoop> {
+    const loop = new CaptureLoop(parts)
+    await loop.#maintain()
+    return loop
+  }
+
+  /** Durable when it resolves: all that was written before the call. Rejects as a commit does. */
+  sync(): Promise<Durable> {
+    return this.#commit({ kind: 'sync' })
+  }
+
+  /** A generation with a message, durable when it resolves. */
+  checkpoint(message: string): Promise<Durable> {
+    return this.#commit({ kind: 'checkpoint', message })
+  }
+
+  /** Commits once more and ends; resolves to why that failed, else to null. `resume` begins again. */
+  async finish(final: FinalCommit): Promise<Failure | null> {
+    await this.quiesce()
+    this.#isFinishing = true
+    this.#loop.finish(final)
+    return await this.#ended
+  }
+
+  /** Ends the upkeep of the history beside the commits, so that a last commit need not wait for it. */
+  async quiesce(): Promise<void> {
+    await this.#maintenance?.[Symbol.asyncDispose]()
+    this.#maintenance = undefined
+  }
+
+  /** Goes on after a last commit that failed, or that was one too early. */
+  async resume(): Promise<void> {
+    this.#isFinishing = false
+    this.#loop = this.#makeLoop()
+    this.#ended = this.#run()
+    await this.#maintain()
+  }
+
+  get head(): DirectoryWriter['head'] {
+    return this.#parts.writer.head
+  }
+
+  get facts(): CaptureFacts {
+    const { clock } = this.#parts
+    const sinceSettledMs = clock.monotonicMs() - this.#rounds.settledAt
+    return {
+      head: this.head?.id ?? null,
+      sequence: this.head?.sequence ?? 0,
+      lastDurableAt: this.head === null ? null : clock.wallMs() - sinceSettledMs,
+      syncLagMs: this.#rounds.isStill() ? 0 : sinceSettledMs,
+      rpoMs: this.#loop.rpoMs,
+      frozenMsP95: percentile(this.#rounds.frozenMs, 0.95),
+    }
+  }
+
+  /** Ends without a further commit. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isFinishing = true
+    await this.quiesce()
+    this.#loop.abandon(new Failure('invalid-state', 'the workspace is not open any more'))
+    await this.#ended
+  }
+
+  async #commit(wish: CommitWish): Promise<Durable> {
+    const answer = await this.#loop.request(wish)
+    const generation = await this.#parts.directory.index.generation(answer.generation)
+    return { generation, isNew: answer.kind === 'committed', frozenMs: this.#rounds.frozenMs.at(-1) ?? 0 }
+  }
+
+  #makeLoop(): WatchLoop {
+    const { clock, directory, writer, everyMs } = this.#parts
+    return new WatchLoop({
+      clock,
+      rounds: this.#rounds,
+      everyMs,
+      budget: putBudgetFor(directory.store.address, clock.monotonicMs()),
+      saveState: () => writer.saveState(),
+      rightOfWay: this.#rightOfWay,
+      onCommitted: (generation: CommittedGeneration) => this.#maintenance?.noteCommit(generation),
+      onFailed: () => {},
+    })
+  }
+
+  async #run(): Promise<Failure | null> {
+    const failure = await this.#loop.run()
+    if (failure && !this.#isFinishing) this.#parts.onFailed(failure)
+    return failure
+  }
+
+  async #maintain(): Promise<void> {
+    const { directory, writer } = this.#parts
+    const request = {
+      lease: writer.lease,
+      rightOfWay: this.#rightOfWay,
+      mountPath: GUEST_PATH,
+      onWork: () => {},
+    }
+    this.#maintenance = await WatchMaintenance.open(directory, request)
+  }
+}

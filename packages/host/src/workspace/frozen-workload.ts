@@ -1,0 +1,55 @@
+import type { RoundWorkload } from '@holdfast/generations/directory/watch-rounds'
+import { fromText } from '@holdfast/generations/format/byte-string'
+import { Freeze, type FreezeDeps } from '@holdfast/generations/volume/freezer'
+import type { Freezer } from '@holdfast/generations/volume/volume'
+import type { Sandbox } from '@holdfast/sandbox/runtime'
+
+/** What stands still already needs nobody to stop it. */
+const STILL: Freezer = { cgroups: [], pids: () => [] }
+
+/**
+ * What writes the files of a workspace: all that runs in its sandbox. It can be frozen for longer than one capture, and
+ * is still once the sandbox has ended.
+ */
+export class FrozenWorkload implements RoundWorkload {
+  readonly #deps: FreezeDeps
+  readonly #sandbox: Sandbox
+  #isStill = false
+  #freeze: Freeze | undefined
+
+  constructor(deps: FreezeDeps, sandbox: Sandbox) {
+    this.#deps = deps
+    this.#sandbox = sandbox
+  }
+
+  get freezer(): Freezer | null {
+    if (this.#isStill) return STILL
+    const cgroups = this.#sandbox.cgroups.map(fromText)
+    return cgroups.length === 0 ? null : { cgroups, pids: () => [] }
+  }
+
+  cpuNs(): number | null {
+    return this.#isStill ? null : this.#sandbox.cpuNs()
+  }
+
+  /** The sandbox has ended. */
+  noteEnd(): void {
+    this.#isStill = true
+  }
+
+  /** Freezes until `thaw`; without cgroups nothing is stopped. Rejects as `Freeze.take` does. */
+  async freeze(): Promise<void> {
+    const { freezer } = this
+    if (freezer === null || this.#isStill) return
+    this.#freeze = await Freeze.take(this.#deps, freezer)
+    this.#isStill = true
+  }
+
+  async thaw(): Promise<void> {
+    const freeze = this.#freeze
+    if (freeze === undefined) return
+    this.#freeze = undefined
+    this.#isStill = false
+    await freeze.release()
+  }
+}

@@ -1,0 +1,76 @@
+import type { Clock } from '@holdfast/base/clock'
+import { Failure, isFailure } from '@holdfast/base/failure'
+import type { HOST_CALLS, WorkspaceFacts } from '@holdfast/protocol/host-calls'
+import type { HostId } from '@holdfast/protocol/identifiers'
+import type { Lease } from '@holdfast/protocol/lease-calls'
+import type { RpcClient } from '@holdfast/rpc/rpc-client'
+import { finishFrozen, goOn } from './finish-frozen.ts'
+import type { LiveWorkspace } from './live-workspace.ts'
+import type { OpenRequest } from './open-live.ts'
+
+/** Restoring a large workspace takes its time; it runs here meanwhile. */
+const PRE_COPY_MS_MAX = 3_600_000
+const OPEN_MS_MAX = 120_000
+/** Each round brings what was written during the one before. */
+const PRE_COPY_ROUNDS = 2
+
+export interface HandOffRequest {
+  readonly clock: Clock
+  /** What the workspace was opened with. */
+  readonly opened: OpenRequest
+  readonly target: { readonly host: HostId; readonly client: RpcClient<typeof HOST_CALLS> }
+  readonly drainMs: number
+  readonly finalMs: number
+}
+
+export interface HandedOff {
+  readonly facts: WorkspaceFacts
+  /** From the freeze here to the answer of the sandbox there. */
+  readonly pauseMs: number
+  readonly preCopyMs: number
+}
+
+/**
+ * Moves an open workspace to another host. Until the lease is released, every failure leaves it running here; from then
+ * on nothing of it runs here, whatever the target answers.
+ */
+export async function handOffLive(live: LiveWorkspace, request: HandOffRequest): Promise<HandedOff> {
+  const { clock, target, opened } = request
+  const beganAt = clock.monotonicMs()
+  await preCopy(live, request)
+  await live.registry.drain(request.drainMs)
+  const pausedAt = clock.monotonicMs()
+  await finishFrozen(live, { cause: 'handoff', withinMs: request.finalMs })
+  const lease = await releaseTo(live, request)
+  live.registry.expectEnd('handoff')
+  const ended = live.killSandbox()
+  const { epoch, ttlMs } = lease
+  const order = { ...opened, handedOver: { epoch, ttlMs }, rollBackTo: null }
+  const facts = await target.client.call('openWorkspace', order, { timeoutMs: OPEN_MS_MAX })
+  const pauseMs = clock.monotonicMs() - pausedAt
+  await ended
+  return { facts, pauseMs, preCopyMs: pausedAt - beganAt }
+}
+
+async function preCopy({ captures }: LiveWorkspace, { opened, target }: HandOffRequest): Promise<void> {
+  const { workspace, org } = opened
+  for (let round = 0; round < PRE_COPY_ROUNDS; round++) {
+    const { generation, isNew } = await captures.sync()
+    if (round > 0 && !isNew) return
+    const order = { workspace, org, generation: generation.id }
+    await target.client.call('prepareIncoming', order, { timeoutMs: PRE_COPY_MS_MAX })
+  }
+}
+
+/** Unless the lease is known to be here still, nothing may run on here. */
+async function releaseTo(live: LiveWorkspace, { target }: HandOffRequest): Promise<Lease> {
+  try {
+    const lease = await live.lease.release(target.host)
+    if (lease !== null) return lease
+    throw new Failure('lease-lost', 'the lease was given back without a successor')
+  } catch (error) {
+    if (isFailure(error, 'lease-lost')) await live.killSandbox()
+    else await goOn(live)
+    throw error
+  }
+}

@@ -1,0 +1,217 @@
+import type { Clock } from '@holdfast/base/clock'
+import { Failure, isFailure } from '@holdfast/base/failure'
+import { newIdentifier } from '@holdfast/base/identifier'
+import type { Randomness } from '@holdfast/base/randomness'
+import type { DirectoryWriter } from '@holdfast/generations/directory/durable-directory'
+import { HeldHistory } from '@holdfast/generations/directory/held-history'
+import { WriterLock } from '@holdfast/generations/directory/writer-lock'
+import type { Holdfs } from '@holdfast/generations/holdfs/holdfs'
+import { BtrfsVolume } from '@holdfast/generations/volume/btrfs-volume'
+import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
+import type { ServiceSpec } from '@holdfast/protocol/service'
+import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
+import type { ExecRegistry } from '../exec/exec-registry.ts'
+import { ServiceSet } from '../services/service-set.ts'
+import type { HostLayout } from '../volume/host-layout.ts'
+import type { WorkspaceVolume } from '../volume/workspace-volume.ts'
+import { CaptureLoop } from './capture-loop.ts'
+import { FrozenWorkload } from './frozen-workload.ts'
+import type { ResidentLease } from './leases.ts'
+
+const EVERY_MS = 1000
+
+export interface LiveDeps {
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly holdfs: Holdfs
+  readonly layout: HostLayout
+  readonly registry: ExecRegistry
+  /** The sandbox has ended without being told to, or captures have: nothing goes on by itself. */
+  readonly onBroken: (failure: Failure) => void
+  /** What user code asks on its own socket. */
+  readonly onGuestCall: Parameters<Sandbox['onGuestCall']>[0]
+}
+
+export interface LiveParts {
+  readonly lease: ResidentLease
+  readonly files: WorkspaceVolume
+  readonly runtime: Runtime
+  readonly spec: SandboxSpec
+}
+
+interface Running {
+  readonly sandbox: Sandbox
+  readonly workload: FrozenWorkload
+  readonly captures: CaptureLoop
+  readonly services: ServiceSet
+}
+
+/**
+ * What a workspace has while it is open: the lease, its files, and, once `run`, a sandbox with services and captures.
+ * Disposing of it kills the sandbox and lets go of the files; the lease is the caller's to release.
+ */
+export class LiveWorkspace implements AsyncDisposable {
+  readonly lease: ResidentLease
+  readonly files: WorkspaceVolume
+  readonly spec: SandboxSpec
+  readonly #deps: LiveDeps
+  readonly #runtime: Runtime
+  readonly #held: HeldHistory
+  #running: Running | undefined
+  #isEnding = false
+  #hasEnded = false
+
+  constructor(deps: LiveDeps, parts: LiveParts) {
+    this.#deps = deps
+    this.lease = parts.lease
+    this.files = parts.files
+    this.spec = parts.spec
+    this.#runtime = parts.runtime
+    this.#held = new HeldHistory(WriterLock.take(parts.files.directory.folder), parts.lease.held)
+    parts.lease.onExtended((deadlineBootMs) => this.#extend(deadlineBootMs))
+  }
+
+  /** Starts a fresh sandbox on the files. Rejects as `Runtime.start` and the volume do; then none runs. */
+  async run(services: readonly ServiceSpec[]): Promise<void> {
+    await this.#limitDisk()
+    this.files.markDirty()
+    const sandbox = await this.#startSandbox()
+    try {
+      this.#running = await this.#attend(sandbox)
+    } catch (error) {
+      await sandbox.kill()
+      throw error
+    }
+    this.#hasEnded = false
+    void sandbox.ended.then(() => this.#noteEnd(sandbox))
+    this.#extend(this.lease.deadlineBootMs)
+    await this.#running.services.set(services)
+  }
+
+  get sandbox(): Sandbox | undefined {
+    return this.#running?.sandbox
+  }
+
+  /** Nothing runs in it any more. */
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
+  get captures(): CaptureLoop {
+    return this.#expectRunning().captures
+  }
+
+  get services(): ServiceSet {
+    return this.#expectRunning().services
+  }
+
+  get workload(): FrozenWorkload {
+    return this.#expectRunning().workload
+  }
+
+  get registry(): ExecRegistry {
+    return this.#deps.registry
+  }
+
+  get sandboxFacts(): SandboxFacts | null {
+    const running = this.#running
+    if (running === undefined) return null
+    return {
+      runtime: this.#runtime.kind,
+      isolation: this.#runtime.isolation,
+      volume: this.files.volume.kind,
+      consistency: running.workload.freezer === null ? 'per-database' : 'cut',
+      fsync: running.sandbox.fsync,
+      start: 'cold',
+    }
+  }
+
+  /** Its end from now on is no surprise. Nothing runs when it resolves; captures go on. */
+  async killSandbox(): Promise<void> {
+    this.#isEnding = true
+    const running = this.#running
+    if (running === undefined) return
+    await running.sandbox.kill()
+    running.workload.noteEnd()
+    this.#hasEnded = true
+  }
+
+  /** Ends captures and services of a sandbox that was killed; `run` starts another one. */
+  async endRun(): Promise<void> {
+    const running = this.#running
+    await this.killSandbox()
+    this.#running = undefined
+    this.#isEnding = false
+    await running?.services[Symbol.asyncDispose]()
+    await running?.captures[Symbol.asyncDispose]()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.endRun()
+    } finally {
+      this.#isEnding = true
+      this.#held[Symbol.dispose]()
+      await this.files[Symbol.asyncDispose]()
+    }
+  }
+
+  #expectRunning(): Running {
+    if (this.#running) return this.#running
+    throw new Failure('invalid-state', 'the workspace does not run')
+  }
+
+  async #startSandbox(): Promise<Sandbox> {
+    const { layout, randomness } = this.#deps
+    const id = newIdentifier('sb', randomness).replace('_', '-')
+    const sandbox = await this.#runtime.start({
+      id,
+      folder: `${layout.sandboxes}/${id}`,
+      spec: this.spec,
+      volumePath: this.files.path,
+      deadlineBootMs: this.lease.deadlineBootMs,
+    })
+    sandbox.onGuestCall(this.#deps.onGuestCall)
+    return sandbox
+  }
+
+  async #attend(sandbox: Sandbox): Promise<Running> {
+    const { clock, registry, onBroken } = this.#deps
+    const writer: DirectoryWriter = await this.files.directory.openWriter(this.#held)
+    const workload = new FrozenWorkload(this.#deps, sandbox)
+    const captures = await CaptureLoop.start({
+      clock,
+      directory: this.files.directory,
+      writer,
+      volume: this.files.volume,
+      workload,
+      everyMs: EVERY_MS,
+      onFailed: onBroken,
+    })
+    return { sandbox, workload, captures, services: new ServiceSet({ clock, sandbox, registry }) }
+  }
+
+  #noteEnd(sandbox: Sandbox): void {
+    if (this.#running?.sandbox !== sandbox || this.#isEnding) return
+    this.#running.workload.noteEnd()
+    this.#hasEnded = true
+    this.#deps.onBroken(
+      new Failure('sandbox-gone', 'the sandbox has ended by itself, or was killed from outside'),
+    )
+  }
+
+  #extend(deadlineBootMs: number): void {
+    this.#running?.sandbox.extend(deadlineBootMs).catch(() => {}) // whoever misses its deadline is killed
+  }
+
+  /** Without quotas a disk is bounded by the volume's own size alone. */
+  async #limitDisk(): Promise<void> {
+    const { volume } = this.files
+    if (!(volume instanceof BtrfsVolume)) return
+    try {
+      await volume.limit(this.spec.limits.diskBytes)
+    } catch (error) {
+      if (!isFailure(error, 'unsupported-here', 'source-failed')) throw error
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import { Failure } from '@holdfast/base/failure'
+import type { GenerationCause, GenerationRow, HeldLease } from '@holdfast/generations/index/generation-index'
+import type { HOST_CALLS } from '@holdfast/protocol/host-calls'
+import type { RpcParsed } from '@holdfast/protocol/rpc-table'
+import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'
+import type { Runtime } from '@holdfast/sandbox/runtime'
+import { WorkspaceVolume, type WorkspaceVolumeDeps } from '../volume/workspace-volume.ts'
+import type { Leases, ResidentLease } from './leases.ts'
+import { type LiveDeps, LiveWorkspace } from './live-workspace.ts'
+
+export type OpenRequest = RpcParsed<typeof HOST_CALLS, 'openWorkspace'>
+
+export interface OpenDeps {
+  readonly volumes: WorkspaceVolumeDeps
+  readonly leases: Leases
+  /** Rejects with `isolation-unavailable` when none of this host's gives as much as is asked for. */
+  readonly runtimeFor: (spec: SandboxSpec) => Runtime
+  readonly live: LiveDeps
+  /** Told of the lease as soon as there is one. */
+  readonly onLease: (lease: ResidentLease) => void
+}
+
+/**
+ * Takes the lease, brings the files to the head, starts the sandbox. Whatever fails, nothing runs then and the lease is
+ * given back.
+ */
+export async function openLive(deps: OpenDeps, request: OpenRequest): Promise<LiveWorkspace> {
+  const runtime = deps.runtimeFor(request.spec)
+  const { workspace, org, handedOver } = request
+  const lease = handedOver
+    ? await deps.leases.adopt({ workspace, org, epoch: handedOver.epoch })
+    : await deps.leases.acquire(workspace)
+  deps.onLease(lease)
+  try {
+    return await openUnder(deps, lease, { runtime, request })
+  } catch (error) {
+    await lease.release(null).catch(() => {}) // it runs out by itself
+    throw error
+  }
+}
+
+async function openUnder(
+  deps: OpenDeps,
+  lease: ResidentLease,
+  { runtime, request }: { readonly runtime: Runtime; readonly request: OpenRequest },
+): Promise<LiveWorkspace> {
+  const { workspace, org, spec, services, rollBackTo } = request
+  await using stack = new AsyncDisposableStack()
+  const files = stack.use(await WorkspaceVolume.open(deps.volumes, { workspace, org }))
+  await bringHead(files, lease.held, rollBackTo)
+  const live = stack.use(new LiveWorkspace(deps.live, { lease, files, runtime, spec }))
+  await live.run(services)
+  stack.move()
+  return live
+}
+
+/** The files are what the next commit goes on from. */
+async function bringHead(files: WorkspaceVolume, lease: HeldLease, rollBackTo: string | null): Promise<void> {
+  const { index } = files.directory
+  const { head, forkedFrom } = await index.workspace(lease.workspace)
+  if (rollBackTo !== null) {
+    const old = await generationOf(files, rollBackTo)
+    return await continueFrom(files, lease, { generation: old, cause: 'rollback' })
+  }
+  if (head !== null) return void (await files.bring(await index.generation(head)))
+  if (forkedFrom === null) return void (await files.bring(null))
+  await continueFrom(files, lease, { generation: await index.generation(forkedFrom), cause: 'fork' })
+}
+
+/** A generation of this workspace. Rejects with `not-found`. */
+export async function generationOf({ directory }: WorkspaceVolume, id: string): Promise<GenerationRow> {
+  const row = await directory.index.generation(id)
+  if (row.workspace === directory.config.workspace) return row
+  throw new Failure('not-found', `no generation ${id} in this workspace`, { generation: id })
+}
+
+async function continueFrom(
+  files: WorkspaceVolume,
+  lease: HeldLease,
+  from: { readonly generation: GenerationRow; readonly cause: GenerationCause },
+): Promise<void> {
+  const { id, sequence } = from.generation
+  await files.bring(from.generation)
+  const request = { cause: from.cause, message: `of generation ${sequence}` }
+  const row = await files.directory.commitRoot(lease, id, request)
+  await files.alias(id, row.id)
+}
