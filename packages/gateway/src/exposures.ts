@@ -4,9 +4,9 @@ import type { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
 import type { RpcResponse } from '@holdfast/protocol/rpc-table'
 import type { RpcClient } from '@holdfast/rpc/rpc-client'
 import type { GatewayLimits } from './limits.ts'
+import type { Place } from './upstream.ts'
 
 export type Exposure = RpcResponse<typeof CONTROL_CALLS, 'resolveExposure'>
-export type RunningExposure = Exposure & { readonly hostAddress: string }
 
 export interface ExposuresDeps {
   readonly control: Pick<RpcClient<typeof CONTROL_CALLS>, 'call'>
@@ -29,10 +29,11 @@ const CALL_MS_MAX = 30_000
 const WAKE_PAUSE_MS = 250
 
 /** What control says of ports: kept for `resolvedMs`, and asked once for all who want it at a time. */
-export class Exposures {
+export class Exposures implements Disposable {
   readonly #deps: ExposuresDeps
   readonly #entries = new Map<string, Entry>()
-  readonly #waking = new Map<string, Promise<RunningExposure>>()
+  readonly #closed = new AbortController()
+  readonly #waking = new Map<string, Promise<Place>>()
 
   constructor(deps: ExposuresDeps) {
     this.#deps = deps
@@ -52,11 +53,11 @@ export class Exposures {
     return answer
   }
 
-  /** Resumes what is stopped. Rejects with control's last word if it does not run within `wakeMs`. */
-  wake(name: PortName): Promise<RunningExposure> {
+  /** Where it runs; what is stopped is resumed. Rejects with control's last word if it does not run within `wakeMs`. */
+  place(name: PortName): Promise<Place> {
     const key = keyOf(name)
     const underWay = this.#waking.get(key)
-    if (underWay) return underWay
+    if (underWay !== undefined) return underWay
     const woken = this.#wake(name).finally(() => this.#waking.delete(key))
     this.#waking.set(key, woken)
     return woken
@@ -67,29 +68,42 @@ export class Exposures {
     this.#entries.delete(keyOf(name))
   }
 
-  async #wake(name: PortName): Promise<RunningExposure> {
+  /** Aborted once nobody is waited for any more. */
+  get closing(): AbortSignal {
+    return this.#closed.signal
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed.abort()
+  }
+
+  async #wake(name: PortName): Promise<Place> {
     const { clock, limits } = this.#deps
     const until = clock.monotonicMs() + limits.wakeMs
     let last: unknown = new Failure('sandbox-gone', 'the workspace does not run')
     for (let leftMs = limits.wakeMs; leftMs > 0; leftMs = until - clock.monotonicMs()) {
       try {
-        const exposure = await this.#ask(name, true, Math.min(CALL_MS_MAX, leftMs))
+        const exposure = await this.#ask(name, true, Math.ceil(Math.min(CALL_MS_MAX, leftMs)))
         if (exposure.hostAddress !== null) {
           this.#keep(keyOf(name), Promise.resolve(exposure))
-          return { ...exposure, hostAddress: exposure.hostAddress }
+          return { ...exposure, port: name.port, hostAddress: exposure.hostAddress }
         }
       } catch (error) {
         if (!isFailure(error) || !error.retryable) throw error
         last = error
       }
-      await clock.sleep(WAKE_PAUSE_MS)
+      await clock.sleep(WAKE_PAUSE_MS, this.closing)
     }
     throw last
   }
 
   async #ask({ workspace, port }: PortName, resume: boolean, timeoutMs: number): Promise<Exposure> {
     try {
-      return await this.#deps.control.call('resolveExposure', { workspace, port, resume }, { timeoutMs })
+      return await this.#deps.control.call(
+        'resolveExposure',
+        { workspace, port, resume },
+        { timeoutMs, signal: this.closing },
+      )
     } catch (error) {
       if (isFailure(error) && (error.retryable || isFailure(error, 'not-found', 'invalid-state'))) throw error
       throw new Failure('internal', 'control refused to resolve a port', {}, error)

@@ -2,6 +2,7 @@ import { type ClientRequest, type IncomingMessage, type RequestOptions, ServerRe
 import { type Duplex, pipeline } from 'node:stream'
 import { Failure, isFailure } from '@holdfast/base/failure'
 import { type Forwarding, requestHeaders, responseHeaders } from './headers.ts'
+import { joinSockets } from './join-sockets.ts'
 import type { GatewayLimits } from './limits.ts'
 
 export interface ForwardDeps {
@@ -53,8 +54,7 @@ export async function forwardUpgrade(
   socket.write(statusAndHeaders(answer.response, headers))
   if (answer.head.length > 0) socket.write(answer.head)
   if (head.length > 0) answer.socket.write(head)
-  pipeline(socket, answer.socket, () => {})
-  pipeline(answer.socket, socket, () => {})
+  joinSockets(socket, answer.socket)
 }
 
 /** A kept connection may have been closed by the app just when it was taken: what is safe to repeat is repeated. */

@@ -1,22 +1,15 @@
-import {
-  type ClientRequest,
-  createServer,
-  type IncomingMessage,
-  type RequestOptions,
-  type Server,
-  type ServerResponse,
-} from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@holdfast/base/clock'
 import { ExposureLinks } from '@holdfast/base/exposure-link'
 import { Failure, isFailure } from '@holdfast/base/failure'
-import type { FailureCode } from '@holdfast/protocol/failures'
 import { type Admission, admit, mintVisit } from './admission.ts'
 import { type Exposure, Exposures, type ExposuresDeps } from './exposures.ts'
 import { type ForwardDeps, forwardRequest, forwardUpgrade, responseOn } from './forward.ts'
 import { checkFraming, type Forwarding } from './headers.ts'
 import { GATEWAY_LIMITS, type GatewayLimits } from './limits.ts'
+import { type ReachDeps, reach } from './reach.ts'
 import { refuse } from './refusal.ts'
 import { type Route, routeOf } from './route.ts'
 import { type HostClients, Upstreams } from './upstream.ts'
@@ -52,19 +45,6 @@ interface Visit {
   readonly forwarding: Forwarding
 }
 
-interface Wanted {
-  readonly exposure: Visit['exposure']
-  readonly name: { readonly workspace: string; readonly port: number }
-}
-
-/** A host says so when the workspace is not there any more, or not under this epoch. */
-const MOVED: ReadonlySet<FailureCode> = new Set([
-  'lease-lost',
-  'host-unreachable',
-  'sandbox-gone',
-  'not-found',
-])
-
 const UNPARSED: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
@@ -77,15 +57,24 @@ export class Gateway implements AsyncDisposable {
   readonly #server: Server
   readonly #exposures: Exposures
   readonly #upstreams: Upstreams
+  readonly #reachDeps: ReachDeps
   readonly #links: ExposureLinks
   readonly #open = new Map<string, number>()
   readonly #sockets = new Set<Duplex>()
+  /** Where a request began and ended was not clear: what comes next on these is read by nobody. */
+  readonly #distrusted = new WeakSet<Duplex>()
 
   constructor(options: GatewayOptions) {
     this.#options = options
     this.#limits = { ...GATEWAY_LIMITS, ...options.limits }
     this.#exposures = new Exposures({ ...options, limits: this.#limits })
     this.#upstreams = new Upstreams(options.hosts)
+    this.#reachDeps = {
+      exposures: this.#exposures,
+      upstreams: this.#upstreams,
+      clock: options.clock,
+      limits: this.#limits,
+    }
     this.#links = new ExposureLinks(options.linkKey)
     this.#server = createServer({
       maxHeaderSize: this.#limits.headerBytesMax,
@@ -120,11 +109,14 @@ export class Gateway implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     for (const socket of this.#sockets) socket.destroy()
+    this.#exposures[Symbol.dispose]()
     this.#upstreams[Symbol.dispose]()
     await closed
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // Node hands out the requests behind one another before the first is answered.
+    if (this.#distrusted.has(request.socket)) return
     try {
       const visit = await this.#admit(request, false)
       if (visit.admission.through === 'link' && isNavigation(request.headers))
@@ -151,7 +143,9 @@ export class Gateway implements AsyncDisposable {
 
   /** Rejects whatever may not be forwarded. Nobody is woken before this has resolved. */
   async #admit(request: IncomingMessage, isUpgrade: boolean): Promise<Visit> {
+    this.#distrusted.add(request.socket)
     checkFraming(request, isUpgrade)
+    this.#distrusted.delete(request.socket)
     const { headers, method = 'GET', url = '/' } = request
     if (url.length > this.#limits.requestLineBytesMax)
       throw new Failure('too-large', 'the request line is too long')
@@ -179,7 +173,7 @@ export class Gateway implements AsyncDisposable {
     const maxAgeSeconds = Math.floor((admission.expiresAt - clock.wallMs()) / 1000)
     response.writeHead(request.method === 'GET' ? 302 : 303, {
       // Only a path: `//elsewhere` would be another host.
-      location: forwarding.route.target.replace(/^\/+/, '/'),
+      location: forwarding.route.target.replace(/^[\\/]+/, '/'),
       'set-cookie': visitCookie(token, scheme, maxAgeSeconds),
       'referrer-policy': 'no-referrer',
       'cache-control': 'no-store',
@@ -203,28 +197,8 @@ export class Gateway implements AsyncDisposable {
 
   #forwardDeps({ exposure, forwarding }: Visit): ForwardDeps {
     const { workspace, port } = forwarding.route
-    return {
-      limits: this.#limits,
-      begin: (options) => this.#begin({ exposure, name: { workspace, port } }, options),
-    }
-  }
-
-  /** What was said of a port may be a second old, and the workspace elsewhere by now: a refusal is worth one question. */
-  async #begin({ exposure, name }: Wanted, options: RequestOptions): Promise<ClientRequest> {
-    const { hostAddress } = exposure
-    if (hostAddress !== null) {
-      try {
-        return await this.#upstreams.begin({ ...exposure, hostAddress }, options)
-      } catch (error) {
-        if (!isFailure(error) || !MOVED.has(error.code)) throw unreached(error)
-        this.#exposures.drop(name)
-      }
-    }
-    const running = await this.#exposures.wake(name)
-    return await this.#upstreams.begin({ ...running, port: name.port }, options).catch((error) => {
-      this.#exposures.drop(name)
-      throw unreached(error)
-    })
+    const wanted = { exposure, name: { workspace, port } }
+    return { limits: this.#limits, begin: (options) => reach(this.#reachDeps, wanted, options) }
   }
 
   #noteDefect(error: unknown): void {
@@ -237,14 +211,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const gateway = new Gateway(options)
   await gateway.listen()
   return gateway
-}
-
-/** Failures of a connection, as the visitor may hear of them. */
-function unreached(error: unknown): unknown {
-  if (!isFailure(error)) return new Failure('port-unreachable', 'the app cannot be connected to', {}, error)
-  return error.retryable || error.kind !== 'refused'
-    ? error
-    : new Failure('internal', error.message, {}, error)
 }
 
 /** What Node could not read as a request, too long or too slow ones included. */

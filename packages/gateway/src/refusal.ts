@@ -63,7 +63,10 @@ export function refuse(request: IncomingMessage, response: ServerResponse, error
     return
   }
   const { status, headers, body } = refusalOf(error, acceptsHtml(request.headers))
-  response.writeHead(status, { ...headers, ...(request.complete ? {} : { connection: 'close' }) })
+  response.writeHead(status, {
+    ...headers,
+    ...(request.complete && status !== 400 ? {} : { connection: 'close' }),
+  })
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 

@@ -1,8 +1,6 @@
 import { Agent, type ClientRequest, request as httpRequest, type RequestOptions } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { HOST_STREAMS, PORT_PROTOCOL } from '@holdfast/protocol/host-streams'
-import type { Epoch } from '@holdfast/protocol/identifiers'
-import type { z } from 'zod'
 
 /** The calls of `RpcClient` by which a port is reached. */
 export interface PortOpener {
@@ -15,7 +13,7 @@ export type HostClients = (address: string) => PortOpener
 export interface Place {
   readonly workspace: string
   readonly port: number
-  readonly epoch: z.infer<typeof Epoch>
+  readonly epoch: number
   readonly hostAddress: string
 }
 
