@@ -36,6 +36,8 @@ export interface BrowseBounds {
   readonly cellBytesMax: number
   /** Databases of one difference whose rows are counted. */
   readonly comparedMax: number
+  /** After so long, no further database of a difference is counted. */
+  readonly comparedMsMax: number
   /** Of a file that is imported. */
   readonly bundleBytesMax: number
 }
@@ -47,5 +49,6 @@ export const BROWSE_BOUNDS: BrowseBounds = {
   answerBytesMax: 4 << 20,
   cellBytesMax: 64 << 10,
   comparedMax: 20,
+  comparedMsMax: 10_000,
   bundleBytesMax: 64 * 2 ** 30,
 }

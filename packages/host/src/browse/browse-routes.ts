@@ -21,7 +21,7 @@ export function browseRoutes(deps: BrowseDeps): BrowseRoutes {
   const shelf = new GenerationShelf(deps)
   const databases = new GenerationDatabases(deps, bounds)
   const bundles = new Bundles(deps, shelf, bounds.bundleBytesMax)
-  const parts = { shelf, databases, comparedMax: bounds.comparedMax }
+  const parts = { shelf, databases, clock: deps.clock, bounds }
   return {
     calls: {
       listGenerationFiles: (request) => listGenerationFiles(shelf, request),

@@ -1,3 +1,4 @@
+import type { Clock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
 import { type ByteString, toText } from '@holdfast/generations/format/byte-string'
 import { chunkIdFromHex } from '@holdfast/generations/format/chunk-id'
@@ -9,13 +10,19 @@ import { diffTrees, type PathChange } from '@holdfast/generations/read/tree-diff
 import { walkTree } from '@holdfast/generations/read/walk-tree'
 import type { BROWSE_CALLS, DatabaseChange, EntryChange } from '@holdfast/protocol/browse-calls'
 import type { RpcParsed, RpcResponse } from '@holdfast/protocol/rpc-table'
+import type { BrowseBounds } from './browse-deps.ts'
 import type { OpenGeneration } from './open-generation.ts'
 import { type QueryDeps, resultOf } from './query-generation.ts'
 
 type DiffRequest = RpcParsed<typeof BROWSE_CALLS, 'diffGenerations'>
 
+interface DiffDeps extends QueryDeps {
+  readonly clock: Clock
+  readonly bounds: Pick<BrowseBounds, 'comparedMax' | 'comparedMsMax'>
+}
+
 export async function diffGenerations(
-  deps: QueryDeps & { readonly comparedMax: number },
+  deps: DiffDeps,
   request: DiffRequest,
   signal?: AbortSignal,
 ): Promise<RpcResponse<typeof BROWSE_CALLS, 'diffGenerations'>> {
@@ -28,11 +35,15 @@ export async function diffGenerations(
     if (!isWhole) break
     changes.push(change)
   }
+  const { comparedMax, comparedMsMax } = deps.bounds
+  const endsAt = deps.clock.monotonicMs() + comparedMsMax
   const databases: DatabaseChange[] = []
   for (const change of changes.filter(isOfRows)) {
-    if (databases.length < deps.comparedMax)
-      databases.push(await compareDatabase(deps, { change, from, to }, signal))
-    else databases.push(notCounted(change, `only ${deps.comparedMax} databases are counted at once`))
+    if (databases.length >= comparedMax)
+      databases.push(notCounted(change, `only ${comparedMax} databases are counted at once`))
+    else if (deps.clock.monotonicMs() >= endsAt)
+      databases.push(notCounted(change, 'the databases before it took all the time'))
+    else databases.push(await compareDatabase(deps, { change, from, to }, signal))
   }
   return { entries: changes.map(describeChange), databases, isWhole }
 }

@@ -4,6 +4,7 @@ import { Failure } from '@holdfast/base/failure'
 import {
   type ByteString,
   fromText,
+  joinPath,
   parentPath,
   toFsPath,
   toText,
@@ -88,7 +89,7 @@ export class GenerationDatabases {
     return await this.#cache.hold({ key: keyOf('settled', database), bytes }, async (directory) => {
       await this.#write(directory, database)
       if (journal?.kind === 'file') await this.#settleWith(journal, directory, database)
-      if (this.#deps.isRoot) handOver(directory)
+      if (this.#deps.isRoot) handOver(fromText(directory))
     })
   }
 
@@ -113,7 +114,7 @@ export class GenerationDatabases {
 
   async #settleThere(directory: string): Promise<void> {
     const { isRoot } = this.#deps
-    if (isRoot) handOver(directory)
+    if (isRoot) handOver(fromText(directory))
     const path = seenAt({ isRoot, directory }, NAME)
     await this.#settle({ directory, path })
   }
@@ -136,7 +137,7 @@ export class GenerationDatabases {
         told,
       )
     const tree = join(directory, 'tree')
-    const at = (inner: ByteString) => toFsPath(join(tree, inner))
+    const at = (inner: ByteString) => toFsPath(joinPath(fromText(tree), inner))
     mkdirSync(at(parentPath(path)), { recursive: true })
     renameSync(join(directory, NAME), at(path))
     renameSync(join(directory, `${NAME}-journal`), at(`${path}-journal`))
@@ -146,7 +147,7 @@ export class GenerationDatabases {
       mkdirSync(at(parentPath(inner)), { recursive: true })
       await writeContent(generation.chunks, ending.content, at(inner))
     }
-    handOver(tree)
+    handOver(fromText(tree))
     using _point = mountPoint(mountPath)
     await this.#settle({ directory: tree, path: `${mountPath}/${path}`, mountPath })
     renameSync(at(path), join(directory, NAME))
@@ -171,11 +172,13 @@ function keyOf(form: 'as-found' | 'settled', { generation, path }: StoredDatabas
 }
 
 /** Gives a directory and what is in it to whoever opens databases, and to nobody else but root. */
-function handOver(directory: string): void {
-  chownSync(directory, READER_ID, READER_ID)
-  chmodSync(directory, 0o700)
-  for (const name of readdirSync(directory, { recursive: true, encoding: 'buffer' })) {
-    const path = Buffer.concat([Buffer.from(`${directory}/`), name])
-    chownSync(path, READER_ID, READER_ID)
+function handOver(directory: ByteString): void {
+  const path = toFsPath(directory)
+  chownSync(path, READER_ID, READER_ID)
+  chmodSync(path, 0o700)
+  for (const entry of readdirSync(path, { withFileTypes: true, encoding: 'latin1' })) {
+    const inner = joinPath(directory, entry.name)
+    if (entry.isDirectory()) handOver(inner)
+    else chownSync(toFsPath(inner), READER_ID, READER_ID)
   }
 }
