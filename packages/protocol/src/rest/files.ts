@@ -28,7 +28,10 @@ export const FoundLines = z.strictObject({
   items: z.array(z.strictObject({ path: z.string(), line: z.int(), text: z.string() })),
   is_whole: z.boolean(),
 })
-/** Of `GET …/files/watch`: an SSE stream of events named `file`, each a FileEvent. */
+/**
+ * Of `GET …/files/watch`: an SSE stream of events named `file`, each a FileEvent. Only a request that accepts
+ * text/event-stream is one: any other reads the file `watch`.
+ */
 export const WatchQuery = z.strictObject({ path: z.string().min(1).max(4096).default('.') })
 /** Of `PUT …/files/{path}`, whose body is the bytes of the file; parents are made. Answers the File. */
 export const WriteFileQuery = z.strictObject({ mode: z.coerce.number().int().min(0).max(0o777).optional() })

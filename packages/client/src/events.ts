@@ -1,0 +1,27 @@
+import type { Event } from '@holdfast/protocol/rest/platform'
+import { type Api, type CallOptions, pathOf, type Shown } from './api.ts'
+import { followEvents } from './event-stream.ts'
+
+export type ActivityEvent = Shown<{ readonly _zod: { readonly output: Event } }>
+
+/** `lagged`, `reset`: events between the last one and the next are missing; look at the state itself. */
+export type FollowedEvent =
+  | { readonly kind: 'event'; readonly event: ActivityEvent }
+  | { readonly kind: 'lagged' | 'reset' }
+
+export interface EventsOptions extends CallOptions {
+  /** `workspace:<id>`, `type:<event type>`; none: all that the key may see. */
+  readonly topics?: readonly string[]
+  /** Begins behind this event; absent: from now on. */
+  readonly after?: number | undefined
+}
+
+/** Events as they happen, across lost connections. */
+export async function* eventsOfTopics(api: Api, options: EventsOptions): AsyncGenerator<FollowedEvent, void> {
+  const { topics, after, signal } = options
+  const call = { path: pathOf('events'), query: { topic: topics, after }, signal }
+  for await (const { name, document } of followEvents(api, call, () => false)) {
+    if (name === 'lagged' || name === 'reset') yield { kind: name }
+    else yield { kind: 'event', event: document as ActivityEvent }
+  }
+}

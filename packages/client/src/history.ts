@@ -1,0 +1,130 @@
+import type {
+  CreateCheckpoint,
+  Diff,
+  Durable,
+  GenerationEntries,
+  SqliteAnswer,
+  Generation as WireGeneration,
+} from '@holdfast/protocol/rest/generation'
+import { type Api, type Asked, type CallOptions, pathOf, type Shown } from './api.ts'
+import { pageItems } from './page-items.ts'
+
+export type Generation = Shown<{ readonly _zod: { readonly output: WireGeneration } }>
+/** A generation that was asked for, and how long the workspace stood still for it. */
+export type DurableGeneration = Shown<typeof Durable>
+
+interface GenerationPage {
+  readonly items: readonly Generation[]
+  readonly nextCursor: string | null
+}
+
+/**
+ * The committed states of a workspace. A generation is named by its id, the beginning of one, its number, or `head`.
+ */
+export class Generations {
+  readonly #api: Api
+  readonly #base: readonly string[]
+
+  constructor(api: Api, workspace: string) {
+    this.#api = api
+    this.#base = ['workspaces', workspace, 'generations']
+  }
+
+  /** Newest first. */
+  list(options: CallOptions & { readonly pageItems?: number } = {}): AsyncGenerator<Generation, void> {
+    const { pageItems: limit, signal } = options
+    return pageItems(
+      async (cursor) =>
+        await this.#api.json<GenerationPage>({
+          method: 'GET',
+          path: pathOf(...this.#base),
+          query: { cursor, limit },
+          signal,
+        }),
+    )
+  }
+
+  async get(generation: string, options: CallOptions = {}): Promise<Generation> {
+    return await this.#api.json({ method: 'GET', path: pathOf(...this.#base, generation), ...options })
+  }
+
+  /** What changed since `from`, or since its parent. */
+  async diff(
+    generation: string,
+    options: CallOptions & { readonly from?: string | undefined } = {},
+  ): Promise<Shown<typeof Diff>> {
+    const { from, signal } = options
+    const path = pathOf(...this.#base, generation, 'diff')
+    return await this.#api.json({ method: 'GET', path, query: { from }, signal })
+  }
+
+  /** The names in a directory as it was. */
+  async entries(generation: string, path: string, options: CallOptions = {}) {
+    return await this.#api.json<Shown<typeof GenerationEntries>>({
+      method: 'GET',
+      path: pathOf(...this.#base, generation, 'files'),
+      query: { path },
+      ...options,
+    })
+  }
+
+  /** The bytes of a file as it was. */
+  async download(
+    generation: string,
+    path: string,
+    options: CallOptions = {},
+  ): Promise<ReadableStream<Uint8Array>> {
+    const { body } = await this.#api.open({
+      method: 'GET',
+      path: pathOf(...this.#base, generation, 'files'),
+      query: { path },
+      headers: { accept: 'application/octet-stream' },
+      ...options,
+    })
+    return body ?? ReadableStream.from([])
+  }
+
+  /** The tables of a SQLite database as it was, or the answer to read-only SQL. */
+  async sqlite(
+    generation: string,
+    query: { readonly path: string; readonly sql?: string },
+    options: CallOptions = {},
+  ): Promise<Shown<typeof SqliteAnswer>> {
+    const path = pathOf(...this.#base, generation, 'sqlite')
+    return await this.#api.json({ method: 'GET', path, query: { ...query }, ...options })
+  }
+}
+
+/** Generations that were named and that retention keeps. */
+export class Checkpoints {
+  readonly #api: Api
+  readonly #path: string
+
+  constructor(api: Api, workspace: string) {
+    this.#api = api
+    this.#path = pathOf('workspaces', workspace, 'checkpoints')
+  }
+
+  /** Resolves when the checkpoint is durable; with `until: 'local'` when the host has it. */
+  async create(
+    message = '',
+    options: CallOptions & { readonly until?: 'local' | 'durable' | undefined } = {},
+  ): Promise<DurableGeneration> {
+    const { until, signal } = options
+    const body: Asked<typeof CreateCheckpoint> = { message, until }
+    return await this.#api.json({ method: 'POST', path: this.#path, body, signal })
+  }
+
+  /** Newest first. */
+  list(options: CallOptions = {}): AsyncGenerator<Generation, void> {
+    return pageItems(
+      async (cursor) =>
+        await this.#api.json<GenerationPage>({
+          method: 'GET',
+          path: this.#path,
+          query: { cursor },
+          ...options,
+        }),
+    )
+  }
+}
