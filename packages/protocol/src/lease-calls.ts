@@ -23,7 +23,7 @@ export const LeaseState = z.strictObject({
   epoch: Epoch,
   /** Null: nobody. */
   host: HostId.nullable(),
-  /** Until it runs out; at most 0 once it has. */
+  /** Until it runs out; at most 0 once it has, and then `host` is who held it last. */
   remainingMs: z.number(),
   head: z.string().nullable(),
 })
@@ -35,8 +35,9 @@ export type LeaseState = z.infer<typeof LeaseState>
  */
 export const LEASE_CALLS = {
   /**
-   * Takes the next epoch. Refused with `lease-held` (details: host, epoch, remainingMs) while another host's lease runs; the holder
-   * itself gets a new epoch. Asking again with the same `nonce` gives the same lease again while it runs.
+   * Takes the next epoch. Refused with `lease-held` (details: host, epoch, remainingMs) while another host's lease
+   * runs; the holder itself gets a new epoch. Asking again with the same `nonce` gives the same lease again while it
+   * runs, and lets it run for `ttlMs` from then.
    */
   acquireLease: {
     request: z.strictObject({
@@ -47,7 +48,10 @@ export const LEASE_CALLS = {
     }),
     response: Lease,
   },
-  /** Renews what still is the caller's; the others are named in `lost`. One transaction for all. */
+  /**
+   * Renews what still is the caller's; the others are named in `lost`, and so is a lease that has run out, though
+   * nobody took it. One transaction for all.
+   */
   renewLeases: {
     request: z.strictObject({
       host: HostId,
@@ -57,8 +61,9 @@ export const LEASE_CALLS = {
     response: z.strictObject({ lost: z.array(WorkspaceId) }),
   },
   /**
-   * Ends a lease. With a successor, one transaction makes that host the holder under the next epoch. Refused with
-   * `lease-lost` when the epoch is not the caller's any more; releasing again is no error.
+   * Ends a lease: nothing is committed under its epoch from then on. With a successor, one transaction makes that
+   * host the holder under the next epoch; it renews before it relies on it, since nobody counts on two clocks. Refused
+   * with `lease-lost` when the epoch is not the caller's any more; releasing again is no error.
    */
   releaseLease: {
     request: z.strictObject({
