@@ -25,6 +25,7 @@ export type ReportedEvent = z.infer<typeof ReportedEvent>
 
 /** Who may see what is served at a port. */
 export const ExposureAccess = z.enum(['private', 'org', 'public'])
+export type ExposureAccess = z.infer<typeof ExposureAccess>
 
 /** What control answers to hosts and gateways. */
 export const CONTROL_CALLS = {
@@ -67,7 +68,11 @@ export const CONTROL_CALLS = {
     }),
     response: z.strictObject({}),
   },
-  /** Where a request for a served port goes. `not-found` for a port that is not exposed; a stopped workspace is resumed. */
+  /**
+   * Where a request for a served port goes. `not-found` for a port that is not exposed, and for a workspace that does
+   * not exist. With `resume` a stopped workspace is resumed first; without, the answer says only that it does not run,
+   * so that who may not see the port does not wake it.
+   */
   resolveExposure: {
     request: z.strictObject({
       /** An id or a name. */
@@ -79,7 +84,8 @@ export const CONTROL_CALLS = {
       workspace: WorkspaceId,
       org: z.string(),
       epoch: Epoch,
-      hostAddress: z.string(),
+      /** Null: it does not run now, and `resume` was not asked for. */
+      hostAddress: z.string().nullable(),
       access: ExposureAccess,
     }),
   },

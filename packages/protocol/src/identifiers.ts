@@ -21,10 +21,16 @@ export const GenerationId = z
   .string()
   .regex(/^[0-9a-f]{64}$/, '64 hex digits')
   .brand<'GenerationId'>()
-/** Unique in its org among workspaces that are not removed; usable in place of an id, so it must not look like one. */
+/**
+ * Unique in its org among workspaces that are not removed; usable in place of an id, so it must not look like one, nor
+ * like one in a host name, where `ws-…` stands for `ws_…`.
+ */
 export const WorkspaceName = z
   .string()
-  .regex(/^(?!ws_)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'at most 63 of a-z, 0-9 and -, not at an end')
+  .regex(
+    /^(?!ws[_-][0-9a-hjkmnp-tv-z]{26}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
+    'at most 63 of a-z, 0-9 and -, not at an end',
+  )
 export const Port = z.int().min(1).max(65_535)
 export const Epoch = z.int().min(0)
 

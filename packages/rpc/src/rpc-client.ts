@@ -1,12 +1,15 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Duplex, Readable } from 'node:stream'
 import { Failure } from '@holdfast/base/failure'
 import type { FailureCode } from '@holdfast/protocol/failures'
 import type { RpcRequest, RpcResponse, RpcTable } from '@holdfast/protocol/rpc-table'
 import { WireFailure } from '@holdfast/protocol/wire-failure'
 import { type Dispatcher, Pool } from 'undici'
-import { parseAddress } from './address.ts'
+import { type Address, parseAddress } from './address.ts'
 
 const CALL_MS_DEFAULT = 30_000
+/** A role that is there answers an upgrade as soon as it has connected on. */
+const UPGRADE_MS_MAX = 10_000
 const CONNECTIONS_MAX = 64
 
 export interface RpcClientOptions {
@@ -35,12 +38,14 @@ export interface StreamRequest {
 export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
   readonly #table: Table
   readonly #options: RpcClientOptions
+  readonly #address: Address
   readonly #pool: Pool
 
   constructor(table: Table, options: RpcClientOptions) {
     this.#table = table
     this.#options = options
     const address = parseAddress(options.address)
+    this.#address = address
     const isUnix = address.kind === 'unix'
     this.#pool = new Pool(isUnix ? 'http://localhost' : options.address, {
       connections: CONNECTIONS_MAX,
@@ -92,22 +97,44 @@ export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
     throw failureFrom(JSON.parse(await response.body.text()), this.#options.unreachable)
   }
 
-  /** Opens raw bytes in both directions, by HTTP's Upgrade. */
+  /** Opens raw bytes in both directions, by HTTP's Upgrade. A refusal arrives as the failure that it is. */
   async upgrade(path: string, query: StreamRequest['query'], protocol: string): Promise<Duplex> {
     try {
-      const { socket } = await this.#pool.upgrade({
-        path: withQuery(path, query),
-        protocol,
-        headers: this.#headers(),
-      })
-      return socket
+      return await this.#upgraded(withQuery(path, query), protocol)
     } catch (error) {
-      throw this.#unanswered(error, path)
+      throw error instanceof Failure ? error : this.#unanswered(error, path)
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool.destroy()
+  }
+
+  /** By Node's own client: undici's keeps no body of an answer that is no upgrade. */
+  #upgraded(path: string, protocol: string): Promise<Duplex> {
+    const address = this.#address
+    const request = httpRequest({
+      ...(address.kind === 'unix'
+        ? { socketPath: address.path }
+        : { host: address.host, port: address.port }),
+      path,
+      agent: false,
+      timeout: UPGRADE_MS_MAX,
+      headers: { ...this.#headers(), connection: 'upgrade', upgrade: protocol },
+    })
+    return new Promise((resolve, reject) => {
+      request.on('error', reject)
+      request.on('timeout', () => request.destroy(new DOMException('no answer', 'TimeoutError')))
+      request.on('upgrade', (_response, socket, head) => {
+        socket.setTimeout(0)
+        if (head.length > 0) socket.unshift(head)
+        resolve(socket)
+      })
+      request.on('response', (response) => {
+        refusalOf(response, this.#options.unreachable).then(reject, reject)
+      })
+      request.end()
+    })
   }
 
   #headers(): Record<string, string> {
@@ -138,6 +165,12 @@ function withQuery(path: string, query: StreamRequest['query']): string {
   const params = new URLSearchParams()
   for (const [name, value] of Object.entries(query)) params.set(name, String(value))
   return `${path}?${params}`
+}
+
+async function refusalOf(response: IncomingMessage, otherwise: FailureCode): Promise<Failure> {
+  let text = ''
+  for await (const part of response.setEncoding('utf8')) text += part
+  return failureFrom(JSON.parse(text), otherwise)
 }
 
 function failureFrom(document: unknown, otherwise: FailureCode): Failure {

@@ -44,6 +44,9 @@ async function withServer(
         socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: raw\r\n\r\n')
         socket.pipe(socket)
       },
+      '/streams/fenced': async () => {
+        throw new Failure('lease-lost', 'another epoch', { epoch: 7 })
+      },
     },
   })
   await using client = new RpcClient(TABLE, {
@@ -82,6 +85,12 @@ for (const kind of ['unix', 'tcp'] as const) {
         const [heard] = await socket.take(1).toArray()
         assert.equal(String(heard), 'ping')
         socket.destroy()
+        await assert.rejects(client.upgrade('/streams/fenced', {}, 'raw'), (error) => {
+          assert.ok(isFailure(error, 'lease-lost'))
+          assert.deepEqual(error.details, { epoch: 7 })
+          return true
+        })
+        await assert.rejects(client.upgrade('/streams/none', {}, 'raw'), { code: 'not-found' })
       })
     } finally {
       rmSync(directory, { recursive: true })
@@ -112,6 +121,7 @@ test('nobody there is told as the code that the caller named', async () => {
     unreachable: 'host-unreachable',
   })
   await assert.rejects(client.call('double', { n: 1 }), { code: 'host-unreachable' })
+  await assert.rejects(client.upgrade('/streams/raw', {}, 'raw'), { code: 'host-unreachable' })
 })
 
 test('addresses that are none of ours are refused', () => {
