@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto'
+import type { OrgId, WorkspaceId } from '@holdfast/protocol/identifiers'
+import type { AuditHead } from '../../domain/audit-chain.ts'
+import {
+  AUDIT_HASH_FIRST,
+  type AuditRow,
+  auditHash,
+  type EventRecord,
+  type EventSource,
+  type NewEvent,
+} from '../../domain/event.ts'
+import type { EventQuery, EventReads } from '../../ports/store.ts'
+import type { Database, Tables } from '../tables.ts'
+
+export function sha256Hex(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+export class EventRows implements EventReads {
+  readonly #database: Database
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  async list(query: EventQuery): Promise<readonly EventRecord[]> {
+    const { org, workspace, category, types, afterId, beforeId, limit } = query
+    let found = this.#database.selectFrom('control_events').selectAll().where('org_id', '=', org)
+    if (workspace !== undefined) found = found.where('workspace_id', '=', workspace)
+    if (category !== undefined) found = found.where('category', '=', category)
+    if (types !== undefined) found = found.where('type', 'in', types)
+    if (afterId !== undefined) found = found.where('id', '>', afterId)
+    if (beforeId !== undefined) found = found.where('id', '<', beforeId)
+    const rows = await found
+      .orderBy('id', afterId === undefined ? 'desc' : 'asc')
+      .limit(limit)
+      .execute()
+    return rows.map(eventOf)
+  }
+
+  async lastId(): Promise<number> {
+    const row = await this.#database
+      .selectFrom('control_sequencer')
+      .select('value')
+      .where('name', '=', 'events')
+      .executeTakeFirst()
+    return row?.value ?? 0
+  }
+
+  async auditRows(org: string, afterId: number, limit: number): Promise<readonly AuditRow[]> {
+    const rows = await this.#database
+      .selectFrom('control_events')
+      .selectAll()
+      .where('org_id', '=', org)
+      .where('category', '=', 'audit')
+      .where('id', '>', afterId)
+      .orderBy('id')
+      .limit(limit)
+      .execute()
+    return rows.map((row) => ({
+      ...eventOf(row),
+      previousHash: row.previous_hash ?? '',
+      hash: row.hash ?? '',
+    }))
+  }
+
+  async auditHead(org: string): Promise<AuditHead> {
+    const row = await this.#database
+      .selectFrom('control_audit_heads')
+      .select(['rows', 'hash'])
+      .where('org_id', '=', org)
+      .executeTakeFirst()
+    return row ?? { rows: 0, hash: AUDIT_HASH_FIRST }
+  }
+
+  /**
+   * Numbers and writes events, the last thing of a transaction: whoever takes the sequencer's row keeps it until the
+   * commit, so that numbers become visible in their order.
+   */
+  async append(events: readonly NewEvent[]): Promise<void> {
+    if (events.length === 0) return
+    const { value } = await this.#database
+      .updateTable('control_sequencer')
+      .set(({ eb }) => ({ value: eb('value', '+', events.length) }))
+      .where('name', '=', 'events')
+      .returning('value')
+      .executeTakeFirstOrThrow()
+    const heads = new Map<string, AuditHead>()
+    const rows: Tables['control_events'][] = []
+    for (const [index, event] of events.entries()) {
+      const record = { ...event, id: value - events.length + 1 + index }
+      rows.push({
+        ...columnsOf(record),
+        ...(event.category === 'audit' ? await this.#link(heads, record) : UNLINKED),
+      })
+    }
+    await this.#database.insertInto('control_events').values(rows).execute()
+    for (const [org, head] of heads) await this.#saveHead(org, head)
+  }
+
+  async #link(heads: Map<string, AuditHead>, event: EventRecord) {
+    const head = heads.get(event.org) ?? (await this.auditHead(event.org))
+    const hash = auditHash(event, head.hash, sha256Hex)
+    heads.set(event.org, { rows: head.rows + 1, hash })
+    return { previous_hash: head.hash, hash }
+  }
+
+  async #saveHead(org: string, { rows, hash }: AuditHead): Promise<void> {
+    await this.#database
+      .insertInto('control_audit_heads')
+      .values({ org_id: org, rows, hash })
+      .onConflict((conflict) => conflict.column('org_id').doUpdateSet({ rows, hash }))
+      .execute()
+  }
+}
+
+const UNLINKED = { previous_hash: null, hash: null }
+
+function columnsOf(event: EventRecord) {
+  const { id, org, workspace, category, type, actor, source, at, payload } = event
+  return {
+    ...{ id, org_id: org, workspace_id: workspace, category, type, actor, source },
+    at: Math.floor(at),
+    payload: JSON.stringify(payload),
+  }
+}
+
+function eventOf(row: Tables['control_events']): EventRecord {
+  return {
+    id: row.id,
+    org: row.org_id as OrgId,
+    workspace: row.workspace_id as WorkspaceId | null,
+    category: row.category as EventRecord['category'],
+    type: row.type,
+    actor: row.actor,
+    source: row.source as EventSource,
+    at: row.at,
+    payload: JSON.parse(row.payload) as EventRecord['payload'],
+  }
+}

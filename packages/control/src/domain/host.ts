@@ -1,0 +1,25 @@
+import type { HostCapacity } from '@holdfast/protocol/control-calls'
+import type { HostId } from '@holdfast/protocol/identifiers'
+import type { Isolation, RuntimeKind } from '@holdfast/protocol/sandbox-spec'
+import type { z } from 'zod'
+
+/** What control knows of a host. */
+export interface HostRecord {
+  readonly id: HostId
+  readonly name: string
+  readonly address: string
+  readonly bootId: string
+  readonly version: string
+  readonly runtimes: readonly { readonly kind: RuntimeKind; readonly isolation: Isolation }[]
+  readonly volume: 'btrfs' | 'live'
+  readonly capacity: z.infer<typeof HostCapacity>
+  readonly status: HostStatus
+  readonly lastSeenAt: number
+}
+
+export type HostStatus = 'ready' | 'draining' | 'lost'
+
+/** Whether a host is to be taken for lost: silent for longer than `silenceMs`. What it ran is decided by leases alone. */
+export function isSilent(host: HostRecord, nowMs: number, silenceMs: number): boolean {
+  return nowMs - host.lastSeenAt > silenceMs
+}

@@ -1,0 +1,26 @@
+import type { Duplex } from 'node:stream'
+import { FILE_CALLS } from '@holdfast/protocol/files'
+import { HOST_CALLS } from '@holdfast/protocol/host-calls'
+import type { RpcClient } from '@holdfast/rpc/rpc-client'
+
+/** All that a host answers. */
+export const HOST_TABLE = { ...HOST_CALLS, ...FILE_CALLS } as const
+
+export type HostLink = RpcClient<typeof HOST_TABLE>
+
+/** Connections to hosts, by address. */
+export interface HostLinks {
+  to(address: string): HostLink
+  /** Hands a WebSocket on as it is: what the caller sent to begin one goes to the host, its bytes both ways. */
+  tunnel(tunnel: Tunnel): Promise<void>
+}
+
+export interface Tunnel {
+  readonly address: string
+  readonly path: string
+  readonly query: Readonly<Record<string, string | number>>
+  /** `sec-websocket-*` of the caller. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly socket: Duplex
+  readonly head: Buffer
+}
