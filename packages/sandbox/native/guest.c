@@ -87,15 +87,15 @@ static void on_client(struct source *source, uint32_t events) {
     if ((events & (EPOLLHUP | EPOLLERR)) != 0) close_source(source);
     return;
   }
-  ssize_t n = read(source->fd, client->line + client->length, LINE_BYTES_MAX - client->length);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (n <= 0) {
-    close_source(source);
-    return;
+  while (client->call == 0 && source->fd >= 0) {
+    ssize_t n = read(source->fd, client->line + client->length, LINE_BYTES_MAX - client->length);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) return;
+    if (n > 0) client->length += (size_t)n;
+    bool is_whole = memchr(client->line, '\n', client->length) != NULL || client->length == LINE_BYTES_MAX;
+    if (n > 0 && is_whole) take_line(client);
+    if (n <= 0) close_source(source);
   }
-  client->length += (size_t)n;
-  bool is_whole = memchr(client->line, '\n', client->length) != NULL;
-  if (is_whole || client->length == LINE_BYTES_MAX) take_line(client);
 }
 
 /* While all places are taken nobody more is accepted: who connects waits in the socket's own short queue. */
