@@ -36,6 +36,7 @@ static struct client clients[CLIENTS_MAX];
 static uint32_t last_call;
 static uint64_t tokens = CALLS_AT_ONCE * 1000, filled_ms; /* in thousandths of a call */
 
+static bool may_wait; /* somebody may have connected for whom there was no place */
 static void on_listener(struct source *source, uint32_t events);
 static struct source listener = {-1, NULL, on_listener};
 
@@ -101,9 +102,11 @@ static void on_client(struct source *source, uint32_t events) {
 /* While all places are taken nobody more is accepted: who connects waits in the socket's own short queue. */
 static void on_listener(struct source *source, uint32_t events) {
   (void)events;
+  may_wait = true;
   for (size_t i = 0; i < CLIENTS_MAX; i++) {
     if (clients[i].source.fd >= 0) continue;
     int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) may_wait = false;
     if (fd < 0) return;
     clients[i] = (struct client){.source = {fd, &clients[i], on_client}, .until_ms = boot_ms() + LINE_MS};
     watch(&clients[i].source, EPOLLIN);
@@ -144,7 +147,7 @@ void guest_sweep(void) {
       }
     }
   }
-  if (listener.fd >= 0) on_listener(&listener, 0);
+  if (may_wait) on_listener(&listener, 0);
 }
 
 void guest_open(void) {
