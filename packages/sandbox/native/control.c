@@ -318,15 +318,15 @@ static bool is_welcome(int fd) {
 
 static void on_listener(struct source *source, uint32_t events) {
   (void)events;
-  int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (fd < 0) return;
-  if (!is_welcome(fd)) {
-    close(fd);
-    return;
+  for (int fd; (fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
+    if (!is_welcome(fd)) {
+      close(fd);
+      continue;
+    }
+    close_source(&candidate);
+    candidate.fd = fd;
+    watch(&candidate, EPOLLIN);
   }
-  close_source(&candidate);
-  candidate.fd = fd;
-  watch(&candidate, EPOLLIN);
 }
 
 /* The nonce is read once and removed: nothing that runs here later finds it. */

@@ -55,8 +55,11 @@ void watch(struct source *source, uint32_t events) {
   if (errno != EEXIST || epoll_ctl(loop, EPOLL_CTL_MOD, source->fd, &event) < 0) source->ready(source, EPOLLERR);
 }
 
+/* Unwatched by name: a keeper that was just forked still holds a copy, and a close alone would leave the watch to it. */
 void close_source(struct source *source) {
-  if (source->fd >= 0) close(source->fd);
+  if (source->fd < 0) return;
+  epoll_ctl(loop, EPOLL_CTL_DEL, source->fd, NULL);
+  close(source->fd);
   source->fd = -1;
 }
 
@@ -78,7 +81,7 @@ __attribute__((noreturn)) static void end_all(int status) {
   }
   for (int round = 0; round < 2000; round++) {
     pid_t ended;
-    kill_below();
+    kill_below(0);
     while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) continue;
     if (ended < 0 && errno == ECHILD) break;
     usleep(1000);
