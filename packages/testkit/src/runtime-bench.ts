@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -57,7 +57,8 @@ export function tryRuntime(t: TestContext, bench: RuntimeBench): Trial {
   const home = mkdtempSync(join(tmpdir(), 'holdfast-sandbox-'))
   const folder = join(home, 'sandboxes')
   const runtime = bench.open()
-  chownSync(home, bench.owner, bench.owner)
+  mkdirSync(folder)
+  for (const path of [home, folder]) chownSync(path, bench.owner, bench.owner)
   t.after(async () => {
     await runtime.killLeftovers(folder)
     rmSync(home, { recursive: true, force: true })

@@ -12,7 +12,10 @@ export function limitPromises(bench: RuntimeBench): void {
     test('files in /tmp, /dev/shm and the home are bounded', async (t) => {
       await using sandbox = await tryRuntime(t, bench).start({ spec: { limits: LIMITS } })
       for (const place of ['/tmp', '/dev/shm', '/home/user']) {
-        const filled = await run(sandbox, `head -c 40000000 /dev/zero > ${place}/large; stat -c %s ${place}/large`)
+        const filled = await run(
+          sandbox,
+          `head -c 40000000 /dev/zero > ${place}/large; stat -c %s ${place}/large`,
+        )
         assert.ok(Number(filled.stdout) <= LIMITS.tmpBytes, `${place}: ${filled.stdout}`)
         await run(sandbox, ['rm', `${place}/large`])
       }

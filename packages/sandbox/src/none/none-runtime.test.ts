@@ -10,7 +10,7 @@ import { NoneRuntime } from './none-runtime.ts'
 const GUEST_USER_ID = 1000
 
 before(() => {
-  for (const build of ['build.sh', 'holdmount/build.sh'])
+  for (const build of ['build.sh', 'holdmount/build.sh', 'syscalls/build.sh'])
     execFileSync('sh', [fileURLToPath(new URL(`../../native/${build}`, import.meta.url))])
 })
 
