@@ -76,6 +76,13 @@ export class HostWorld implements AsyncDisposable {
     return Object.assign(agent, { child })
   }
 
+  /** Another workspace, which begins with a generation. */
+  async fork(generation: string): Promise<WorkspaceId> {
+    const id = WorkspaceId.parse(newIdentifier('ws', systemRandomness))
+    await this.leases.index.createWorkspace({ id, org: this.org, forkedFrom: generation })
+    return id
+  }
+
   nextExec(): ExecId {
     return ExecId.parse(`x${++this.#execs}`)
   }

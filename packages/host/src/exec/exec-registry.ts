@@ -33,6 +33,9 @@ export class ExecRegistry implements AsyncDisposable {
   readonly #deps: ExecRegistryDeps
   readonly #journal: ExecJournal
   readonly #execs = new Map<string, ResidentExec>()
+  readonly #active = new Set<ResidentExec>()
+  /** Oldest first; those that were forgotten by name are still in it. */
+  readonly #ended: ResidentExec[] = []
   readonly #starting = new Map<string, Promise<ResidentExec>>()
   #quietSinceAt: number | null
 
@@ -45,7 +48,10 @@ export class ExecRegistry implements AsyncDisposable {
       const exec = this.#make(state, isService)
       this.#execs.set(state.id, exec)
       if (state.status === 'running') exec.end(lostState(state, deps.clock.wallMs(), exec.ring.lastSequence))
-      else if (!isReported && !isService) deps.onEnded(state)
+      else {
+        this.#ended.push(exec)
+        if (!isReported && !isService) deps.onEnded(state)
+      }
     }
   }
 
@@ -117,7 +123,7 @@ export class ExecRegistry implements AsyncDisposable {
   }
 
   #running(): ResidentExec[] {
-    return [...this.#execs.values()].filter((exec) => exec.isRunning)
+    return [...this.#active]
   }
 
   async #start(
@@ -125,7 +131,7 @@ export class ExecRegistry implements AsyncDisposable {
     { id, request, isService = false }: StartOrder,
   ): Promise<ResidentExec> {
     if (sandbox === undefined) throw new Failure('invalid-state', 'the workspace does not run commands now')
-    if (this.#running().length >= RUNNING_MAX)
+    if (this.#active.size >= RUNNING_MAX)
       throw new Failure('overloaded', `${RUNNING_MAX} commands run in this workspace`, {
         runningMax: RUNNING_MAX,
       })
@@ -134,7 +140,10 @@ export class ExecRegistry implements AsyncDisposable {
     const exec = this.#make(state, isService)
     const running = await this.#exec(sandbox, exec, request)
     this.#execs.set(id, exec)
-    if (running) exec.run(running, request)
+    if (running) {
+      this.#active.add(exec)
+      exec.run(running, request)
+    }
     return exec
   }
 
@@ -163,6 +172,8 @@ export class ExecRegistry implements AsyncDisposable {
   }
 
   #noteEnd(exec: ResidentExec): void {
+    this.#active.delete(exec)
+    this.#ended.push(exec)
     this.#journal.note({ state: exec.state, isService: exec.isService, isReported: false })
     if (!exec.isService) {
       this.#quietSinceAt = this.#deps.clock.wallMs()
@@ -173,13 +184,14 @@ export class ExecRegistry implements AsyncDisposable {
 
   /** The oldest ends go first. */
   async #dropOld(): Promise<void> {
-    const ended = [...this.#execs.values()].filter((exec) => !exec.isRunning)
     const before = this.#deps.clock.wallMs() - KEPT_MS_MAX
-    const surplus = ended.length - KEPT_MAX
-    const old = ended
-      .sort((a, b) => (a.state.endedAt ?? 0) - (b.state.endedAt ?? 0))
-      .filter((exec, index) => index < surplus || (exec.state.endedAt ?? 0) < before)
-    for (const exec of old) await this.forget(exec.id).catch(() => {}) // forgotten by somebody else meanwhile
+    for (;;) {
+      const [oldest] = this.#ended
+      if (oldest === undefined) return
+      if (this.#ended.length <= KEPT_MAX && (oldest.state.endedAt ?? 0) >= before) return
+      this.#ended.shift()
+      await this.forget(oldest.id).catch(() => {}) // forgotten by somebody else meanwhile
+    }
   }
 }
 

@@ -83,7 +83,7 @@ export class OutputRing {
     this.wake()
     if (this.#heldBytes >= GATHER_BYTES) void this.flush()
     else this.#gather()
-    if (this.#heldBytes >= HELD_BYTES_MAX) await this.flush()
+    if (this.#heldBytes >= Math.min(HELD_BYTES_MAX, this.#bytesMax / 4)) await this.flush()
   }
 
   /** Everything appended so far is in its file, or dropped where that fails. */
@@ -131,7 +131,7 @@ export class OutputRing {
   }
 
   async #flushHeld(): Promise<void> {
-    const pieces = [...this.#held]
+    const pieces = this.#takeUpTo(this.#bytesMax / SEGMENTS)
     const [first, last] = [pieces[0], pieces.at(-1)]
     if (first === undefined || last === undefined) return
     const bytes = encodePieces(pieces)
@@ -150,6 +150,16 @@ export class OutputRing {
     this.#held.splice(0, pieces.length)
     this.#heldBytes -= pieces.reduce((sum, piece) => sum + piece.bytes.length, 0)
     await this.#dropOldest()
+  }
+
+  /** The oldest that are held: what is dropped together is written together. */
+  #takeUpTo(bytesMax: number): OutputPiece[] {
+    let bytes = 0
+    const end = this.#held.findIndex((piece) => {
+      bytes += piece.bytes.length
+      return bytes > bytesMax
+    })
+    return end < 0 ? [...this.#held] : this.#held.slice(0, Math.max(1, end))
   }
 
   #segmentFor(sequence: number): Segment {
