@@ -258,7 +258,7 @@ export async function refuses(work: Promise<unknown>, code: FailureCode, words =
 }
 
 /** Kills a transaction over two databases of a directory when it has changed the first one only. */
-export function killCommonTransaction(directory: string): void {
+export function killSpanningTransaction(directory: string): void {
   const [a, b] = [join(directory, 'a.db'), join(directory, 'b.db')]
   const sql = `ATTACH '${b}' AS b; BEGIN; INSERT INTO main.t VALUES (1); INSERT INTO b.t VALUES (1); COMMIT;`
   const kill = ['-e', 'trace=pwrite64', '-e', 'inject=pwrite64:signal=KILL:when=1', '-P', b]

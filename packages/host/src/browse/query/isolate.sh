@@ -11,4 +11,5 @@ mount --bind -o "$4" "$3" /mnt/database
 [ "$5" = - ] || mount --bind "$3" "$5"
 shift 5
 cd /
-exec setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"
+# Another uid forgets whose death ends the process, so that is said again here.
+exec setpriv --pdeathsig=KILL --reuid=65534 --regid=65534 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"
