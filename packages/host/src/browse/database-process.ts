@@ -43,7 +43,7 @@ export interface DatabaseAnswer {
 
 /**
  * Asks a process of its own to open a database that anybody may have written. It is bounded in memory, processor time
- * and wall time, dies with this process, and as root is nobody in namespaces where only the database can be seen.
+ * and wall time, dies with this process, and where this one is root it is nobody, without rights or network.
  * Rejects with `unsupported-here` where such a process cannot be started.
  */
 export async function askDatabase(task: DatabaseTask): Promise<DatabaseAnswer> {

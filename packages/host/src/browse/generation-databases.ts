@@ -15,11 +15,11 @@ import { entryBytes, writeContent, writeDatabase } from '@holdfast/generations/r
 import { findEntry } from '@holdfast/generations/read/tree-reader'
 import { superJournalOf } from '@holdfast/generations/restore/bound-databases'
 import { targetFailure } from '@holdfast/generations/restore/piece-writer'
+import { Slots } from '../slots.ts'
 import type { BrowseBounds, BrowseDeps } from './browse-deps.ts'
 import { DatabaseCache, type HeldDirectory } from './database-cache.ts'
 import { askDatabase, type DatabaseAnswer, seenAt } from './database-process.ts'
 import type { OpenGeneration, PlacedEntry } from './open-generation.ts'
-import { Slots } from './slots.ts'
 
 /** The name of every database in its own directory: those of the workspace are never paths of the host. */
 const NAME = 'database'

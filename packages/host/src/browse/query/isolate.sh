@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs a program as nobody, where nothing but it and one directory can be written, without network:
+# Runs a program as nobody, in namespaces that its caller made, with what it needs below /mnt:
 # isolate.sh CODE NODE DIRECTORY ro|rw MOUNT_PATH|- PROGRAM...
 set -e
 mount -t tmpfs -o mode=755,size=64k none /mnt
