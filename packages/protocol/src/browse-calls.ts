@@ -7,7 +7,7 @@ const OfGeneration = z.strictObject({ ...OfWorkspace.shape, generation: Generati
 /** Relative to the workspace; `.` is the workspace. A byte of a name that is not UTF-8 is written `\xNN`. */
 const InnerPath = z.string().min(1).max(4096)
 
-export const EntryKind = z.enum(['file', 'directory', 'symlink', 'database'])
+const EntryKind = z.enum(['file', 'directory', 'symlink', 'database'])
 
 export const GenerationEntry = z.strictObject({
   name: z.string(),

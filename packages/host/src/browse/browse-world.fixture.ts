@@ -104,7 +104,7 @@ export class BrowseWorld implements AsyncDisposable {
   #serve(server: RpcServer): void {
     const { bounds, isRoot = process.getuid?.() === 0 } = this.#options
     const routes = browseRoutes({
-      ...this.#engine(),
+      ...this.engine,
       scratch: this.scratch,
       mountPath: this.source,
       isRoot,
@@ -118,12 +118,12 @@ export class BrowseWorld implements AsyncDisposable {
     server.route({ streams: routes.streams })
   }
 
-  #engine() {
-    const seal = this.#options.sealKey ? createFrameSeal(this.#options.sealKey) : null
-    return {
-      ...{ store: this.#store, index: this.index, coding: { seal } },
-      ...{ clock: systemClock, randomness: systemRandomness },
-    }
+  /** What everything that reads or commits here works with. */
+  get engine() {
+    const sealKey = this.#options.sealKey ?? null
+    const coding = { seal: sealKey && createFrameSeal(sealKey) }
+    const time = { clock: systemClock, randomness: systemRandomness }
+    return { store: this.#store, index: this.index, coding, sealKey, ...time }
   }
 
   write(name: string | Buffer, content: string | Uint8Array): void {
@@ -150,7 +150,7 @@ export class BrowseWorld implements AsyncDisposable {
 
   async #openCommitter(workspace: WorkspaceId): Promise<Committer> {
     const { holdfs } = this.#parts
-    const deps = { ...this.#engine(), holdfs, pool: this.#pool, sealKey: this.#options.sealKey ?? null }
+    const deps = { ...this.engine, holdfs, pool: this.#pool }
     const committer = await Committer.open(deps, await this.index.acquire(workspace))
     this.#committers.set(workspace, committer)
     return committer
@@ -169,7 +169,7 @@ export class BrowseWorld implements AsyncDisposable {
   async drilled(generation: GenerationRow): Promise<DrillOutcome> {
     const { holdfs } = this.#parts
     const deps = {
-      ...this.#engine(),
+      ...this.engine,
       holdfs,
       threads: 1,
       sealKey: this.#options.sealKey ?? null,
@@ -258,7 +258,7 @@ export async function refuses(work: Promise<unknown>, code: FailureCode, words =
 }
 
 /** Kills a transaction over two databases of a directory when it has changed the first one only. */
-export function killCommonTransaction(directory: string): void {
+export function killSpanningTransaction(directory: string): void {
   const [a, b] = [join(directory, 'a.db'), join(directory, 'b.db')]
   const sql = `ATTACH '${b}' AS b; BEGIN; INSERT INTO main.t VALUES (1); INSERT INTO b.t VALUES (1); COMMIT;`
   const kill = ['-e', 'trace=pwrite64', '-e', 'inject=pwrite64:signal=KILL:when=1', '-P', b]

@@ -90,7 +90,7 @@ export class Bundles {
     await this.#receive(request, file.path)
     await using held = await this.#deps.acquire(query)
     const parts = { ...query, held: held.lease, path: file.path }
-    const imported = await this.#import(parts)
+    const imported = await this.#importSealed(parts)
     const head = imported.generations.at(-1) ?? ''
     const answer = {
       head: summaryOf(await this.#deps.index.generation(head)),
@@ -118,7 +118,7 @@ export class Bundles {
   }
 
   /** A bundle is sealed as the store that it came from: with this store's key, or not at all. */
-  async #import(request: Omit<ImportRequest, 'bundleCoding'>): Promise<ImportedBundle> {
+  async #importSealed(request: Omit<ImportRequest, 'bundleCoding'>): Promise<ImportedBundle> {
     const codings: readonly FrameCoding[] = [this.#deps.coding, { seal: null }]
     for (const bundleCoding of codings) {
       try {

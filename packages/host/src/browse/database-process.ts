@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import { z } from 'zod'
 import { type DatabaseLine, type DatabaseRequest, MOUNTED_DIRECTORY } from './query/query-messages.ts'
@@ -27,6 +28,7 @@ export interface DatabaseTask {
   readonly directory: string
   /** Where the writers had the directory, if it must be mounted there. */
   readonly mountPath?: string
+  readonly clock: Clock
   readonly msMax: number
   readonly signal?: AbortSignal
   /** True when this process may mount and become nobody: then that is what opens the database. */
@@ -41,7 +43,7 @@ export interface DatabaseAnswer {
 
 /**
  * Asks a process of its own to open a database that anybody may have written. It is bounded in memory, processor time
- * and wall time, dies with this process, and as root is nobody in namespaces where only the database can be seen.
+ * and wall time, dies with this process, and where this one is root it is nobody, without rights or network.
  * Rejects with `unsupported-here` where such a process cannot be started.
  */
 export async function askDatabase(task: DatabaseTask): Promise<DatabaseAnswer> {
@@ -49,10 +51,14 @@ export async function askDatabase(task: DatabaseTask): Promise<DatabaseAnswer> {
   const [program = '', ...args] = commandOf(task)
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', env: {} })
   let isLate = false
-  const late = setTimeout(() => {
-    isLate = true
-    child.kill('SIGKILL')
-  }, task.msMax)
+  const over = new AbortController()
+  const late = task.clock.sleep(task.msMax, over.signal).then(
+    () => {
+      isLate = true
+      child.kill('SIGKILL')
+    },
+    () => {}, // it ended by itself
+  )
   const abort = () => child.kill('SIGKILL')
   task.signal?.addEventListener('abort', abort)
   try {
@@ -67,8 +73,9 @@ export async function askDatabase(task: DatabaseTask): Promise<DatabaseAnswer> {
     if (lines.length === 0 && code !== null && code < 128) throw unstarted(program, code, words)
     return { lines, ending: 'stopped' }
   } finally {
-    clearTimeout(late)
     task.signal?.removeEventListener('abort', abort)
+    over.abort()
+    await late
   }
 }
 

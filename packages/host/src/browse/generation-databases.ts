@@ -15,11 +15,11 @@ import { entryBytes, writeContent, writeDatabase } from '@holdfast/generations/r
 import { findEntry } from '@holdfast/generations/read/tree-reader'
 import { superJournalOf } from '@holdfast/generations/restore/bound-databases'
 import { targetFailure } from '@holdfast/generations/restore/piece-writer'
+import { Slots } from '../slots.ts'
 import type { BrowseBounds, BrowseDeps } from './browse-deps.ts'
 import { DatabaseCache, type HeldDirectory } from './database-cache.ts'
 import { askDatabase, type DatabaseAnswer, seenAt } from './database-process.ts'
 import type { OpenGeneration, PlacedEntry } from './open-generation.ts'
-import { Slots } from './slots.ts'
 
 /** The name of every database in its own directory: those of the workspace are never paths of the host. */
 const NAME = 'database'
@@ -44,12 +44,12 @@ export function requireDatabase(generation: OpenGeneration, { path, entry }: Pla
 
 /** Databases of generations as files of this host, and what SQLite says of them. */
 export class GenerationDatabases {
-  readonly #deps: Pick<BrowseDeps, 'mountPath' | 'isRoot'>
+  readonly #deps: Pick<BrowseDeps, 'mountPath' | 'isRoot' | 'clock'>
   readonly #bounds: BrowseBounds
   readonly #cache: DatabaseCache
   readonly #slots = new Slots({ atOnce: AT_ONCE, waiting: WAITING_MAX })
 
-  constructor(deps: Pick<BrowseDeps, 'mountPath' | 'isRoot' | 'scratch'>, bounds: BrowseBounds) {
+  constructor(deps: Pick<BrowseDeps, 'mountPath' | 'isRoot' | 'clock' | 'scratch'>, bounds: BrowseBounds) {
     this.#deps = deps
     this.#bounds = bounds
     this.#cache = new DatabaseCache(join(deps.scratch, 'databases'), bounds.cachedBytesMax)
@@ -71,13 +71,13 @@ export class GenerationDatabases {
   async query(database: StoredDatabase, sql: string | null, signal?: AbortSignal): Promise<DatabaseAnswer> {
     using held = await this.#holdSettled(database)
     const { rowsMax, answerBytesMax: bytesMax, cellBytesMax, queryMsMax: msMax } = this.#bounds
-    const { isRoot } = this.#deps
+    const { isRoot, clock } = this.#deps
     const { directory } = held
     const path = seenAt({ isRoot, directory }, NAME)
     return await this.#slots.during(() =>
       askDatabase({
         request: { kind: 'query', path, sql, rowsMax, bytesMax, cellBytesMax },
-        ...{ directory, msMax, isRoot, ...(signal ? { signal } : {}) },
+        ...{ directory, msMax, isRoot, clock, ...(signal ? { signal } : {}) },
       }),
     )
   }
@@ -155,10 +155,10 @@ export class GenerationDatabases {
   }
 
   async #settle(at: { directory: string; path: string; mountPath?: string }): Promise<void> {
-    const { isRoot } = this.#deps
+    const { isRoot, clock } = this.#deps
     const { path, ...place } = at
     const { lines } = await this.#slots.during(() =>
-      askDatabase({ request: { kind: 'settle', path }, ...place, msMax: SETTLE_MS_MAX, isRoot }),
+      askDatabase({ request: { kind: 'settle', path }, ...place, msMax: SETTLE_MS_MAX, isRoot, clock }),
     )
     const last = lines.at(-1)
     if (last !== undefined && 'end' in last) return
