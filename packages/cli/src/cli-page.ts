@@ -1,5 +1,4 @@
 import type { CommandSpec } from './command.ts'
-import { COMMANDS } from './commands/all-commands.ts'
 import { OUTPUT_OPTIONS, optionText, shape } from './program.ts'
 
 export const CLI_PAGE = 'docs/cli.md'
@@ -25,15 +24,15 @@ progress and failures to the standard error. A failure is one sentence and what 
 `
 
 /** The text of `docs/cli.md`. */
-export function cliPage(): string {
-  const index = COMMANDS.map(
+export function cliPage(specs: readonly CommandSpec[]): string {
+  const index = specs.map(
     (spec) => `- [\`hold ${spec.path.join(' ')}\`](#${anchor(spec)}): ${spec.summary}\n`,
   )
   return [
     INTRODUCTION,
     `Every command has \`-h, --help\` and\n\n${optionLines(OUTPUT_OPTIONS)}\n`,
     `The commands:\n\n${index.join('')}\n`,
-    COMMANDS.map(section).join('\n'),
+    specs.map(section).join('\n'),
   ].join('')
 }
 
@@ -46,7 +45,7 @@ function section(spec: CommandSpec): string {
   const parts = [
     `## hold ${spec.path.join(' ')}\n`,
     `    ${words}\n`,
-    `${spec.summary}.${spec.notes === undefined ? '' : ` ${spec.notes}`}\n`,
+    `${spec.summary}.${aliasText(spec)}${spec.notes === undefined ? '' : ` ${spec.notes}`}\n`,
   ]
   const args = spec.arguments.map((argument) => `- \`${argument.name}\`: ${argument.about}\n`)
   const list = [...args, optionLines(spec.options)].join('')
@@ -54,6 +53,13 @@ function section(spec: CommandSpec): string {
   const examples = spec.examples.map(({ line, shows }) => `# ${shows}\nhold ${line}\n`)
   parts.push(`\`\`\`sh\n${examples.join('')}\`\`\`\n`)
   return parts.join('\n')
+}
+
+function aliasText({ aliases = [], isDefault, path }: CommandSpec): string {
+  const also = aliases
+    .map((alias) => ` \`hold ${[...path.slice(0, -1), alias].join(' ')}\` is the same.`)
+    .join('')
+  return isDefault ? `${also} \`hold ${path[0]}\` alone is the same.` : also
 }
 
 function optionLines(options: CommandSpec['options']): string {

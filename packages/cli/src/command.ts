@@ -16,6 +16,8 @@ export interface OptionSpec {
   readonly otherwise?: string
   /** The only values it takes. */
   readonly choices?: readonly string[]
+  /** It may be given several times; each value counts. */
+  readonly repeats?: true
 }
 
 export interface Example {
@@ -28,6 +30,10 @@ export interface Example {
 export interface CommandSpec {
   /** `['dir', 'history']` for `hold dir history`. */
   readonly path: readonly string[]
+  /** Other last words for it. */
+  readonly aliases?: readonly string[]
+  /** It is what its group does where no command of the group is named. */
+  readonly isDefault?: true
   /** One line, in the imperative. */
   readonly summary: string
   /** What a person should know before using it. */
@@ -69,6 +75,12 @@ export class Given {
   option(name: string): string | undefined {
     const value = this.#options[name]
     return typeof value === 'string' ? value : undefined
+  }
+
+  /** All values of an option that may be given several times. */
+  options(name: string): readonly string[] {
+    const value = this.#options[name]
+    return Array.isArray(value) ? value.map(String) : []
   }
 
   has(name: string): boolean {

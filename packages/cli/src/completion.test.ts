@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
-import { COMMANDS } from './commands/all-commands.ts'
+import { allCommands } from './commands/all-commands.ts'
 import { completionScript } from './completion.ts'
+
+const COMMANDS = await allCommands()
 
 /** What bash offers behind the words of a command line, of which the last is being typed. */
 function offered(...words: readonly string[]): string[] {

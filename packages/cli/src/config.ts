@@ -24,6 +24,28 @@ export interface Config {
   /** True: stacks of unexpected failures are printed. */
   readonly debug: Setting<boolean>
   readonly s3Credentials: S3CredentialsSetting
+  /** The server that workspaces live on; null: the one of this home, if it runs. */
+  readonly url: Setting<string | null>
+  readonly apiKey: ApiKeySetting
+}
+
+/** The key for the server. Prints and serialises without it. */
+export class ApiKeySetting {
+  readonly from: string
+  readonly #key: string | undefined
+
+  constructor(key: string | undefined, from: string) {
+    this.#key = key
+    this.from = from
+  }
+
+  reveal(): string | undefined {
+    return this.#key
+  }
+
+  get value(): string | null {
+    return this.#key === undefined ? null : 'set'
+  }
 }
 
 /** Credentials in the environment, if both are. Prints and serialises without its secrets. */
@@ -65,6 +87,10 @@ export function parseConfig(environment: Environment, ground: { readonly isRoot:
       ? { value: true, from: 'HOLDFAST_DEBUG' }
       : { value: false, from: 'default' },
     s3Credentials: readCredentials(environment),
+    url: first(environment, ['HOLDFAST_URL'], null),
+    apiKey: environment.HOLDFAST_API_KEY
+      ? new ApiKeySetting(environment.HOLDFAST_API_KEY, 'HOLDFAST_API_KEY')
+      : new ApiKeySetting(undefined, 'default'),
   })
 }
 

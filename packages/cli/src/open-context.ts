@@ -1,20 +1,16 @@
 import type { Clock } from '@holdfast/base/clock'
-import { errnoOf } from '@holdfast/base/errno'
-import { Failure, isFailure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
-import { type DirectoryDeps, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
-import { Home } from '@holdfast/generations/directory/home'
+import type { Holdfast } from '@holdfast/client/holdfast'
+import type { Workspace } from '@holdfast/client/workspace'
+import type { DirectoryDeps, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import { Unfinished } from '@holdfast/generations/directory/unfinished'
 import type { SignalSource } from '@holdfast/generations/directory/watch-signals'
-import { Holdfs } from '@holdfast/generations/holdfs/holdfs'
-import { SqliteGenerationIndex } from '@holdfast/generations/index/sqlite-generation-index'
-import { StagePool } from '@holdfast/generations/stage/stage-pool'
-import { openObjectStore } from '@holdfast/generations/store/open-object-store'
 import type { Config, Environment } from './config.ts'
 import { onInterruption } from './interruption.ts'
 import type { Output } from './output/output.ts'
 import type { ProgressState } from './output/progress.ts'
-import { CountedObjectStore, StoreTraffic } from './store-traffic.ts'
+import { StoreTraffic } from './store-traffic.ts'
+import type { TerminalPort } from './terminal-port.ts'
 
 /** What the process stands on. */
 export interface Ground {
@@ -27,6 +23,7 @@ export interface Ground {
   readonly onTerminal: boolean
   readonly ask: (question: string) => Promise<string>
   readonly signals: SignalSource
+  readonly terminal: TerminalPort
   /** Ends the process at once. */
   readonly end: (exitCode: number) => void
 }
@@ -48,11 +45,13 @@ export class Context implements AsyncDisposable {
   readonly onTerminal: boolean
   readonly ask: Ground['ask']
   readonly signals: SignalSource
+  readonly terminal: TerminalPort
   readonly traffic = new StoreTraffic()
   readonly #unfinished = new Unfinished()
-  readonly #end: Ground['end']
+  /** Ends the process at once. */
+  readonly end: Ground['end']
   readonly #opened = new AsyncDisposableStack()
-  #home: Home | undefined
+  #server: Promise<Holdfast> | undefined
 
   constructor(ground: Ground) {
     this.config = ground.config
@@ -64,45 +63,32 @@ export class Context implements AsyncDisposable {
     this.onTerminal = ground.onTerminal
     this.ask = ground.ask
     this.signals = ground.signals
-    this.#end = ground.end
+    this.terminal = ground.terminal
+    this.end = ground.end
   }
 
-  /** The registry of this user's directories, made at its first use. Rejects with `no-permission`. */
-  get home(): Home {
-    this.#home ??= openHome(this.config.home.value)
-    return this.#home
-  }
-
-  /** What operations on directories need. */
+  /** What operations on directories need. The engine is loaded at its first use: most commands do without. */
   async deps(use: Use): Promise<DirectoryDeps> {
-    const threads = this.config.threads.value
-    const started =
-      use !== 'reading' ? this.#opened.use(await Holdfs.start({ clock: this.clock })) : undefined
-    const s3Credentials = this.config.s3Credentials.reveal() ?? 'aws'
-    return {
-      home: this.home,
-      clock: this.clock,
-      randomness: this.randomness,
-      get holdfs(): Holdfs {
-        if (started) return started
-        throw new Failure('internal', 'a command that only reads asked for the native companion')
-      },
-      pool: this.#opened.use(new StagePool(threads)),
-      threads,
-      isRoot: this.isRoot,
-      openStore: async (address) => {
-        const { clock, randomness } = this
-        const store = await openObjectStore(address, { clock, randomness, s3Credentials })
-        return new CountedObjectStore(store, this.traffic)
-      },
-      openIndex: (path) => openHistory(path, use === 'beginning'),
-      unfinished: this.#unfinished,
-    }
+    const { openDirectoryDeps } = await import('./directory-deps.ts')
+    return await openDirectoryDeps(this, use, this.#unfinished)
   }
 
   /** The directory at a path, which may be gone. Rejects with `not-found`. */
   async directory(path: string, use: Use): Promise<DurableDirectory> {
-    return this.#opened.use(await DurableDirectory.open(await this.deps(use), path))
+    const { openDirectory } = await import('./directory-deps.ts')
+    return this.#opened.use(await openDirectory(await this.deps(use), path))
+  }
+
+  /** The server that the settings name. Rejects with `server-unreachable` where they name none. */
+  async server(): Promise<Holdfast> {
+    this.#server ??= import('./server-access.ts').then(({ openServer }) => openServer(this.config))
+    return await this.#server
+  }
+
+  /** The workspace of a name, an id, or the beginning of an id. Rejects with `not-found`. */
+  async workspace(named: string): Promise<Workspace> {
+    const { findWorkspace } = await import('./server-access.ts')
+    return await findWorkspace(await this.server(), named)
   }
 
   /**
@@ -118,7 +104,7 @@ export class Context implements AsyncDisposable {
     using _interruptible = onInterruption(this.signals, (exitCode) => {
       this.#unfinished.removeAll()
       this.output.showEnd(`hold: interrupted while ${label}`)
-      this.#end(exitCode)
+      this.end(exitCode)
     })
     const result = await this.output.during(label, source, work)
     return { result, elapsedMs: this.clock.monotonicMs() - startedMs }
@@ -131,29 +117,5 @@ export class Context implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#opened.disposeAsync()
-  }
-}
-
-function openHome(path: string): Home {
-  try {
-    return new Home(path)
-  } catch (error) {
-    const errno = errnoOf(error) ?? 'unknown'
-    throw new Failure(
-      'no-permission',
-      `cannot make ${path} (${errno}): set HOLDFAST_HOME to a directory of your own`,
-      { path, errno },
-      error,
-    )
-  }
-}
-
-/** Rejects with `history-corrupt` where the history must be there and is not. */
-async function openHistory(path: string, mayBegin: boolean): Promise<SqliteGenerationIndex> {
-  try {
-    return await SqliteGenerationIndex.open({ path, mustExist: !mayBegin })
-  } catch (error) {
-    if (!isFailure(error, 'not-found')) throw error
-    throw new Failure('history-corrupt', `the history ${path} is gone`, { path }, error)
   }
 }

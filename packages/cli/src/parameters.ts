@@ -41,3 +41,45 @@ export function parseDurationMs(
     },
   )
 }
+
+const SIZE_UNITS_BYTES: Readonly<Record<string, number>> = {
+  '': 1,
+  K: 2 ** 10,
+  M: 2 ** 20,
+  G: 2 ** 30,
+  T: 2 ** 40,
+}
+
+/** `512M`, `2G`, `1048576` in bytes, by powers of 1024 as container tools have it. Throws `invalid-argument`. */
+export function parseSizeBytes(name: string, text: string): number {
+  const match = /^(\d{1,12})([KMGT]?)i?B?$/i.exec(text)
+  const bytes = Number(match?.[1]) * (SIZE_UNITS_BYTES[match?.[2]?.toUpperCase() ?? ''] ?? Number.NaN)
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes
+  throw new Failure('invalid-argument', `${name} is a size such as 512M or 2G, not ${text}`, {
+    option: name,
+  })
+}
+
+/** `K=V`, as often as it was given, as a record. Throws `invalid-argument`. */
+export function parsePairs(name: string, texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const equals = text.indexOf('=')
+      if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)]
+      throw new Failure('invalid-argument', `${name} takes NAME=VALUE, not ${text}`, { option: name })
+    }),
+  )
+}
+
+/** One of a few words. Throws `invalid-argument`. */
+export function parseChoice<Word extends string>(
+  name: string,
+  text: string | undefined,
+  words: readonly Word[],
+): Word | undefined {
+  const found = words.find((word) => word === text)
+  if (text === undefined || found !== undefined) return found
+  throw new Failure('invalid-argument', `${name} is one of ${words.join(', ')}, not ${text}`, {
+    option: name,
+  })
+}

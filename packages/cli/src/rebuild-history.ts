@@ -6,6 +6,7 @@ import { syncDirectory } from '@holdfast/generations/directory/json-file'
 import { createFrameSeal } from '@holdfast/generations/format/frame-seal'
 import { SqliteGenerationIndex } from '@holdfast/generations/index/sqlite-generation-index'
 import { type RebuiltIndex, rebuildIndex } from '@holdfast/generations/maintenance/rebuild-index'
+import { openHome } from './directory-deps.ts'
 import type { Context } from './open-context.ts'
 
 const SQLITE_FILES = ['', '-wal', '-shm'] as const
@@ -15,7 +16,7 @@ const SQLITE_FILES = ['', '-wal', '-shm'] as const
  * Until then nothing is changed. Rejects as `rebuildIndex` does.
  */
 export async function rebuildHistory(context: Context, org: OrgConfig): Promise<RebuiltIndex> {
-  const path = context.home.indexPath(org.org)
+  const path = openHome(context).indexPath(org.org)
   const fresh = `${path}.rebuilding`
   for (const suffix of SQLITE_FILES) rmSync(fresh + suffix, { force: true })
   const rebuilt = await rebuildInto(context, org, fresh)

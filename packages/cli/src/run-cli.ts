@@ -3,14 +3,15 @@ import { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import type { SignalSource } from '@holdfast/generations/directory/watch-signals'
 import { type Command, CommanderError } from 'commander'
-import type { CommandSpec } from './command.ts'
-import { COMMANDS } from './commands/all-commands.ts'
+import { chooseRows, loadCommands } from './choose-commands.ts'
+import { COMMAND_ROWS } from './commands/all-commands.ts'
 import { type Environment, parseConfig } from './config.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { Context } from './open-context.ts'
 import { asFailure, failureStack } from './output/failure.ts'
 import { Output, type OutputMode, type OutputStream } from './output/output.ts'
 import { buildProgram, GROUPS } from './program.ts'
+import type { TerminalPort } from './terminal-port.ts'
 
 export interface CliGround {
   readonly environment: Environment
@@ -24,6 +25,7 @@ export interface CliGround {
   /** Puts a question to the person at the terminal, and gives what they typed. */
   readonly ask: (question: string) => Promise<string>
   readonly signals: SignalSource
+  readonly terminal: TerminalPort
   /** Ends the process at once. */
   readonly end: (exitCode: number) => void
 }
@@ -35,7 +37,8 @@ export async function runCli(words: readonly string[], ground: CliGround): Promi
     colours: !ground.environment.NO_COLOR,
   })
   let exitCode: number = EXIT.ok
-  const program = buildProgram(COMMANDS, async (spec, given) => {
+  const specs = await loadCommands(chooseRows(COMMAND_ROWS, words))
+  const program = buildProgram(specs, async (spec, given) => {
     const config = parseConfig(ground.environment, ground)
     await using context = new Context({ ...ground, config, output })
     exitCode = (await spec.run(context, given)) ?? EXIT.ok
@@ -53,17 +56,24 @@ export async function runCli(words: readonly string[], ground: CliGround): Promi
   }
 }
 
+const MODES: Readonly<Record<string, OutputMode>> = {
+  table: 'text',
+  wide: 'wide',
+  json: 'json',
+  yaml: 'yaml',
+  name: 'names',
+}
+
 /** The form of output that the words ask for, known before they are parsed so that a wrong word is told in it. */
 function modeOf(words: readonly string[]): OutputMode {
   const end = words.indexOf('--')
   const own = end < 0 ? words : words.slice(0, end)
-  const json = own.some(
-    (word, index) =>
-      word === '-ojson' ||
-      word === '--output=json' ||
-      (word === 'json' && ['-o', '--output'].includes(own[index - 1] ?? '')),
-  )
-  if (json) return 'json'
+  const named = own.flatMap((word, index) => {
+    const glued = /^(?:-o|--output=)(.+)$/.exec(word)?.[1]
+    return glued ?? (word === '-o' || word === '--output' ? (own[index + 1] ?? []) : [])
+  })
+  const asked = MODES[named.at(-1) ?? '']
+  if (asked !== undefined && asked !== 'text') return asked
   return own.some((word) => word === '-q' || word === '--quiet') ? 'ids' : 'text'
 }
 
@@ -88,7 +98,7 @@ function reportUsage(error: CommanderError, words: readonly string[], output: Ou
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage
   }
   const [first = '', ...more] = error.message.replace(/^error: /, '').split('\n')
-  const named = COMMANDS.map(({ path }: CommandSpec) => path).find((path) =>
+  const named = COMMAND_ROWS.map((row) => row.words.split(' ')).find((path) =>
     path.every((part, index) => words[index] === part),
   )
   const group = words.slice(0, 1).filter((word) => word in GROUPS)

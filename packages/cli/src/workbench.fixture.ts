@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { systemClock } from '@holdfast/base/clock'
 import { systemRandomness } from '@holdfast/base/randomness'
 import { runCli } from './run-cli.ts'
@@ -67,6 +67,8 @@ export class Workbench implements Disposable {
       readonly laterMs?: number
       /** What a person at the terminal answers; absent: there is none. */
       readonly answer?: string
+      /** What is piped in. */
+      readonly input?: readonly Uint8Array[]
     },
     ...words: readonly string[]
   ): Promise<Ran> {
@@ -81,6 +83,13 @@ export class Workbench implements Disposable {
       onTerminal: ground.answer !== undefined,
       ask: async () => ground.answer ?? '',
       signals: this.signals,
+      terminal: {
+        input: Readable.from(ground.input ?? []),
+        isInputTerminal: false,
+        size: () => undefined,
+        raw: () => ({ [Symbol.dispose]: () => {} }),
+        onResize: () => ({ [Symbol.dispose]: () => {} }),
+      },
       end: () => {},
     })
     return { exitCode, stdout: stdout.text, stderr: stderr.text }

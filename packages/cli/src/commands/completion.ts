@@ -3,7 +3,7 @@ import type { CommandSpec } from '../command.ts'
 import { completionScript, SHELLS } from '../completion.ts'
 
 /** Made with the list that holds it, so that it completes itself too. */
-export function completionCommand(specs: () => readonly CommandSpec[]): CommandSpec {
+export function completionCommand(specs: () => Promise<readonly CommandSpec[]>): CommandSpec {
   return {
     path: ['completion'],
     summary: 'Print a script that completes hold in a shell',
@@ -21,7 +21,7 @@ export function completionCommand(specs: () => readonly CommandSpec[]): CommandS
           `completion is made for ${SHELLS.join(', ')}, not ${given.argument('SHELL')}`,
         )
       }
-      await context.output.write(completionScript(shell, specs()))
+      await context.output.write(completionScript(shell, await specs()))
       return undefined
     },
   }

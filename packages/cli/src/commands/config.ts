@@ -41,6 +41,8 @@ interface SettingRow {
 }
 
 const VARIABLES: Readonly<Record<keyof Config, string>> = {
+  url: 'HOLDFAST_URL; else server.json in the home, which `hold up` writes',
+  apiKey: 'HOLDFAST_API_KEY; else server.json in the home, which `hold up` writes',
   home: 'HOLDFAST_HOME',
   store: 'HOLDFAST_STORE',
   s3Region: 'AWS_REGION',
@@ -59,6 +61,8 @@ function settingsOf(config: Config): SettingRow[] {
     setBy: VARIABLES[name],
   })
   return [
+    row('url'),
+    row('apiKey'),
     row('home'),
     row('store'),
     row('s3Region'),

@@ -1,9 +1,8 @@
 import { once } from 'node:events'
 import type { Clock } from '@holdfast/base/clock'
 import { errnoOf } from '@holdfast/base/errno'
-import type { Failure } from '@holdfast/base/failure'
 import { EXIT } from '../exit-codes.ts'
-import { failureJson, failureText } from './failure.ts'
+import { failureJson, failureText, type Told } from './failure.ts'
 import { colourPaint, type Paint, plainPaint } from './paint.ts'
 import { Progress, type ProgressState } from './progress.ts'
 
@@ -13,14 +12,19 @@ export interface OutputStream extends NodeJS.WritableStream {
   readonly columns?: number
 }
 
-/** `text` for people, `json` one document for programs, `ids` only what names things, one a line. */
-export type OutputMode = 'text' | 'json' | 'ids'
+/**
+ * `text` for people, `wide` the same with every column, `json` and `yaml` one document for programs, `ids` only what
+ * names things, one a line, `names` the same by names where there are.
+ */
+export type OutputMode = 'text' | 'wide' | 'json' | 'yaml' | 'ids' | 'names'
 
 /** One result in each of its forms; only the one that is asked for is made. */
 export interface Shown {
   readonly text: () => string
   readonly json: () => unknown
   readonly ids: () => readonly string[]
+  /** Absent: the ids. */
+  readonly names?: () => readonly string[]
 }
 
 const COLUMNS_DEFAULT = 80
@@ -65,33 +69,48 @@ export class Output {
   }
 
   async show(result: Shown): Promise<void> {
-    if (this.mode === 'json') await this.write(`${JSON.stringify(result.json(), null, 2)}\n`)
-    else if (this.mode === 'ids')
-      await this.write(
-        result
-          .ids()
-          .map((id) => `${id}\n`)
-          .join(''),
-      )
-    else await this.write(result.text())
+    await this.write(await this.#formOf(result))
+  }
+
+  async #formOf({ text, json, ids, names = ids }: Shown): Promise<string> {
+    switch (this.mode) {
+      case 'text':
+      case 'wide':
+        return text()
+      case 'json':
+        return `${JSON.stringify(json(), null, 2)}\n`
+      case 'yaml':
+        return (await import('yaml')).stringify(json())
+      case 'ids':
+        return linesOf(ids())
+      case 'names':
+        return linesOf(names())
+    }
+  }
+
+  /** True where the result is read by a person. */
+  get isForPeople(): boolean {
+    return this.mode === 'text' || this.mode === 'wide'
   }
 
   /** Writes to the standard output and waits while the reader is behind. */
   async write(part: string | Uint8Array): Promise<void> {
-    const bytes = typeof part === 'string' ? Buffer.from(part) : part
-    for (let at = 0; at < bytes.length && this.#stdout.writable; at += PART_BYTES) {
-      if (!this.#stdout.write(bytes.subarray(at, at + PART_BYTES))) await this.#drained()
-    }
+    await writeAll(this.#stdout, part)
+  }
+
+  /** As `write`, to the standard error: what a command of another place wrote to its own. */
+  async writeThrough(part: Uint8Array): Promise<void> {
+    await writeAll(this.#stderr, part)
   }
 
   /** A remark for people, on the standard error. */
   note(line: string): void {
-    if (this.mode === 'text') this.#stderr.write(`${line}\n`)
+    if (this.isForPeople) this.#stderr.write(`${line}\n`)
   }
 
   /** Shows people how far `work` is, as `source` tells it. */
   async during<T>(label: string, source: () => ProgressState, work: () => Promise<T>): Promise<T> {
-    if (this.mode !== 'text') return await work()
+    if (!this.isForPeople) return await work()
     const sink = {
       write: (text: string) => void this.#stderr.write(text),
       columns: () => (this.#stderr.isTTY ? (this.#stderr.columns ?? COLUMNS_DEFAULT) : undefined),
@@ -100,8 +119,9 @@ export class Output {
     return await work()
   }
 
-  showFailure(failure: Failure): void {
-    this.#stderr.write(this.mode === 'json' ? failureJson(failure) : failureText(failure, this.#paintFailure))
+  showFailure(failure: Told): void {
+    const isForProgram = this.mode === 'json' || this.mode === 'yaml'
+    this.#stderr.write(isForProgram ? failureJson(failure) : failureText(failure, this.#paintFailure))
   }
 
   /** One line that is told last, below whatever a terminal shows of progress. */
@@ -114,17 +134,28 @@ export class Output {
     this.#stderr.write(text)
   }
 
-  /** Resolves when the reader has caught up, or has gone. */
-  async #drained(): Promise<void> {
-    try {
-      await once(this.#stdout, 'drain')
-    } catch (error) {
-      if (errnoOf(error) !== 'EPIPE') throw error
-    }
-  }
-
   #lose(error: Error): void {
     if (errnoOf(error) !== 'EPIPE') throw error
     this.onReaderGone()
+  }
+}
+
+function linesOf(words: readonly string[]): string {
+  return words.map((word) => `${word}\n`).join('')
+}
+
+async function writeAll(stream: OutputStream, part: string | Uint8Array): Promise<void> {
+  const bytes = typeof part === 'string' ? Buffer.from(part) : part
+  for (let at = 0; at < bytes.length && stream.writable; at += PART_BYTES) {
+    if (!stream.write(bytes.subarray(at, at + PART_BYTES))) await drained(stream)
+  }
+}
+
+/** Resolves when the reader has caught up, or has gone. */
+async function drained(stream: OutputStream): Promise<void> {
+  try {
+    await once(stream, 'drain')
+  } catch (error) {
+    if (errnoOf(error) !== 'EPIPE') throw error
   }
 }

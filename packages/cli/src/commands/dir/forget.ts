@@ -2,6 +2,7 @@ import { Failure } from '@holdfast/base/failure'
 import type { DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import { type Forgotten, forgetDirectory } from '@holdfast/generations/directory/forget-directory'
 import type { CommandSpec } from '../../command.ts'
+import { openHome } from '../../directory-deps.ts'
 import type { Context } from '../../open-context.ts'
 import { formatDuration } from '../../output/quantities.ts'
 import { DIR } from './parameters-of-dir.ts'
@@ -50,8 +51,8 @@ async function confirm(context: Context, { config }: DurableDirectory): Promise<
 }
 
 /** The command that takes the history up again. */
-function comeBack({ home }: Context, { config, store }: DurableDirectory): string {
-  const { keyFile } = home.org(config.org)
+function comeBack(context: Context, { config, store }: DurableDirectory): string {
+  const { keyFile } = openHome(context).org(config.org)
   const key = keyFile === null ? [] : ['--key-file', quoted(keyFile)]
   const words = ['hold dir rebuild', quoted(config.path), '--store', quoted(store.address)]
   return [...words, '--id', config.workspace, ...key].join(' ')

@@ -13,6 +13,7 @@ import type { FrameCoding } from '@holdfast/generations/format/frame'
 import { createFrameSeal } from '@holdfast/generations/format/frame-seal'
 import { type ImportedBundle, importBundle } from '@holdfast/generations/maintenance/import-bundle'
 import type { CommandSpec, Given } from '../../command.ts'
+import { openHome } from '../../directory-deps.ts'
 import type { Context } from '../../open-context.ts'
 import type { ProgressState } from '../../output/progress.ts'
 import { counted, formatBytes, formatDuration } from '../../output/quantities.ts'
@@ -71,7 +72,11 @@ export const importCommand: CommandSpec = {
 
 /** Rejects with `already-exists` or `not-empty` before anything is written. */
 function refuseTaken(context: Context, path: string): void {
-  if (context.home.directories().some((known) => known.path === path))
+  if (
+    openHome(context)
+      .directories()
+      .some((known) => known.path === path)
+  )
     throw new Failure('already-exists', `${path} has a history already: \`hold dir history ${path}\``, {
       path,
     })

@@ -5,6 +5,7 @@ import type { OrgConfig } from '@holdfast/generations/directory/home'
 import type { RebuiltIndex, RebuiltWorkspace } from '@holdfast/generations/maintenance/rebuild-index'
 import { listOrgs } from '@holdfast/generations/maintenance/survey-store'
 import type { CommandSpec, Given } from '../../command.ts'
+import { openHome } from '../../directory-deps.ts'
 import type { Context } from '../../open-context.ts'
 import { printable } from '../../output/printable.ts'
 import { counted, formatCount, shortId } from '../../output/quantities.ts'
@@ -38,7 +39,7 @@ export const rebuildCommand: CommandSpec = {
       given.option('store') === undefined
         ? await rebuildKnown(context, given, path)
         : await takeUp(context, given, path)
-    const { workspace } = context.home.directoryAt(path)
+    const { workspace } = openHome(context).directoryAt(path)
     await context.output.show({
       text: () => describe(context, rebuilt, path),
       json: () => ({ path, id: workspace, rebuilt }),
@@ -50,7 +51,9 @@ export const rebuildCommand: CommandSpec = {
 
 /** Rejects with `not-found`, and with `already-exists` for a history that can be read, unless that is forced. */
 async function rebuildKnown(context: Context, given: Given, path: string): Promise<RebuiltIndex> {
-  const known = context.home.directories().find((each) => each.path === path)
+  const known = openHome(context)
+    .directories()
+    .find((each) => each.path === path)
   if (!known) {
     const message = `${path} is not known here: name the store that holds its history with --store`
     throw new Failure('not-found', message, { path })
@@ -60,7 +63,7 @@ async function rebuildKnown(context: Context, given: Given, path: string): Promi
     throw new Failure('already-exists', message, { path })
   }
   using _held = holdWriters(context, known.org)
-  return await rebuilding(context, context.home.org(known.org))
+  return await rebuilding(context, openHome(context).org(known.org))
 }
 
 async function isReadable(context: Context, path: string): Promise<boolean> {
@@ -76,7 +79,7 @@ async function isReadable(context: Context, path: string): Promise<boolean> {
 
 /** Makes a directory of a store known to this home. Null where the history of the store is here already. */
 async function takeUp(context: Context, given: Given, path: string): Promise<RebuiltIndex | null> {
-  const { home } = context
+  const home = openHome(context)
   if (home.directories().some((each) => each.path === path))
     throw new Failure('already-exists', `${path} has a history here already`, { path })
   const store = completeStoreAddress(given.option('store') ?? '', context.config)
@@ -134,7 +137,11 @@ const COLUMNS: readonly Column<RebuiltWorkspace & { readonly path: string }>[] =
 function describe(context: Context, rebuilt: RebuiltIndex | null, path: string): string {
   const next = `Next: hold dir history ${path}\n  or: hold dir restore ${path}\n`
   if (rebuilt === null) return `Took up ${path}: its history was here already\n${next}`
-  const pathOf = new Map(context.home.directories().map((each) => [each.workspace, each.path]))
+  const pathOf = new Map(
+    openHome(context)
+      .directories()
+      .map((each) => [each.workspace, each.path]),
+  )
   const rows = rebuilt.workspaces.map((each) => ({ ...each, path: pathOf.get(each.id) ?? '-' }))
   const damaged = rebuilt.damaged.map(
     ({ object, problem }) => `  damaged: ${printable(`${object}: ${problem}`)}\n`,

@@ -4,6 +4,7 @@ import { errnoOf } from '@holdfast/base/errno'
 import { Failure } from '@holdfast/base/failure'
 import { SEAL_KEY_BYTES } from '@holdfast/generations/format/frame-seal'
 import type { Given, OptionSpec } from '../../command.ts'
+import { openHome } from '../../directory-deps.ts'
 import type { Context } from '../../open-context.ts'
 import { completeStoreAddress } from '../../store-address.ts'
 
@@ -39,7 +40,9 @@ export async function withStore<T>(
   if (named !== undefined && fresh !== undefined)
     throw new Failure('invalid-argument', 'either --key-file or --new-key, not both')
   if (fresh === undefined) {
-    const known = context.home.orgs().find((org) => org.store === store)
+    const known = openHome(context)
+      .orgs()
+      .find((org) => org.store === store)
     return await begin({ store, keyFile: named === undefined ? (known?.keyFile ?? null) : resolve(named) })
   }
   const keyFile = writeNewKey(context, resolve(fresh))
