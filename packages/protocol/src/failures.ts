@@ -156,6 +156,11 @@ export const FAILURES = {
     http: 422,
     hint: 'this Idempotency-Key was used for another request: take a new one',
   },
+  'server-unreachable': {
+    kind: 'unavailable',
+    http: 503,
+    hint: 'start the server with `hold up`, or name a running one by HOLDFAST_URL and HOLDFAST_API_KEY',
+  },
   'too-large': { kind: 'refused', http: 413, hint: 'send less at once, or stream it as a file' },
   'too-many-requests': { kind: 'unavailable', http: 429, hint: 'wait as long as Retry-After says' },
   overloaded: { kind: 'unavailable', http: 503, hint: 'wait as long as Retry-After says, then try again' },

@@ -71,8 +71,21 @@ export const ExecInput = z.strictObject({
   bytes: z.string().max(90_000).default(''),
   is_end: z.boolean().default(false),
 })
+/**
+ * Of `GET …/attach`, a WebSocket for a command with a terminal: binary frames are input and output, text frames of the
+ * caller are an `AttachControl`. The server closes with 1000 at the end of the command. A browser, which cannot set
+ * headers, offers the subprotocols `holdfast` and `holdfast-key.<key>`; the server answers `holdfast`.
+ */
+export const AttachQuery = z.strictObject({ after: z.coerce.number().int().min(0).default(0) })
+
 export const ExecSignal = z.strictObject({ signal: z.string().regex(/^SIG[A-Z0-9]{2,8}$/) })
-/** Of `GET …/output`, a stream of `chunk`, `gap` and `end` events. */
+/** Of an output stream: what lay between is no longer kept. */
+export const OutputGap = z.strictObject({ from_sequence: z.int(), to_sequence: z.int() })
+
+/**
+ * Of `GET …/output`, an SSE stream of events named `chunk` (an OutputPiece; its SSE id is the sequence), `gap` (an
+ * OutputGap) and, where the command has ended, last `end` (an Exec). `Last-Event-ID` counts as `after`.
+ */
 export const OutputQuery = z.strictObject({
   after: z.coerce.number().int().min(0).default(0),
   follow: z.enum(['true', 'false']).default('false'),

@@ -28,6 +28,20 @@ export const FoundLines = z.strictObject({
   items: z.array(z.strictObject({ path: z.string(), line: z.int(), text: z.string() })),
   is_whole: z.boolean(),
 })
+/**
+ * Of `GET …/files/watch`: an SSE stream of events named `file`, each a FileEvent. Only a request that accepts
+ * text/event-stream is one: any other reads the file `watch`.
+ */
+export const WatchQuery = z.strictObject({ path: z.string().min(1).max(4096).default('.') })
+/** Of `PUT …/files/{path}`, whose body is the bytes of the file; parents are made. Answers the File. */
+export const WriteFileQuery = z.strictObject({ mode: z.coerce.number().int().min(0).max(0o777).optional() })
+/** Of `DELETE …/files/{path}`. */
+export const RemoveFileQuery = z.strictObject({ recursive: z.enum(['true', 'false']).default('false') })
+/**
+ * Of `POST …/files/archive`: a body of type application/x-tar is unpacked below `path` and answered with 204; without a
+ * body, the answer is the directory as a tar.
+ */
+export const ArchiveQuery = z.strictObject({ path: z.string().min(1).max(4096).default('.') })
 export const MoveFile = z.strictObject({ from: z.string().min(1).max(4096), to: z.string().min(1).max(4096) })
 export const MakeDirectory = z.strictObject({
   path: z.string().min(1).max(4096),

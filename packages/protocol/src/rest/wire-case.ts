@@ -10,27 +10,34 @@ type Camel<Text extends string> = Text extends `${infer Head}_${infer Tail}`
   ? `${Head}${Capitalize<Camel<Tail>>}`
   : Text
 
+/** Named apart because a branded id is an object too, to the compiler. */
+type Plain = string | number | boolean | null | undefined
+
 /** A document of the wire as the SDK shows it: names in camelCase, at every depth but below `OPAQUE`. */
-export type FromWire<T> = T extends readonly (infer Item)[]
-  ? readonly FromWire<Item>[]
-  : T extends object
-    ? {
-        readonly [Name in keyof T as Name extends string ? Camel<Name> : Name]: Name extends OpaqueName
-          ? T[Name]
-          : FromWire<T[Name]>
-      }
-    : T
+export type FromWire<T> = T extends Plain
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly FromWire<Item>[]
+    : T extends object
+      ? {
+          readonly [Name in keyof T as Name extends string ? Camel<Name> : Name]: Name extends OpaqueName
+            ? T[Name]
+            : FromWire<T[Name]>
+        }
+      : T
 
 /** A document of the SDK as the wire has it. */
-export type ToWire<T> = T extends readonly (infer Item)[]
-  ? ToWire<Item>[]
-  : T extends object
-    ? {
-        [Name in keyof T as Name extends string ? Snake<Name> : Name]: Name extends OpaqueName
-          ? T[Name]
-          : ToWire<T[Name]>
-      }
-    : T
+export type ToWire<T> = T extends Plain
+  ? T
+  : T extends readonly (infer Item)[]
+    ? ToWire<Item>[]
+    : T extends object
+      ? {
+          [Name in keyof T as Name extends string ? Snake<Name> : Name]: Name extends OpaqueName
+            ? T[Name]
+            : ToWire<T[Name]>
+        }
+      : T
 
 /** What stands below these is the user's own: its names are left alone. */
 const OPAQUE = ['environment', 'labels', 'payload', 'details'] as const

@@ -125,6 +125,9 @@ export const StopWorkspace = z.strictObject({
   force: z.boolean().default(false),
 })
 
+/** Of `DELETE /v1/workspaces/{id}`: `force` does so with one that runs, too. */
+export const RemoveWorkspaceQuery = z.strictObject({ force: z.enum(['true', 'false']).default('false') })
+
 export const RollBackWorkspace = z.strictObject({
   /** A generation's id, the beginning of one, or its number. */
   generation: z.string().min(1).max(64),
