@@ -25,6 +25,7 @@ export function moved(record: WorkspaceRecord, move: Move): WorkspaceRecord {
     movedAt: move.at,
     updatedAt: move.at,
     moves: record.moves + 1,
+    avoid: [],
     attempts: 0,
     dueAt: isTransitional ? move.at : null,
   }

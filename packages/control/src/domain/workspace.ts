@@ -62,6 +62,8 @@ export interface WorkspaceRecord {
   readonly lastDrill: DrillRecord | null
   /** Of the running sandbox. */
   readonly sandbox: SandboxFacts | null
+  /** Hosts that have failed to open it since the status began. */
+  readonly avoid: readonly HostId[]
   /** Failed attempts since the status began, and when the next one is due. */
   readonly attempts: number
   readonly dueAt: number | null
@@ -97,6 +99,7 @@ export function newWorkspace(seed: WorkspaceSeed, nowMs: number): WorkspaceRecor
     snapshotError: null,
     lastDrill: null,
     sandbox: null,
+    avoid: [],
     attempts: 0,
     dueAt: nowMs,
   }

@@ -1,0 +1,87 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { Failure } from '@holdfast/base/failure'
+import { formatAddress, parseAddress } from '@holdfast/rpc/address'
+import { getRequestListener } from '@hono/node-server'
+import { refusalOf } from './answer-failure.ts'
+import { type App, paramsOf } from './app.ts'
+import type { Route } from './route.ts'
+
+const HEADER_BYTES_MAX = 16 * 1024
+const HEADERS_MS_MAX = 10_000
+
+/** Listens for the public API. */
+export class ApiServer implements AsyncDisposable {
+  readonly #server: Server
+  readonly #app: App
+  readonly #upgrades: readonly Route[]
+  readonly #sockets = new Set<Duplex>()
+  readonly #fallback: string
+
+  private constructor(app: App, routes: readonly Route[], address: string) {
+    this.#app = app
+    this.#upgrades = routes.filter(({ kind }) => kind === 'upgrade')
+    this.#fallback = address
+    // A stream of a gigabyte takes its time: only what comes before it is bounded.
+    const limits = { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_MS_MAX, requestTimeout: 0 }
+    this.#server = createServer(limits)
+    const listener = getRequestListener(app.hono.fetch, { overrideGlobalObjects: false })
+    this.#server.on('request', (request, response) => void listener(request, response))
+    this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
+    this.#server.on('connection', (socket) => {
+      socket.setNoDelay(true)
+      this.#sockets.add(socket)
+      socket.on('close', () => this.#sockets.delete(socket))
+    })
+  }
+
+  static async listen(app: App, routes: readonly Route[], address: string): Promise<ApiServer> {
+    const server = new ApiServer(app, routes, address)
+    const at = parseAddress(address)
+    const where = at.kind === 'unix' ? { path: at.path } : { host: at.host, port: at.port }
+    await new Promise<void>((resolve, reject) => {
+      server.#server.once('error', reject)
+      server.#server.listen(where, resolve)
+    })
+    return server
+  }
+
+  /** Where it listens: with port 0 the one that the kernel chose. */
+  get address(): string {
+    const bound = this.#server.address()
+    if (bound === null || typeof bound === 'string') return this.#fallback
+    return formatAddress({ kind: 'tcp', host: bound.address, port: bound.port })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+
+  async #upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy())
+    const gone = new AbortController()
+    socket.on('close', () => gone.abort())
+    try {
+      const url = new URL(incoming.url ?? '/', 'http://api')
+      const route = this.#upgrades.find((candidate) => 'id' in paramsOf(candidate, url.pathname))
+      if (route === undefined || incoming.headers.upgrade?.toLowerCase() !== 'websocket')
+        throw new Failure('not-found', 'nothing answers an upgrade there')
+      const headers = { authorization: incoming.headers.authorization ?? '' }
+      const request = new Request(url, { headers, signal: gone.signal })
+      await this.#app.upgrade(route, request, { incoming, socket, head })
+    } catch (error) {
+      refuse(socket, error)
+    }
+  }
+}
+
+function refuse(socket: Duplex, error: unknown): void {
+  const { status, body } = refusalOf(error, 'upgrade')
+  const text = JSON.stringify(body)
+  socket.end(
+    `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n` +
+      `connection: close\r\n\r\n${text}`,
+  )
+}

@@ -1,0 +1,88 @@
+import type { Clock } from '@holdfast/base/clock'
+import type { Store } from '../ports/store.ts'
+
+/** Another replica's commits are not told here: they are seen within this. */
+const LOOK_MS = 250
+
+/** Wakes who waits for a workspace, or for events, when a commit touched them. */
+export class StatusSignals implements Disposable {
+  readonly #clock: Clock
+  readonly #wakers = new Map<string, Set<() => void>>()
+  readonly #stop: () => void
+
+  constructor(clock: Clock, store: Store) {
+    this.#clock = clock
+    this.#stop = store.onCommitted(({ workspaces, hasEvents }) => {
+      for (const id of workspaces) this.#wake(id)
+      if (hasEvents) this.#wake(EVENTS)
+    })
+  }
+
+  /** The first answer of `look` that is not undefined; undefined once `waitMs` have passed or `signal` says so. */
+  async until<T>(
+    topic: string,
+    waitMs: number,
+    look: () => Promise<T | undefined>,
+    signal?: AbortSignal,
+  ): Promise<T | undefined> {
+    const deadline = this.#clock.monotonicMs() + waitMs
+    while (!signal?.aborted) {
+      const changed = this.#next(topic)
+      const found = await look()
+      const leftMs = deadline - this.#clock.monotonicMs()
+      if (found !== undefined || leftMs <= 0) {
+        changed.cancel()
+        return found
+      }
+      await this.#sleep(changed, Math.min(leftMs, LOOK_MS), signal)
+    }
+    return undefined
+  }
+
+  /** Resolves at the next event, or after `ms`. */
+  async events(ms: number, signal: AbortSignal): Promise<void> {
+    await this.#sleep(this.#next(EVENTS), Math.min(ms, LOOK_MS), signal)
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop()
+    for (const topic of [...this.#wakers.keys()]) this.#wake(topic)
+  }
+
+  #next(topic: string): { readonly happened: Promise<void>; cancel(): void } {
+    const wakers = this.#wakers.get(topic) ?? new Set()
+    this.#wakers.set(topic, wakers)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    wakers.add(resolve)
+    return {
+      happened: promise,
+      cancel: () => {
+        wakers.delete(resolve)
+        if (wakers.size === 0 && this.#wakers.get(topic) === wakers) this.#wakers.delete(topic)
+      },
+    }
+  }
+
+  async #sleep(
+    changed: { happened: Promise<void>; cancel(): void },
+    ms: number,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const done = new AbortController()
+    const stop = signal ? AbortSignal.any([signal, done.signal]) : done.signal
+    try {
+      await Promise.race([changed.happened, this.#clock.sleep(ms, stop).catch(() => undefined)])
+    } finally {
+      done.abort()
+      changed.cancel()
+    }
+  }
+
+  #wake(topic: string): void {
+    const wakers = this.#wakers.get(topic)
+    this.#wakers.delete(topic)
+    for (const wake of wakers ?? []) wake()
+  }
+}
+
+const EVENTS = 'events'
