@@ -3,6 +3,8 @@ import type { CommandSpec } from '../command.ts'
 
 /** Every command, in the order in which help lists them. */
 export const COMMAND_ROWS: readonly CommandRow[] = [
+  { words: 'up', load: async () => (await import('./up.ts')).upCommand },
+  { words: 'server', load: async () => (await import('./server.ts')).serverCommand },
   { words: 'create', load: async () => (await import('./workspace/create.ts')).createCommand },
   { words: 'exec', load: async () => (await import('./workspace/exec.ts')).execCommand },
   { words: 'ls', load: async () => (await import('./workspace/list.ts')).listCommand },

@@ -1,0 +1,77 @@
+import { ExposureLinks } from '@holdfast/base/exposure-link'
+import { Failure } from '@holdfast/base/failure'
+import { RpcHistories } from '@holdfast/control/adapters/rpc-histories'
+import { RpcHostLinks } from '@holdfast/control/adapters/rpc-host-links'
+import { SqliteStore } from '@holdfast/control/adapters/sqlite-store'
+import { startControlRole } from '@holdfast/control/control-role'
+import type { ExposureSettings } from '@holdfast/control/operations/context'
+import type { Store } from '@holdfast/control/ports/store'
+import { RpcServer } from '@holdfast/rpc/rpc-server'
+import type { RunningRole } from '../running-role.ts'
+import type { SettingsOf } from '../settings.ts'
+import { parseDatabaseAddress } from './database-address.ts'
+import { defectLog } from './log-defect.ts'
+import { readKey } from './read-key.ts'
+import type { RoleGround } from './start-role.ts'
+
+const HEARTBEAT_MS = 1000
+/** Leases decide who runs what; this only says what people read of a host. */
+const HOST_SILENCE_MS = 10_000
+
+export async function startControl(
+  ground: RoleGround,
+  settings: SettingsOf<'control'>,
+): Promise<RunningRole> {
+  await using stack = new AsyncDisposableStack()
+  const clusterKey = readKey(settings.clusterKeyFile)
+  const onDefect = defectLog(ground.log)
+  const store = stack.use(await openStore(settings.database))
+  const histories = stack.use(new RpcHistories({ address: settings.lease, clusterKey }))
+  const rpc = stack.use(await RpcServer.listen({ address: settings.listen, clusterKey, onDefect }))
+  const role = stack.use(
+    await startControlRole({
+      ...ground,
+      store,
+      histories,
+      links: stack.use(new RpcHostLinks(clusterKey)),
+      settings: {
+        hostNames: settings.apiHosts,
+        keyPepper: clusterKey,
+        hostSilenceMs: HOST_SILENCE_MS,
+        heartbeatMs: HEARTBEAT_MS,
+        exposures: exposuresAt(settings),
+        idleTimeoutMsDefault: null,
+      },
+      rpc,
+      apiAddress: `http://${settings.api}`,
+      adminKeyPath: settings.adminKeyFile,
+      onDefect,
+    }),
+  )
+  const opened = stack.move()
+  return {
+    address: rpc.address,
+    publicUrl: role.apiAddress,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+async function openStore(text: string): Promise<Store> {
+  const address = parseDatabaseAddress(text)
+  switch (address.kind) {
+    case 'sqlite':
+      return await SqliteStore.open(address.path)
+    case 'postgres':
+      throw new Failure('unsupported-here', 'control on Postgres is not there yet')
+  }
+}
+
+function exposuresAt({ appsUrl, linkKeyFile }: SettingsOf<'control'>): ExposureSettings {
+  const url = new URL(appsUrl)
+  return {
+    scheme: url.protocol === 'https:' ? 'https' : 'http',
+    domain: url.hostname,
+    ...(url.port === '' ? {} : { port: Number(url.port) }),
+    links: new ExposureLinks(Buffer.from(readKey(linkKeyFile))),
+  }
+}
