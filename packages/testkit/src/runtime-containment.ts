@@ -93,7 +93,7 @@ function isolationPromises(bench: RuntimeBench): void {
     assert.equal(await ownHostname(sandbox), 'workspace\n')
     const tmp = await run(
       sandbox,
-      'echo a > /tmp/a && echo b > /home/user/b && echo c > /dev/shm/c && echo ok',
+      'echo a > /tmp/a && echo b > $HOME/b && echo c > /dev/shm/c && echo ok',
     )
     assert.equal(tmp.stdout, 'ok\n', tmp.stderr)
   })

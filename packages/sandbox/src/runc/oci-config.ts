@@ -1,7 +1,7 @@
 import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import { seccompProfile } from '../seccomp/seccomp-profile.ts'
+import { MASKED_PATHS, READ_ONLY_PATHS } from '../system/masked-paths.ts'
 import { GUEST_HOME, GUEST_USER_ID, type RootPlan } from '../system/root-plan.ts'
-import { MASKED_PATHS, READ_ONLY_PATHS } from './masked-paths.ts'
 
 /** What the configuration of one sandbox is made from. */
 export interface OciRequest {
