@@ -91,10 +91,7 @@ function isolationPromises(bench: RuntimeBench): void {
     )
     assert.doesNotMatch(seen.stdout, /[a-z]+\.[a-z]+|bin/)
     assert.equal(await ownHostname(sandbox), 'workspace\n')
-    const tmp = await run(
-      sandbox,
-      'echo a > /tmp/a && echo b > $HOME/b && echo c > /dev/shm/c && echo ok',
-    )
+    const tmp = await run(sandbox, 'echo a > /tmp/a && echo b > $HOME/b && echo c > /dev/shm/c && echo ok')
     assert.equal(tmp.stdout, 'ok\n', tmp.stderr)
   })
 

@@ -26,6 +26,7 @@ runtimeConformance('bwrap', {
   leaver: new URL('./leave-sandboxes.fixture.ts', import.meta.url),
   isIsolated: true,
   hasLimits: false,
+  isFreezable: false,
   hasRoot: false,
   isRelaxable: true,
   owner: GUEST_USER_ID,

@@ -150,3 +150,8 @@ export function tmpfs(destination: string, options: readonly string[]): OciMount
 export function readOnlyBind(source: string, destination: string): OciMount {
   return { destination, type: 'bind', source, options: ['bind', 'ro', 'nosuid', 'nodev', 'rprivate'] }
 }
+
+/** Writable, of the sandbox alone. */
+export function writableBind(source: string, destination: string): OciMount {
+  return { destination, type: 'bind', source, options: ['bind', 'rw', 'nosuid', 'nodev', 'rprivate'] }
+}
