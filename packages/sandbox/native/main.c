@@ -81,7 +81,7 @@ __attribute__((noreturn)) static void end_all(int status) {
   }
   for (int round = 0; round < 2000; round++) {
     pid_t ended;
-    kill_below();
+    kill_below(0);
     while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) continue;
     if (ended < 0 && errno == ECHILD) break;
     usleep(1000);
