@@ -25,6 +25,7 @@ runtimeConformance('runc', {
   leaver: new URL('./leave-sandboxes.fixture.ts', import.meta.url),
   isIsolated: true,
   hasLimits: true,
+  isHostKernel: true,
   isFreezable: true,
   hasRoot: true,
   isRelaxable: true,

@@ -25,6 +25,7 @@ runtimeConformance('runsc', {
   leaver: new URL('./leave-sandboxes.fixture.ts', import.meta.url),
   isIsolated: true,
   hasLimits: false,
+  isHostKernel: false,
   isFreezable: true,
   hasRoot: false,
   isRelaxable: false,
