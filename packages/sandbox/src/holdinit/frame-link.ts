@@ -14,6 +14,7 @@ export interface FrameReceiver {
 export class FrameLink {
   readonly #socket: Socket
   readonly #channels = new Map<number, FrameReceiver>()
+  readonly #reserved = new Set<number>()
   readonly #onFrame: (frame: Frame) => void
   #lastId = 0
   #isOpen = true
@@ -51,13 +52,13 @@ export class FrameLink {
   freeId(): number {
     do {
       this.#lastId = (this.#lastId + 1) >>> 0
-    } while (this.#lastId === 0 || this.#channels.has(this.#lastId))
+    } while (this.#lastId === 0 || this.#channels.has(this.#lastId) || this.#reserved.has(this.#lastId))
     return this.#lastId
   }
 
-  /** Gives no id out that an earlier connection may have given. */
+  /** Gives this id out to nobody: a command of an earlier connection has it. */
   reserve(id: number): void {
-    this.#lastId = Math.max(this.#lastId, id)
+    this.#reserved.add(id)
   }
 
   register(id: number, channel: FrameReceiver): void {
@@ -66,6 +67,7 @@ export class FrameLink {
 
   forget(id: number): void {
     this.#channels.delete(id)
+    this.#reserved.delete(id)
   }
 
   send(type: number, id: number, payload: Uint8Array = NOTHING, flags = 0): void {

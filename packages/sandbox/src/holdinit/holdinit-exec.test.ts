@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { systemClock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
@@ -239,7 +239,7 @@ test('output ends a second after the command where what it left holds its pipes'
 
 test('what was written before the end arrives, however late it is read', LIMITS, async (t) => {
   const { holdinit } = await startHoldinit(t)
-  const exec = await holdinit.exec(shell('yes & head -c 1200000 /dev/zero'))
+  const exec = await holdinit.exec(shell('head -c 1200000 /dev/zero; yes &'))
   assert.equal((await exec.ended).kind, 'exited')
   await systemClock.sleep(1200)
   let zeros = 0
@@ -248,7 +248,9 @@ test('what was written before the end arrives, however late it is read', LIMITS,
 })
 
 test('a thousand ends race with what they end', LIMITS, async (t) => {
-  const { holdinit } = await startHoldinit(t)
+  const { holdinit, child } = await startHoldinit(t)
+  const openFiles = () => readdirSync(`/proc/${child.pid}/fd`).length
+  const openBefore = openFiles()
   for (let round = 0; round < 40; round++) {
     const execs = await Promise.all(
       Array.from({ length: 25 }, () => holdinit.exec(command(['true'], { stdin: true }))),
@@ -264,4 +266,6 @@ test('a thousand ends race with what they end', LIMITS, async (t) => {
     for (const exec of execs) await collect(exec)
   }
   assert.deepEqual(await holdinit.list(), [])
+  assert.equal(openFiles(), openBefore)
+  assert.ok(rssBytes(child.pid ?? 0) < 4_000_000)
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { systemClock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
@@ -130,6 +131,31 @@ test(
     await until(() => countRunning(own) === 0)
   },
 )
+
+test('a command whose keeper is killed counts as killed, and its group is', LIMITS, async (t) => {
+  const { holdinit } = await startHoldinit(t)
+  const own = mark()
+  const exec = await holdinit.exec(shell(`${own} & ${own}`))
+  await until(() => countRunning(own) === 2)
+  const status = readFileSync(`/proc/${await exec.started}/status`, 'utf8')
+  process.kill(Number(/PPid:\t(\d+)/.exec(status)?.[1]), 'SIGKILL')
+  assert.deepEqual(await exec.ended, { kind: 'signaled', signal: 'SIGKILL', isOom: false })
+  await until(() => countRunning(own) === 0)
+})
+
+test('a kill for memory is told apart where kills are counted', LIMITS, async (t) => {
+  let oomKills = 7
+  const { holdinit } = await startHoldinit(t, { connection: { oomKills: () => oomKills } })
+  const [first, second] = [
+    await holdinit.exec(command(['sleep', '20'])),
+    await holdinit.exec(command(['sleep', '20'])),
+  ]
+  await first.kill()
+  assert.deepEqual(await first.ended, { kind: 'signaled', signal: 'SIGKILL', isOom: false })
+  oomKills += 1
+  await second.kill()
+  assert.deepEqual(await second.ended, { kind: 'signaled', signal: 'SIGKILL', isOom: true })
+})
 
 test('where no process can be started that is said by name', LIMITS, async (t) => {
   const plain = 54_321

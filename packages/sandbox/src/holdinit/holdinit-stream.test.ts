@@ -5,7 +5,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { type TestContext, test } from 'node:test'
 import { systemClock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
-import { startHoldinit, until } from './running-holdinit.fixture.ts'
+import { command, run, startHoldinit, until } from './running-holdinit.fixture.ts'
 
 const LIMITS = { timeout: 20_000 }
 
@@ -132,3 +132,20 @@ test('the end of holdinit ends its connections with an error', LIMITS, async (t)
   const [error] = await once(stream, 'error')
   assert.ok(isFailure(error, 'sandbox-gone'))
 })
+
+test(
+  'what is more than may be open at once is refused by name, and room is used again',
+  LIMITS,
+  async (t) => {
+    const { holdinit } = await startHoldinit(t)
+    const port = await listen(t, (socket) => socket.resume())
+    const streams = await Promise.all(Array.from({ length: 512 }, () => holdinit.connect(port)))
+    await assert.rejects(holdinit.exec(command(['true'])), (error) => {
+      assert.ok(isFailure(error, 'exec-failed'))
+      assert.deepEqual(error.details, { step: 'table', errno: 'EAGAIN' })
+      return true
+    })
+    for (const stream of streams) stream.destroy()
+    assert.deepEqual((await run(holdinit, command(['true']))).end, { kind: 'exited', exitCode: 0 })
+  },
+)

@@ -19,16 +19,17 @@ test(
     const running = await holdinit.exec(
       shell('echo early; read line; echo "got $line"; exit 4', { stdin: true, marker: 'ex_running' }),
     )
-    await holdinit.exec(shell('exit 9', { marker: 'ex_ended' }))
+    await holdinit.exec(shell('sleep 0.3; exit 9', { marker: 'ex_ended' }))
     for await (const piece of running.output) {
       assert.equal(Buffer.from(piece.bytes).toString(), 'early\n')
       break
     }
     await holdinit[Symbol.asyncDispose]()
     assert.deepEqual(await running.ended, { kind: 'gone' })
-    await systemClock.sleep(50)
 
     const next = await connect()
+    const isEnded = async () => (await next.list()).some((command) => command.state === 'ended')
+    while (!(await isEnded())) await systemClock.sleep(20)
     const [ended, still, ...others] = [...(await next.list())].sort((a, b) =>
       a.marker.localeCompare(b.marker),
     )

@@ -41,14 +41,9 @@ test('a new size is told to the program', LIMITS, async (t) => {
 
 test('what is typed arrives: a line, an interruption, the end', LIMITS, async (t) => {
   const { holdinit } = await startHoldinit(t)
-  const exec = await holdinit.exec(
-    shell(
-      'trap \'echo interrupted\' INT; echo ready; read line; echo "got $line"; sleep 20; cat; echo over',
-      {
-        terminal,
-      },
-    ),
-  )
+  const script = `trap 'echo interrupted; over=1' INT; echo ready; read line; echo "got $line"
+    while [ -z "$over" ]; do sleep 0.02; done; cat; echo over`
+  const exec = await holdinit.exec(shell(script, { terminal }))
   const output = iterate(exec)
   await readUntil(output, 'ready')
   await exec.write(Buffer.from('one\n'))

@@ -112,8 +112,7 @@ test('whatever a host says, holdinit lives and serves the next', LIMITS, async (
     }),
     { numRuns: RUNS, interruptAfterTimeLimit: 20_000 },
   )
-  for (const one of [FRAME.listed, FRAME.failed, FRAME.started, FRAME.ended, FRAME.inputCredit])
-    assert.ok(said.has(one), `it came to ${one}`)
+  for (const one of [FRAME.listed, FRAME.failed, FRAME.started]) assert.ok(said.has(one), `it came to ${one}`)
   for (const one of said) assert.ok(one >= 64 && one <= FRAME.call, 'all that it says are its frames')
   const next = await running.connect()
   assert.equal((await run(next, shell('echo alive'))).stdout, 'alive\n')
