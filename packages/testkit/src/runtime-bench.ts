@@ -20,6 +20,10 @@ export interface RuntimeBench {
   readonly isIsolated: boolean
   /** Memory and processes are limited by a cgroup. */
   readonly hasLimits: boolean
+  /** The kernel that guests see is the host's, with all it can do. */
+  readonly isHostKernel: boolean
+  /** It is in a freezer cgroup. */
+  readonly isFreezable: boolean
   /** Commands can be run as root of the sandbox. */
   readonly hasRoot: boolean
   /** It can make fsync succeed at once. */

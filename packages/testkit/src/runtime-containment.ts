@@ -41,11 +41,14 @@ export function containmentPromises(bench: RuntimeBench): void {
 function isolationPromises(bench: RuntimeBench): void {
   test('the guest sees no process of the host, and is told nothing of it', async (t) => {
     await using sandbox = await tryRuntime(t, bench).start()
-    const ran = await run(sandbox, 'ls -d /proc/[0-9]* | wc -l; hostname; cat /proc/1/environ; ls /proc/1/fd')
+    const ran = await run(
+      sandbox,
+      'echo /proc/[0-9]* | wc -w; hostname; tr "\\0" "\\n" < /proc/1/environ; ls /proc/1/fd',
+    )
     const [count, hostname] = ran.stdout.split('\n')
     assert.ok(Number(count) < 10, `${count} processes`)
     assert.equal(hostname, 'workspace')
-    assert.doesNotMatch(ran.stdout, /=/)
+    assert.doesNotMatch(ran.stdout, /^(?!PATH|HOME)\w+=/m)
   })
 
   test('two sandboxes side by side do not see each other', async (t) => {
@@ -91,10 +94,7 @@ function isolationPromises(bench: RuntimeBench): void {
     )
     assert.doesNotMatch(seen.stdout, /[a-z]+\.[a-z]+|bin/)
     assert.equal(await ownHostname(sandbox), 'workspace\n')
-    const tmp = await run(
-      sandbox,
-      'echo a > /tmp/a && echo b > /home/user/b && echo c > /dev/shm/c && echo ok',
-    )
+    const tmp = await run(sandbox, 'echo a > /tmp/a && echo b > $HOME/b && echo c > /dev/shm/c && echo ok')
     assert.equal(tmp.stdout, 'ok\n', tmp.stderr)
   })
 
@@ -102,8 +102,11 @@ function isolationPromises(bench: RuntimeBench): void {
     await using sandbox = await tryRuntime(t, bench).start()
     const { stdout } = await run(sandbox, ['grep', '-E', '^(Cap|NoNewPrivs|Seccomp:)', '/proc/self/status'])
     const status = Object.fromEntries(stdout.split('\n').map((line) => line.split(':\t')))
-    const sets = ['CapInh', 'CapPrm', 'CapEff', 'CapAmb', ...(bench.hasRoot ? ['CapBnd'] : [])]
+    const sets = ['CapInh', 'CapPrm', 'CapEff']
+    if (bench.isHostKernel) sets.push('CapAmb')
+    if (bench.hasRoot) sets.push('CapBnd')
     for (const set of sets) assert.equal(Number.parseInt(status[set], 16), 0, set)
+    if (!bench.isHostKernel) return
     assert.equal(status.NoNewPrivs, '1')
     assert.equal(status.Seccomp, '2')
   })

@@ -16,6 +16,8 @@ export interface BwrapRequest {
   /** The directory that only pid 1 speaks through, on the host and inside. */
   readonly control: { readonly source: string; readonly target: string }
   readonly programs: { readonly holdinit: string; readonly node: string }
+  /** What of `/proc` is covered: files and directories that are there. */
+  readonly masked: { readonly files: readonly string[]; readonly directories: readonly string[] }
   /** Numbers of descriptors that it inherits. */
   readonly seccompFd: number
   readonly statusFd: number
@@ -40,6 +42,8 @@ export function bwrapArguments(request: BwrapRequest): string[] {
     ...plan.binds.flatMap(({ source, target }) => ['--ro-bind', source, target]),
     ...plan.hidden.flatMap((path) => [...tmpfs(path, '0755', 4096), '--remount-ro', path]),
     ...['--proc', '/proc', '--dev', '/dev'],
+    ...request.masked.files.flatMap((path) => ['--ro-bind', '/dev/null', path]),
+    ...request.masked.directories.flatMap((path) => [...tmpfs(path, '0755', 4096), '--remount-ro', path]),
     ...tmpfs('/dev/shm', '1777', tmpBytes),
     ...['--remount-ro', '/dev'],
     ...tmpfs('/tmp', '1777', tmpBytes),

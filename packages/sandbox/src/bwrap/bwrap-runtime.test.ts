@@ -26,6 +26,8 @@ runtimeConformance('bwrap', {
   leaver: new URL('./leave-sandboxes.fixture.ts', import.meta.url),
   isIsolated: true,
   hasLimits: false,
+  isHostKernel: true,
+  isFreezable: false,
   hasRoot: false,
   isRelaxable: true,
   owner: GUEST_USER_ID,

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chownSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { chownSync, closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
@@ -19,6 +19,7 @@ import { compileSeccomp, parseSyscallNumbers } from '../seccomp/seccomp-filter.t
 import { seccompProfile } from '../seccomp/seccomp-profile.ts'
 import { startRecorded } from '../start-recorded.ts'
 import { assembleRoot, planRoot } from '../system/assemble-root.ts'
+import { MASKED_PATHS } from '../system/masked-paths.ts'
 import { GUEST_ENVIRONMENT, GUEST_PROGRAMS, GUEST_WORKSPACE } from '../system/root-plan.ts'
 import { bwrapArguments } from './bwrap-arguments.ts'
 
@@ -133,6 +134,7 @@ export class BwrapRuntime implements Runtime {
       root,
       control: { source: control, target: CONTROL_DIRECTORY },
       programs: this.#deps.programs,
+      masked: maskedHere(),
       seccompFd: SECCOMP_FD,
       statusFd: STATUS_FD,
       argv: [
@@ -177,5 +179,13 @@ export class BwrapRuntime implements Runtime {
       }
       await this.#deps.clock.sleep(POLL_MS)
     }
+  }
+}
+
+function maskedHere() {
+  const kindOf = (path: string) => statSync(path, { throwIfNoEntry: false })
+  return {
+    files: MASKED_PATHS.filter((path) => kindOf(path)?.isFile()),
+    directories: MASKED_PATHS.filter((path) => kindOf(path)?.isDirectory()),
   }
 }

@@ -25,6 +25,8 @@ runtimeConformance('none', {
   leaver: new URL('./leave-sandboxes.fixture.ts', import.meta.url),
   isIsolated: false,
   hasLimits: true,
+  isHostKernel: true,
+  isFreezable: true,
   hasRoot: true,
   isRelaxable: false,
   owner: GUEST_USER_ID,

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path'
 import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
+import type { CgroupDirectories } from '../cgroup/cgroup-mounts.ts'
+import { enterCgroup } from '../cgroup/enter-cgroup.ts'
 import { expectedCgroup } from '../cgroup/expected-cgroup.ts'
 import { makeCgroup } from '../cgroup/make-cgroup.ts'
 import { SandboxCgroup } from '../cgroup/sandbox-cgroup.ts'
@@ -21,9 +23,6 @@ import type { Runtime, Sandbox, StartRequest } from '../runtime.ts'
 import { type RecordedSandbox, writeSandboxRecord } from '../sandbox-record.ts'
 import { startRecorded } from '../start-recorded.ts'
 import { GUEST_PROGRAMS, GUEST_WORKSPACE } from '../system/root-plan.ts'
-
-/** Enters its cgroups, then becomes the program: nothing of it ever runs outside. */
-const ENTER = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
 
 export interface NoneRuntimeDeps {
   readonly clock: Clock
@@ -78,13 +77,13 @@ export class NoneRuntime implements Runtime {
   async #make(request: StartRequest, recorded: RecordedSandbox): Promise<Sandbox> {
     const places = this.#places(request)
     const nonce = await writeNonce(join(places.control, 'nonce'), this.#deps.randomness)
-    const child = this.#spawn(request, Object.values(recorded.record.cgroup), places)
+    const directories = new Map(Object.entries(recorded.record.cgroup))
+    const child = this.#spawn(request, directories, places)
     const pid = child.pid ?? 0
     const started = hostProcess(pid)
     if (started === undefined) throw new Failure('sandbox-failed', 'its first process did not start')
     const record = { ...recorded.record, processes: [{ pid, startTicks: started.startTicks }] }
     writeSandboxRecord(request.folder, record)
-    const directories = new Map(Object.entries(record.cgroup))
     const cgroup = directories.size === 0 ? null : new SandboxCgroup(directories, this.#deps.clock)
     const link = await this.#connect(request, child, {
       socketPath: join(places.control, 'control.sock'),
@@ -126,7 +125,7 @@ export class NoneRuntime implements Runtime {
     return { control, shown, programs: GUEST_PROGRAMS, workspace: GUEST_WORKSPACE }
   }
 
-  #spawn(request: StartRequest, cgroups: readonly string[], places: Places): ChildProcess {
+  #spawn(request: StartRequest, cgroup: CgroupDirectories, places: Places): ChildProcess {
     const { holdmount, holdinit } = this.#deps.programs
     const show = (source: string, target: string) => [holdmount, 'under', source, target]
     const words = [
@@ -145,8 +144,7 @@ export class NoneRuntime implements Runtime {
     ]
     const log = openSync(join(request.folder, 'holdinit.log'), 'a', 0o600)
     try {
-      const distinct = [...new Set(cgroups)]
-      const child = spawn('/bin/sh', ['-c', ENTER, 'sh', ...distinct, '--', ...words], {
+      const child = spawn('/bin/sh', enterCgroup(cgroup, words), {
         stdio: ['ignore', log, log],
         env: { PATH: dirname('/bin/sh') },
         cwd: '/',

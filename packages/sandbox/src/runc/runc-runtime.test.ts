@@ -25,6 +25,8 @@ runtimeConformance('runc', {
   leaver: new URL('./leave-sandboxes.fixture.ts', import.meta.url),
   isIsolated: true,
   hasLimits: true,
+  isHostKernel: true,
+  isFreezable: true,
   hasRoot: true,
   isRelaxable: true,
   owner: GUEST_USER_ID,
