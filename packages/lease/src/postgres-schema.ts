@@ -71,7 +71,7 @@ const TABLES: readonly string[] = [
     workspace TEXT COLLATE "C" PRIMARY KEY REFERENCES workspaces (id),
     host TEXT,
     epoch BIGINT NOT NULL,
-    nonce TEXT NOT NULL,
+    nonce TEXT,
     given_by TEXT,
     boot TEXT NOT NULL,
     ttl_ms BIGINT NOT NULL,
