@@ -72,10 +72,12 @@ export interface HostAgentOptions {
 /** What runs workspaces on one host: it answers for them, tells control of them, and ends with all of them. */
 export class HostAgent implements AsyncDisposable {
   readonly #server: RpcServer
+  readonly #residents: ResidentWorkspaces
   readonly #opened: AsyncDisposable
 
-  private constructor(server: RpcServer, opened: AsyncDisposable) {
+  private constructor(server: RpcServer, residents: ResidentWorkspaces, opened: AsyncDisposable) {
     this.#server = server
+    this.#residents = residents
     this.#opened = opened
   }
 
@@ -105,14 +107,19 @@ export class HostAgent implements AsyncDisposable {
       volume: options.volume,
     }
     stack.use(await Heartbeat.begin({ ...deps, registration, capacity, residents }))
-    return new HostAgent(server, stack.move())
+    return new HostAgent(server, residents, stack.move())
   }
 
   get address(): string {
     return this.#server.address
   }
 
-  /** Ends without a commit, as a crash would: `closeWorkspace` is for those who want one. */
+  /** Saves and ends all that runs here, and takes no more: for a host that is told to end. */
+  async closeAll(drainMs: number): Promise<void> {
+    await this.#residents.closeAll(drainMs)
+  }
+
+  /** Ends without a commit, as a crash would; `closeAll` comes before, where there is time. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#opened[Symbol.asyncDispose]()
   }
