@@ -12,6 +12,8 @@ e2fsprogs|command -v mkfs.ext4|makes the disks that crash tests cut off
 xfsprogs|command -v mkfs.xfs|makes the disks that reflink tests copy on
 mount|command -v mount|mounts those images
 util-linux|command -v prlimit|limits the memory and files of tests
+runc|command -v runc|runs workspaces in containers
+bubblewrap|command -v bwrap|runs workspaces of users who are not root
 sqlite3|command -v sqlite3|a second SQLite, to check ours against
 strace|command -v strace|makes system calls fail in tests, and shows what is synced before what
 python3|command -v python3|a foreign program that writes while directories are captured
@@ -78,7 +80,7 @@ set_up_modules() {
 }
 
 set_up_native() {
-  for build in packages/*/native/build.sh; do
+  for build in packages/*/native/build.sh packages/*/native/*/build.sh; do
     if [ ! -e "$build" ]; then continue; fi
     sh "$build" || echo "$build failed: what needs its program fails." >&2
   done

@@ -244,6 +244,11 @@ static bool pump_output(struct channel *channel, int i) {
     if (n < 0 && errno == EAGAIN) channel->readable[i] = false;
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
   }
+  if (n == 0 && channel->is_stream && channel->input.fd >= 0) { /* the other direction goes on */
+    source->fd = -1;
+    watch(&channel->input, EPOLLOUT);
+    return true;
+  }
   if (n <= 0) {
     close_output(channel, i);
     return true;

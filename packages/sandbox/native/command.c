@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -53,8 +54,11 @@ static void run_program(const struct command *command, struct report *failure) {
   _exit(127);
 }
 
-/* The pid of an ended program stays taken until its end is told: nobody signals a stranger. */
-static void reap(pid_t program, int report) {
+/*
+ * The pid of an ended program stays taken until its end is told: nobody signals a stranger. Returns the program, 0 once
+ * it is reaped.
+ */
+static pid_t reap(pid_t program, int report) {
   siginfo_t info = {0};
   while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
     if (info.si_pid == program) {
@@ -62,8 +66,10 @@ static void reap(pid_t program, int report) {
       if (write(report, &end, sizeof end) < 0) errno = 0;
     }
     waitpid(info.si_pid, NULL, 0);
+    if (info.si_pid == program) program = 0;
     info.si_pid = 0;
   }
+  return program;
 }
 
 __attribute__((noreturn)) static void keep(const struct command *command, const struct ends *ends, pid_t parent) {
@@ -72,7 +78,7 @@ __attribute__((noreturn)) static void keep(const struct command *command, const 
   if (getppid() != parent) _exit(0);
   for (int i = 0; i < 3; i++) dup2(ends->stdio[i], i); /* 0 to 3 belong to nobody else: see main.c */
   dup2(ends->report, 3);
-  syscall(SYS_close_range, 4u, ~0u, 0u);
+  closefrom(4);
   fcntl(3, F_SETFD, FD_CLOEXEC);
 
   struct report report = {0};
@@ -80,7 +86,7 @@ __attribute__((noreturn)) static void keep(const struct command *command, const 
   pid_t program = vfork();
   if (program == 0) run_program(command, told);
   if (program < 0) *told = (struct report){.kind = R_FAILED, .value = S_FORK, .number = errno};
-  syscall(SYS_close_range, 0u, 2u, 0u);
+  for (int i = 0; i < 3; i++) close(i);
   if (told->kind == R_STARTED) told->number = program;
   if (write(3, told, sizeof *told) < 0 || told->kind != R_STARTED) _exit(0);
 
@@ -90,9 +96,9 @@ __attribute__((noreturn)) static void keep(const struct command *command, const 
   sigaddset(&set, SIGTERM);
   const struct timespec soon = {.tv_nsec = 2000000};
   for (bool is_killing = false;;) {
-    reap(program, 3);
+    program = reap(program, 3);
     if (waitid(P_ALL, 0, NULL, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD) _exit(0);
-    if (is_killing) kill_below();
+    if (is_killing) kill_below(program);
     int number = is_killing ? sigtimedwait(&set, NULL, &soon) : sigwaitinfo(&set, NULL);
     if (number == SIGTERM) is_killing = true;
   }
@@ -119,15 +125,22 @@ static bool open_pipes(struct channel *channel, struct ends *ends, bool has_inpu
   return true;
 }
 
+/* By its name where the kernel cannot give it without. */
+static int open_slave(int master) {
+  char path[24];
+  int number, slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (slave >= 0 || ioctl(master, TIOCGPTN, &number) < 0) return slave;
+  snprintf(path, sizeof path, "/dev/pts/%d", number);
+  return open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+}
+
 /* A terminal belongs to whoever opens it, so it is opened in the name of the command's user: chown needs a capability. */
 static bool open_terminal(struct channel *channel, struct ends *ends, bool is_root) {
   bool is_switched = geteuid() == 0 && !is_root;
   if (is_switched) syscall(SYS_setfsuid, options.uid);
   int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
   int unlocked = 0, slave = -1;
-  if (master >= 0 && ioctl(master, TIOCSPTLCK, &unlocked) == 0) {
-    slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-  }
+  if (master >= 0 && ioctl(master, TIOCSPTLCK, &unlocked) == 0) slave = open_slave(master);
   int error = errno;
   if (is_switched) syscall(SYS_setfsuid, 0);
   if (master >= 0) own_end(&channel->output[0], master);

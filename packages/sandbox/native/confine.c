@@ -86,8 +86,7 @@ static int set_user(const struct command *command) {
  * Descriptors go before the directory is entered: /proc/self/fd/N leads nowhere then.
  */
 int confine_command(const struct command *command, uint8_t *step) {
-  *step = S_FORK;
-  if (syscall(SYS_close_range, 3u, ~0u, 0u) < 0) return -1;
+  closefrom(3);
   *step = S_LIMITS;
   set_oom_score();
   if (set_limits(command) < 0) return -1;
@@ -106,7 +105,7 @@ int confine_command(const struct command *command, uint8_t *step) {
 }
 
 struct process {
-  pid_t pid, parent;
+  pid_t pid, parent, session;
 };
 
 static size_t list_processes(struct process *list) {
@@ -124,8 +123,9 @@ static size_t list_processes(struct process *list) {
     if (length <= 0) continue;
     text[length] = 0;
     char *rest = strrchr(text, ')'); /* a program may call itself anything, brackets and blanks too */
-    int parent;
-    if (rest != NULL && sscanf(rest, ") %*c %d", &parent) == 1) list[count++] = (struct process){pid, parent};
+    struct process process = {.pid = pid};
+    bool is_read = rest != NULL && sscanf(rest, ") %*c %d %*d %d", &process.parent, &process.session) == 2;
+    if (is_read) list[count++] = process;
   }
   closedir(directory);
   return count;
@@ -135,10 +135,11 @@ static size_t list_processes(struct process *list) {
 #define ADD(set, pid) ((set)[(pid) >> 3] |= (uint8_t)(1u << ((pid) & 7)))
 
 /*
- * KILL to every process below this one. All are stopped first, until a look finds none that runs: what is stopped
- * forks no more. Who calls repeats it until it has no child left.
+ * KILL to every process below this one, and to those of `session` unless it is 0: gVisor has no subreapers. All are
+ * stopped first, until a look finds none that runs: what is stopped forks no more. Who calls repeats it until it has no
+ * child left.
  */
-void kill_below(void) {
+void kill_below(pid_t session) {
   static struct process list[PROCESSES_MAX];
   static uint8_t below[PIDS_MAX / 8], stopped[PIDS_MAX / 8];
   pid_t self = getpid();
@@ -151,7 +152,8 @@ void kill_below(void) {
     for (bool grown = true; grown;) {
       grown = false;
       for (size_t i = 0; i < count; i++) {
-        if (HAS(below, list[i].pid) || list[i].parent <= 0 || !HAS(below, list[i].parent)) continue;
+        bool is_own = session > 0 && list[i].session == session;
+        if (HAS(below, list[i].pid) || list[i].parent < 0 || !(is_own || HAS(below, list[i].parent))) continue;
         ADD(below, list[i].pid);
         grown = true;
       }

@@ -313,20 +313,20 @@ static bool is_welcome(int fd) {
   socklen_t size = sizeof peer;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return false;
   if (options.peer == PEER_OUTSIDE) return peer.pid == 0;
-  return options.peer == PEER_ANY || peer.uid == geteuid();
+  return options.peer == PEER_ANY || peer.uid == geteuid() || peer.uid == 0;
 }
 
 static void on_listener(struct source *source, uint32_t events) {
   (void)events;
-  int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (fd < 0) return;
-  if (!is_welcome(fd)) {
-    close(fd);
-    return;
+  for (int fd; (fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
+    if (!is_welcome(fd)) {
+      close(fd);
+      continue;
+    }
+    close_source(&candidate);
+    candidate.fd = fd;
+    watch(&candidate, EPOLLIN);
   }
-  close_source(&candidate);
-  candidate.fd = fd;
-  watch(&candidate, EPOLLIN);
 }
 
 /* The nonce is read once and removed: nothing that runs here later finds it. */

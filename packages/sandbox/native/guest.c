@@ -36,6 +36,7 @@ static struct client clients[CLIENTS_MAX];
 static uint32_t last_call;
 static uint64_t tokens = CALLS_AT_ONCE * 1000, filled_ms; /* in thousandths of a call */
 
+static bool may_wait; /* somebody may have connected for whom there was no place */
 static void on_listener(struct source *source, uint32_t events);
 static struct source listener = {-1, NULL, on_listener};
 
@@ -87,23 +88,25 @@ static void on_client(struct source *source, uint32_t events) {
     if ((events & (EPOLLHUP | EPOLLERR)) != 0) close_source(source);
     return;
   }
-  ssize_t n = read(source->fd, client->line + client->length, LINE_BYTES_MAX - client->length);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (n <= 0) {
-    close_source(source);
-    return;
+  while (client->call == 0 && source->fd >= 0) {
+    ssize_t n = read(source->fd, client->line + client->length, LINE_BYTES_MAX - client->length);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) return;
+    if (n > 0) client->length += (size_t)n;
+    bool is_whole = memchr(client->line, '\n', client->length) != NULL || client->length == LINE_BYTES_MAX;
+    if (n > 0 && is_whole) take_line(client);
+    if (n <= 0) close_source(source);
   }
-  client->length += (size_t)n;
-  bool is_whole = memchr(client->line, '\n', client->length) != NULL;
-  if (is_whole || client->length == LINE_BYTES_MAX) take_line(client);
 }
 
 /* While all places are taken nobody more is accepted: who connects waits in the socket's own short queue. */
 static void on_listener(struct source *source, uint32_t events) {
   (void)events;
+  may_wait = true;
   for (size_t i = 0; i < CLIENTS_MAX; i++) {
     if (clients[i].source.fd >= 0) continue;
     int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) may_wait = false;
     if (fd < 0) return;
     clients[i] = (struct client){.source = {fd, &clients[i], on_client}, .until_ms = boot_ms() + LINE_MS};
     watch(&clients[i].source, EPOLLIN);
@@ -144,7 +147,7 @@ void guest_sweep(void) {
       }
     }
   }
-  if (listener.fd >= 0) on_listener(&listener, 0);
+  if (may_wait) on_listener(&listener, 0);
 }
 
 void guest_open(void) {
@@ -154,13 +157,21 @@ void guest_open(void) {
   watch(&listener, EPOLLIN);
 }
 
+/* What fsync of no file is answered with tells whether the kernel carries it out here. */
+static int print_fsync_policy(void) {
+  puts(fsync(-1) == 0 ? "relaxed" : "native");
+  return 0;
+}
+
 /* hold sync|status: prints the answer's text, exits with its code. */
 int hold_main(int argc, char **argv) {
   const char *path = getenv("HOLDFAST_GUEST_SOCKET");
   struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (argc == 2 && strcmp(argv[1], "fsync") == 0) return print_fsync_policy();
   if (argc != 2 || (strcmp(argv[1], "sync") != 0 && strcmp(argv[1], "status") != 0)) {
     fputs("usage: hold sync     make everything in /workspace durable, and wait for it\n"
-          "       hold status   say what is durable\n", stderr);
+          "       hold status   say what is durable\n"
+          "       hold fsync    say whether fsync waits for the disk: native, or relaxed\n", stderr);
     return EXIT_USAGE;
   }
   snprintf(address.sun_path, sizeof address.sun_path, "%s", path == NULL ? "/run/holdfast/guest.sock" : path);

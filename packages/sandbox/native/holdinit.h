@@ -144,7 +144,7 @@ void keeper_ended(pid_t pid);
 /* confine.c */
 void confine_self(void);
 int confine_command(const struct command *command, uint8_t *step);
-void kill_below(void);
+void kill_below(pid_t session);
 
 /* guest.c */
 void guest_open(void);

@@ -48,14 +48,18 @@ uint64_t boot_ms(void) {
   return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Edge-triggered: who owns the source remembers that it is ready until a read or write says otherwise. */
+/* Again for a descriptor that another source had. Edge-triggered: who owns the source remembers that it is ready until a read or write says otherwise. */
 void watch(struct source *source, uint32_t events) {
   struct epoll_event event = {.events = events | EPOLLET, .data.ptr = source};
-  if (source->fd >= 0 && epoll_ctl(loop, EPOLL_CTL_ADD, source->fd, &event) < 0) source->ready(source, EPOLLERR);
+  if (source->fd < 0 || epoll_ctl(loop, EPOLL_CTL_ADD, source->fd, &event) == 0) return;
+  if (errno != EEXIST || epoll_ctl(loop, EPOLL_CTL_MOD, source->fd, &event) < 0) source->ready(source, EPOLLERR);
 }
 
+/* Unwatched by name: a keeper that was just forked still holds a copy, and a close alone would leave the watch to it. */
 void close_source(struct source *source) {
-  if (source->fd >= 0) close(source->fd);
+  if (source->fd < 0) return;
+  epoll_ctl(loop, EPOLL_CTL_DEL, source->fd, NULL);
+  close(source->fd);
   source->fd = -1;
 }
 
@@ -77,7 +81,7 @@ __attribute__((noreturn)) static void end_all(int status) {
   }
   for (int round = 0; round < 2000; round++) {
     pid_t ended;
-    kill_below();
+    kill_below(0);
     while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) continue;
     if (ended < 0 && errno == ECHILD) break;
     usleep(1000);

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { allSettled } from '@holdfast/base/all-settled'
 import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
@@ -21,10 +22,18 @@ export async function killRecorded(deps: EndDeps, folder: string): Promise<void>
   await allSettled(
     listSandboxRecords(folder).map(async (found) => {
       for (const starter of processesNaming(['--bundle', found.folder])) signalProcess(starter, 'SIGKILL')
-      await killSandbox(deps.clock, found)
+      await killSandbox(deps.clock, { folder: found.folder, record: withUnrecorded(found) })
       await removeSandbox(deps, found)
     }),
   )
+}
+
+/** A process that was started and not recorded any more names its control directory in its arguments. */
+function withUnrecorded({ folder, record }: RecordedSandbox): RecordedSandbox['record'] {
+  const control = join(folder, 'control')
+  const named = [control, join(control, 'control.sock')].flatMap((word) => processesNaming([word]))
+  const processes = named.map(({ pid, startTicks }) => ({ pid, startTicks }))
+  return { ...record, processes: [...record.processes, ...processes] }
 }
 
 /** Resolves once nothing of it lives. */

@@ -8,14 +8,21 @@ export interface NativePrograms {
   readonly holdmount: string
   /** The first process of each sandbox, and the guest's `hold`. */
   readonly holdinit: string
+  /** The numbers of the kernel's calls, a table. */
+  readonly syscalls: string
   /** The Node that guests get. */
   readonly node: string
 }
 
-/** Those that packages/sandbox/native/build.sh makes, and the Node that runs this. */
+/** Those that `npm run native` makes, and the Node that runs this. */
 export function installedPrograms(): NativePrograms {
   const built = (name: string) => fileURLToPath(new URL(`../../../build/${name}`, import.meta.url))
-  return { holdmount: built('holdmount'), holdinit: built('holdinit'), node: process.execPath }
+  return {
+    holdmount: built('holdmount'),
+    holdinit: built('holdinit'),
+    syscalls: built('syscalls'),
+    node: process.execPath,
+  }
 }
 
 /** Throws `unsupported-here` and names the one that is missing. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -20,6 +20,8 @@ export interface RuntimeBench {
   readonly isIsolated: boolean
   /** Memory and processes are limited by a cgroup. */
   readonly hasLimits: boolean
+  /** It is in a freezer cgroup. */
+  readonly isFreezable: boolean
   /** Commands can be run as root of the sandbox. */
   readonly hasRoot: boolean
   /** It can make fsync succeed at once. */
@@ -57,7 +59,8 @@ export function tryRuntime(t: TestContext, bench: RuntimeBench): Trial {
   const home = mkdtempSync(join(tmpdir(), 'holdfast-sandbox-'))
   const folder = join(home, 'sandboxes')
   const runtime = bench.open()
-  chownSync(home, bench.owner, bench.owner)
+  mkdirSync(folder)
+  for (const path of [home, folder]) chownSync(path, bench.owner, bench.owner)
   t.after(async () => {
     await runtime.killLeftovers(folder)
     rmSync(home, { recursive: true, force: true })

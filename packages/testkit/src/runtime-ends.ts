@@ -58,7 +58,7 @@ export function endPromises(bench: RuntimeBench): void {
     await assertStands(ticks)
   })
 
-  if (bench.hasLimits)
+  if (bench.isFreezable)
     test('a frozen sandbox is killed without running on', async (t) => {
       const { sandbox, ticks } = await ticking(tryRuntime(t, bench))
       const [freezer = ''] = sandbox.cgroups

@@ -11,17 +11,22 @@
  * under SOURCE TARGET PROGRAM...   Runs PROGRAM where the directory TARGET shows SOURCE, in a mount namespace of its own:
  *   a user who may not walk to SOURCE reaches it there.
  *
+ * alone PROGRAM...   Runs PROGRAM in a network namespace of its own, where lo is up and is all there is.
+ *
  * Ends with 1 and a line `step: reason`, or as PROGRAM does.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -195,6 +200,18 @@ static void run_under(char **argv)
   fail(argv[2]);
 }
 
+static void run_alone(char **argv)
+{
+  struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+  if (unshare(CLONE_NEWNET) != 0)
+    fail("unshare");
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) != 0)
+    fail("lo");
+  execvp(argv[0], argv);
+  fail(argv[0]);
+}
+
 int main(int argc, char **argv)
 {
   if (argc >= 6 && strcmp(argv[1], "into") == 0)
@@ -203,8 +220,10 @@ int main(int argc, char **argv)
     deliver(argv + 2);
   else if (argc >= 5 && strcmp(argv[1], "under") == 0)
     run_under(argv + 2);
+  else if (argc >= 3 && strcmp(argv[1], "alone") == 0)
+    run_alone(argv + 2);
   else {
-    fputs("usage: holdmount into PID TARGET SOURCE MAP... | deliver PID TARGET OWNER FILE | under SOURCE TARGET PROGRAM...\n", stderr);
+    fputs("usage: holdmount into PID TARGET SOURCE MAP... | deliver PID TARGET OWNER FILE | under SOURCE TARGET PROGRAM... | alone PROGRAM...\n", stderr);
     return 2;
   }
   return 0;

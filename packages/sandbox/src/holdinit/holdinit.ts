@@ -1,6 +1,7 @@
 import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import type { GuestAnswer, GuestCall } from '../runtime.ts'
+import { bootClockMs, CLOCK_GRAIN_MS } from './boot-clock.ts'
 import { encodeCommand, type HoldinitCommand, type ResourceLimit, sendCommand } from './exec-request.ts'
 import { FrameLink } from './frame-link.ts'
 import { FRAME, type Frame, PayloadReader } from './frames.ts'
@@ -12,6 +13,8 @@ import { OUTPUT_WINDOW_BYTES } from './output-queue.ts'
 
 const CALLS: readonly GuestCall[] = [{ kind: 'sync' }, { kind: 'status' }]
 const ANSWER_BYTES_MAX = 60_000
+/** A sandbox whose boot clock is further off has another one: gVisor's starts with the sandbox. */
+const SAME_CLOCK_MS = 1000
 /** What `hold` ends with when the host could not answer. */
 const EXIT_PLATFORM = 125
 
@@ -37,7 +40,9 @@ export class Holdinit implements AsyncDisposable {
   readonly #extensions = new Map<number, PromiseWithResolvers<void>>()
   #answer: (call: GuestCall) => Promise<GuestAnswer>
   #list = Promise.withResolvers<readonly ListedCommand[]>()
-  /** As it was when this connection was made. */
+  /** What is added to the host's boot clock to get the sandbox's: never more than is true, so it ends never later. */
+  readonly #clockOffsetMs: number
+  /** As it was when this connection was made, on the boot clock of the sandbox. */
   readonly welcome: Welcome
 
   private constructor(
@@ -47,6 +52,8 @@ export class Holdinit implements AsyncDisposable {
   ) {
     this.#link = link((frame) => this.#receive(frame))
     this.welcome = welcome
+    const offsetMs = welcome.bootMs - bootClockMs()
+    this.#clockOffsetMs = Math.abs(offsetMs) < SAME_CLOCK_MS ? 0 : offsetMs - CLOCK_GRAIN_MS
     this.#options = options
     this.#answer = async () => ({ exitCode: EXIT_PLATFORM, text: 'not served here\n' })
     void this.#link.closed.then(() => this.#gone())
@@ -103,14 +110,14 @@ export class Holdinit implements AsyncDisposable {
     return stream
   }
 
-  /** Resolves once the deadline is moved. Rejects with `sandbox-gone`. */
+  /** Resolves once the deadline, on the host's boot clock, is moved. Rejects with `sandbox-gone`. */
   extend(deadlineBootMs: number): Promise<void> {
     this.#requireOpen()
     const id = this.#link.freeId()
     const extension = Promise.withResolvers<void>()
     this.#extensions.set(id, extension)
     const payload = Buffer.allocUnsafe(8)
-    payload.writeBigUInt64LE(BigInt(Math.floor(deadlineBootMs)))
+    payload.writeBigUInt64LE(BigInt(Math.max(0, Math.floor(deadlineBootMs + this.#clockOffsetMs))))
     this.#link.send(FRAME.extend, id, payload)
     return extension.promise
   }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -17,6 +17,9 @@ export const BINARY = join(import.meta.dirname, '../../../../build/holdinit')
 /** Whatever becomes of a test, its holdinit and all below it end by then. */
 const LIFE_MS = 30_000
 
+/** Makes it pid 1 of a namespace, which ends with it. */
+export const PID_NAMESPACE = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'] as const
+
 export interface RunningHoldinit {
   readonly child: ChildProcess
   readonly holdinit: Holdinit
@@ -32,6 +35,8 @@ export interface RunningOptions {
   readonly wrapper?: readonly string[]
   readonly binary?: string
   readonly connection?: Partial<HoldinitOptions>
+  /** Whose the folder is. */
+  readonly owner?: number
 }
 
 /** Starts holdinit, as pid 1 of a namespace of its own where `wrapper` says so; it ends with the test. */
@@ -50,6 +55,10 @@ export async function startHoldinit(
     ...options.flags,
   }
   const nonce = await writeNonce(flags.noncePath, systemRandomness)
+  if (options.owner !== undefined) {
+    for (const path of [folder, join(folder, 'control'), flags.noncePath])
+      chownSync(path, options.owner, options.owner)
+  }
   const [program = '', ...words] = [
     ...(options.wrapper ?? []),
     options.binary ?? BINARY,
@@ -61,7 +70,7 @@ export async function startHoldinit(
   })
   test.after(async () => {
     if (child.exitCode === null && child.signalCode === null) {
-      child.kill('SIGTERM')
+      child.kill(options.wrapper === undefined ? 'SIGTERM' : 'SIGKILL') // unshare ignores TERM
       await once(child, 'exit')
     }
     rmSync(folder, { recursive: true, force: true })
@@ -107,6 +116,27 @@ export async function collect(exec: HoldinitExec): Promise<Collected> {
   for await (const piece of exec.output)
     collected[piece.stream] += Buffer.from(piece.bytes).toString('latin1')
   return collected
+}
+
+/** How many processes have `words` in their command line; those of the shell that runs it not counted. */
+export function countRunning(words: string): number {
+  let count = 0
+  for (const name of readdirSync('/proc')) {
+    if (!/^[0-9]+$/.test(name)) continue
+    try {
+      const line = readFileSync(`/proc/${name}/cmdline`, 'latin1').replaceAll('\0', ' ')
+      const state = readFileSync(`/proc/${name}/stat`, 'latin1')
+      if (line.startsWith(words) && !/\) Z /.test(state)) count += 1
+    } catch {
+      // it ended while it was looked at
+    }
+  }
+  return count
+}
+
+/** Resolves once it holds; the test's own time limit ends a wait in vain. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await systemClock.sleep(5)
 }
 
 /** The output and the end of a command. */

@@ -1,7 +1,7 @@
 import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import { seccompProfile } from '../seccomp/seccomp-profile.ts'
+import { MASKED_PATHS, READ_ONLY_PATHS } from '../system/masked-paths.ts'
 import { GUEST_HOME, GUEST_USER_ID, type RootPlan } from '../system/root-plan.ts'
-import { MASKED_PATHS, READ_ONLY_PATHS } from './masked-paths.ts'
 
 /** What the configuration of one sandbox is made from. */
 export interface OciRequest {
@@ -149,4 +149,9 @@ export function tmpfs(destination: string, options: readonly string[]): OciMount
 /** Without `rec`: mounts of the host below the source stay its own. */
 export function readOnlyBind(source: string, destination: string): OciMount {
   return { destination, type: 'bind', source, options: ['bind', 'ro', 'nosuid', 'nodev', 'rprivate'] }
+}
+
+/** Writable, of the sandbox alone. */
+export function writableBind(source: string, destination: string): OciMount {
+  return { destination, type: 'bind', source, options: ['bind', 'rw', 'nosuid', 'nodev', 'rprivate'] }
 }

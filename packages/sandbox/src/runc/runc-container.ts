@@ -1,12 +1,8 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Clock } from '@holdfast/base/clock'
-import {
-  type CgroupMounts,
-  cgroupDirectories,
-  namedCgroup,
-  readCgroupMounts,
-} from '../cgroup/cgroup-mounts.ts'
+import { type CgroupMounts, cgroupDirectories, readCgroupMounts } from '../cgroup/cgroup-mounts.ts'
+import { CGROUP_PARENT } from '../cgroup/expected-cgroup.ts'
 import { SandboxCgroup } from '../cgroup/sandbox-cgroup.ts'
 import type { NativePrograms } from '../native-programs.ts'
 import { runProgram } from '../run-program.ts'
@@ -16,8 +12,6 @@ import { type OciRequest, ociConfig, UIDS_PER_SANDBOX } from './oci-config.ts'
 
 /** Where a root is shown while runc makes a container of it: its own path may lead through directories of root alone. */
 const REACHABLE_ROOT = '/run/holdfast/root'
-/** Holds every sandbox's cgroup, in each hierarchy. */
-const CGROUP_PARENT = '/holdfast'
 /** Users of the guest that own what they make under their own number also on the host's disk: user and agent. */
 const KEPT_IDS = 2
 /** The others are moved up, so that nothing in a volume is ever owned by an account of the host. */
@@ -32,11 +26,6 @@ export interface ContainerRequest extends Omit<OciRequest, 'root' | 'cgroupsPath
   readonly id: string
   /** Of this sandbox alone. */
   readonly folder: string
-}
-
-/** The cgroup that a sandbox will have, known before it is made. */
-export function expectedCgroup(id: string): ReadonlyMap<string, string> {
-  return namedCgroup(join(CGROUP_PARENT, id), readCgroupMounts())
 }
 
 /** A container that runc has made: its first process waits until it is started. */

@@ -10,7 +10,7 @@ import { RuncRuntime } from './runc-runtime.ts'
 const GUEST_USER_ID = 1000
 
 before(() => {
-  for (const build of ['build.sh', 'holdmount/build.sh'])
+  for (const build of ['build.sh', 'holdmount/build.sh', 'syscalls/build.sh'])
     execFileSync('sh', [fileURLToPath(new URL(`../../native/${build}`, import.meta.url))])
 })
 
@@ -25,6 +25,7 @@ runtimeConformance('runc', {
   leaver: new URL('./leave-sandboxes.fixture.ts', import.meta.url),
   isIsolated: true,
   hasLimits: true,
+  isFreezable: true,
   hasRoot: true,
   isRelaxable: true,
   owner: GUEST_USER_ID,

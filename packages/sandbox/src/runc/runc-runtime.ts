@@ -2,21 +2,23 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { allSettled } from '@holdfast/base/all-settled'
 import type { Clock } from '@holdfast/base/clock'
-import { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
-import { type EndDeps, killRecorded, killSandbox, removeSandbox } from '../end-sandbox.ts'
+import { expectedCgroup } from '../cgroup/expected-cgroup.ts'
+import { type EndDeps, killRecorded } from '../end-sandbox.ts'
 import { Holdinit } from '../holdinit/holdinit.ts'
 import { holdinitArguments, writeNonce } from '../holdinit/start-holdinit.ts'
 import { assertPresent, type NativePrograms } from '../native-programs.ts'
 import { probeRuntime } from '../probe-runtime.ts'
+import { proveFsync } from '../prove-fsync.ts'
 import { RunningSandbox } from '../running-sandbox.ts'
 import type { Runtime, Sandbox, StartRequest } from '../runtime.ts'
-import { type RecordedSandbox, writeSandboxRecord } from '../sandbox-record.ts'
+import type { RecordedSandbox } from '../sandbox-record.ts'
+import { startRecorded } from '../start-recorded.ts'
 import { planRoot } from '../system/assemble-root.ts'
 import { GUEST_ENVIRONMENT, GUEST_PROGRAMS, GUEST_WORKSPACE, type RootPlan } from '../system/root-plan.ts'
 import { UidRanges } from '../uid-ranges.ts'
 import { readOnlyBind, tmpfs } from './oci-config.ts'
-import { expectedCgroup, RuncContainer } from './runc-container.ts'
+import { RuncContainer } from './runc-container.ts'
 
 const UID_RANGES_FOLDER = '/run/holdfast/uid-ranges'
 /** Of the first process alone: its socket, and for a moment the nonce. */
@@ -66,22 +68,10 @@ export class RuncRuntime implements Runtime {
         firstUid,
       },
     }
-    try {
-      writeSandboxRecord(request.folder, recorded.record)
+    return await startRecorded(this.#endDeps, recorded, async () => {
       const container = await this.#create(request, firstUid, plan)
       return await this.#run(request, recorded, container)
-    } catch (error) {
-      await killSandbox(this.#deps.clock, recorded)
-      await removeSandbox(this.#endDeps, recorded)
-      if (error instanceof Failure) throw error
-      const reason = error instanceof Error ? error.message : String(error)
-      throw new Failure(
-        'sandbox-failed',
-        `the sandbox did not start: ${reason}`,
-        { sandbox: request.id },
-        error,
-      )
-    }
+    })
   }
 
   async killLeftovers(folder: string): Promise<void> {
@@ -138,7 +128,7 @@ export class RuncRuntime implements Runtime {
     return new RunningSandbox(this.#endDeps, {
       recorded,
       pid: container.pid,
-      fsync: request.spec.fsync,
+      fsync: await proveFsync((command) => link.exec(command), request.spec.fsync),
       link,
       cgroup: container.cgroup,
       places: {

@@ -1,0 +1,10 @@
+import { join } from 'node:path'
+import { type CgroupDirectories, namedCgroup, readCgroupMounts } from './cgroup-mounts.ts'
+
+/** Holds every sandbox's cgroup, in each hierarchy. */
+export const CGROUP_PARENT = '/holdfast'
+
+/** The cgroup that a sandbox will have, known before it is made. */
+export function expectedCgroup(id: string): CgroupDirectories {
+  return namedCgroup(join(CGROUP_PARENT, id), readCgroupMounts())
+}

@@ -1,0 +1,32 @@
+import { execFileSync } from 'node:child_process'
+import { before } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { systemClock } from '@holdfast/base/clock'
+import { systemRandomness } from '@holdfast/base/randomness'
+import { runtimeConformance } from '@holdfast/testkit/runtime-conformance'
+import { installedPrograms } from '../native-programs.ts'
+import { NoneRuntime } from './none-runtime.ts'
+
+const GUEST_USER_ID = 1000
+
+before(() => {
+  for (const build of ['build.sh', 'holdmount/build.sh', 'syscalls/build.sh'])
+    execFileSync('sh', [fileURLToPath(new URL(`../../native/${build}`, import.meta.url))])
+})
+
+runtimeConformance('none', {
+  open: () =>
+    new NoneRuntime({
+      clock: systemClock,
+      randomness: systemRandomness,
+      programs: installedPrograms(),
+      openFilesMax: 4096,
+    }),
+  leaver: new URL('./leave-sandboxes.fixture.ts', import.meta.url),
+  isIsolated: false,
+  hasLimits: true,
+  isFreezable: true,
+  hasRoot: true,
+  isRelaxable: false,
+  owner: GUEST_USER_ID,
+})

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { systemClock } from '@holdfast/base/clock'
+import { isFailure } from '@holdfast/base/failure'
+import { systemRandomness } from '@holdfast/base/randomness'
+import { SANDBOX_SPEC_DEFAULT, type SystemSpec } from '@holdfast/protocol/sandbox-spec'
+import { BTRFS_IMAGE_BYTES_MIN, withBtrfsImage } from '@holdfast/testkit/btrfs-image'
+import { bootMs, run } from '@holdfast/testkit/runtime-bench'
+import { installedPrograms } from '../native-programs.ts'
+import { RuncRuntime } from './runc-runtime.ts'
+
+const USER = 1000
+const LIFE_MS = 30_000
+
+function scratch(t: TestContext): string {
+  const home = mkdtempSync(join(tmpdir(), 'holdfast-places-'))
+  t.after(() => rmSync(home, { recursive: true, force: true }))
+  return home
+}
+
+let started = 0
+
+function start(home: string, volumePath: string, system: SystemSpec = { kind: 'machine' }, node?: string) {
+  const programs = { ...installedPrograms(), ...(node === undefined ? {} : { node }) }
+  const runtime = new RuncRuntime({
+    clock: systemClock,
+    randomness: systemRandomness,
+    programs,
+    openFilesMax: 4096,
+  })
+  started += 1
+  const id = `p${process.pid}-${started}`
+  return runtime.start({
+    id,
+    folder: join(home, id),
+    spec: { ...SANDBOX_SPEC_DEFAULT, system },
+    volumePath,
+    deadlineBootMs: bootMs() + LIFE_MS,
+  })
+}
+
+function makeVolume(path: string): string {
+  mkdirSync(path)
+  chownSync(path, USER, USER)
+  return path
+}
+
+test('a btrfs subvolume is a volume: its files are the same user in every sandbox', async (t) => {
+  await withBtrfsImage(BTRFS_IMAGE_BYTES_MIN, async (mounted) => {
+    const volume = join(mounted, 'volume')
+    execFileSync('btrfs', ['-q', 'subvolume', 'create', volume])
+    chownSync(volume, USER, USER)
+    const home = scratch(t)
+    await using one = await start(home, volume)
+    await using other = await start(home, volume)
+    await run(one, 'echo of-one > file')
+    const ran = await run(other, 'echo more >> file && cat file && stat -c %U file')
+    assert.equal(ran.stdout, 'of-one\nmore\nuser\n', ran.stderr)
+    assert.equal(statSync(join(volume, 'file')).uid, USER)
+  })
+})
+
+test('folders, volumes and programs may lie where only root can go', async (t) => {
+  const home = join(scratch(t), 'private')
+  mkdirSync(home, { mode: 0o700 })
+  const node = join(home, 'node')
+  execFileSync('cp', [process.execPath, node])
+  await using sandbox = await start(home, makeVolume(join(home, 'volume')), { kind: 'machine' }, node)
+  assert.equal((await run(sandbox, 'touch made && node -p 1+1')).stdout, '2\n')
+})
+
+test('a directory is a system, read-only, whatever it lacks and wherever its links lead', async (t) => {
+  const home = scratch(t)
+  const system = join(home, 'system')
+  mkdirSync(join(system, 'bin'), { recursive: true })
+  mkdirSync(join(system, 'opt'))
+  execFileSync('cp', ['-L', installedPrograms().holdinit, join(system, 'bin/hold-copy')])
+  symlinkSync('/etc/shadow', join(system, 'escape'))
+  chmodSync(system, 0o700)
+  await using sandbox = await start(home, makeVolume(join(home, 'volume')), {
+    kind: 'directory',
+    path: system,
+  })
+  assert.equal((await run(sandbox, ['/bin/hold-copy'])).exitCode === 0, false)
+  assert.equal((await run(sandbox, ['hold', 'fsync'])).stdout, 'relaxed\n')
+  await assert.rejects(run(sandbox, ['/escape']), (error) => isFailure(error, 'exec-failed'))
+  assert.deepEqual(readdirSync(join(system, 'opt')), [])
+})
+
+test('a system that is no directory is refused, and a sandbox that cannot start leaves nothing', async (t) => {
+  const home = scratch(t)
+  const volume = makeVolume(join(home, 'volume'))
+  await assert.rejects(start(home, volume, { kind: 'directory', path: '/no/such' }), (error) =>
+    isFailure(error, 'invalid-argument'),
+  )
+  await assert.rejects(start(home, join(home, 'no-volume')), (error) => isFailure(error, 'sandbox-failed'))
+  assert.deepEqual(readdirSync(home), ['volume'])
+})
+
+test('a machine with runc has nothing to say against it, one without the programs names what is missing', async () => {
+  const deps = { clock: systemClock, randomness: systemRandomness, openFilesMax: 4096 }
+  assert.equal(await new RuncRuntime({ ...deps, programs: installedPrograms() }).probe(), null)
+  const programs = { ...installedPrograms(), holdinit: '/no/such/holdinit' }
+  assert.match((await new RuncRuntime({ ...deps, programs }).probe()) ?? '', /holdinit is missing/)
+})
