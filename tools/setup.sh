@@ -26,6 +26,7 @@ test_packages() {
 radosgw|command -v radosgw|the S3 service of Ceph, a second S3 to check our client against
 ceph-mon|command -v ceph-mon|radosgw keeps its objects in a Ceph: its monitor
 ceph-osd|command -v ceph-osd|and its disk, which is in memory
+postgresql|test -d /usr/lib/postgresql|the database of an installation with several hosts
 LIST
 }
 

@@ -7,8 +7,8 @@ export interface GivenLease {
   /** Null: it was released, and nobody has it. */
   readonly host: string | null
   readonly epoch: number
-  /** Of the request that it answers; empty for one that was handed over. */
-  readonly nonce: string
+  /** Of the request that it answers; null for one that nobody asked for. */
+  readonly nonce: string | null
   /** The host that released the epoch before this one; null after an acquire. */
   readonly givenBy: string | null
   /** The boot of the database's machine in which `expiresAt` counts. */

@@ -34,7 +34,7 @@ function leasedOf(row: SqlRow): LeasedWorkspace {
   const given = {
     host: textOrNullOf(row, 'host'),
     epoch: row.given === null ? 0 : integerOf(row, 'given_epoch'),
-    nonce: textOrNullOf(row, 'nonce') ?? '',
+    nonce: textOrNullOf(row, 'nonce'),
     givenBy: textOrNullOf(row, 'given_by'),
     boot: textOrNullOf(row, 'boot') ?? '',
     ttlMs: row.given === null ? 0 : integerOf(row, 'ttl_ms'),
@@ -76,7 +76,7 @@ function leaseOf(row: LeasedWorkspace, given: { host: string; epoch: number; ttl
 /** Makes `given` the lease of a workspace under its next epoch; returns that epoch. */
 function* giveNext(
   row: LeasedWorkspace,
-  given: { host: string | null; nonce: string; givenBy: string | null; ttlMs: number },
+  given: { host: string | null; nonce: string | null; givenBy: string | null; ttlMs: number },
   now: DatabaseInstant,
 ): Operation<number> {
   const epoch = row.epoch + 1
@@ -160,7 +160,7 @@ export function* releaseLease(
   if (decision.step === 'refuse') throw decision.failure
   const { host: givenBy, successor } = request
   if (decision.step !== 'already-done') {
-    const given = { host: successor?.host ?? null, nonce: '', givenBy, ttlMs: successor?.ttlMs ?? 0 }
+    const given = { host: successor?.host ?? null, nonce: null, givenBy, ttlMs: successor?.ttlMs ?? 0 }
     yield* giveNext(row, given, now)
   }
   return { successor: successor && leaseOf(row, { ...successor, epoch: request.epoch + 1 }) }

@@ -14,7 +14,7 @@ const TABLE = `
     workspace TEXT PRIMARY KEY REFERENCES workspaces (id),
     host TEXT,
     epoch INTEGER NOT NULL,
-    nonce TEXT NOT NULL,
+    nonce TEXT,
     given_by TEXT,
     boot TEXT NOT NULL,
     ttl_ms INTEGER NOT NULL,
