@@ -48,9 +48,10 @@ test('what was begun is known to the next process, also when the last line was c
 test('lines that say nothing any more are dropped', async () => {
   using folder = new Folder()
   await using journal = new ExecJournal(folder.path)
-  for (let at = 0; at < 1500; at++) {
-    await journal.begin(row(`x${at}`))
-    journal.forget(`x${at}`)
+  for (let batch = 0; batch < 15; batch++) {
+    const ids = Array.from({ length: 100 }, (_, at) => `x${batch}-${at}`)
+    await Promise.all(ids.map((id) => journal.begin(row(id))))
+    for (const id of ids) journal.forget(id)
   }
   await journal.begin(row('last'))
   const lines = readFileSync(join(folder.path, 'journal'), 'utf8').split('\n').length
@@ -59,8 +60,8 @@ test('lines that say nothing any more are dropped', async () => {
 
 test('a journal that cannot be written begins nothing, and goes on once it can', async () => {
   using folder = new Folder()
-  writeFileSync(join(folder.path, 'in-the-way'), '')
   await using journal = new ExecJournal(join(folder.path, 'in-the-way'))
+  writeFileSync(join(folder.path, 'in-the-way'), '')
   await assert.rejects(journal.begin(row('a')), (error) => isFailure(error, 'source-failed'))
   assert.equal(journal.rows.size, 0)
   rmSync(join(folder.path, 'in-the-way'))

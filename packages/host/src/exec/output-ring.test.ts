@@ -12,7 +12,9 @@ function folder(): { readonly path: string } & Disposable {
 }
 
 async function all(ring: OutputRing, after = 0): Promise<RingEvent[]> {
-  return await Array.fromAsync(ring.read(after))
+  const events: RingEvent[] = []
+  for await (const event of ring.read(after)) events.push(event)
+  return events
 }
 
 const text = (event: RingEvent) =>
