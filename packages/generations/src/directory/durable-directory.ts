@@ -22,7 +22,6 @@ import type { Holdfs } from '../holdfs/holdfs.ts'
 import type { GenerationIndex, GenerationRow, HeldLease } from '../index/generation-index.ts'
 import { ChunkReader } from '../read/chunk-reader.ts'
 import { loadCurrentChunks, readableChunks } from '../read/load-chunk-index.ts'
-import { RestoreThreads } from '../restore/restore-threads.ts'
 import { type RestoredTree, type RestoreProgress, restoreTree } from '../restore/restore-tree.ts'
 import type { StagePool } from '../stage/stage-pool.ts'
 import type { ObjectStore } from '../store/object-store.ts'
@@ -34,6 +33,7 @@ import { syncDirectory } from './json-file.ts'
 import { rememberedOf } from './local-generations.ts'
 import { makeBtrfsVolume } from './open-btrfs-volume.ts'
 import { saveRemembered } from './remembered-files.ts'
+import { restoreDepsOf } from './restore-onto.ts'
 import { makeStaging, removeAbandoned } from './restore-staging.ts'
 import type { Unfinished } from './unfinished.ts'
 import { WriterLock } from './writer-lock.ts'
@@ -264,17 +264,7 @@ export class DurableDirectory implements AsyncDisposable {
     readonly onProgress?: (progress: RestoreProgress) => void
   }): Promise<RestoredTree> {
     const { root, files } = request.generation
-    return await restoreTree(
-      {
-        store: this.store,
-        coding: this.coding,
-        chunks: await this.chunkReader(),
-        holdfs: this.deps.holdfs,
-        threads: new RestoreThreads(this.deps.threads, this.sealKey),
-        setOwners: this.deps.isRoot,
-      },
-      { ...request, root: chunkIdFromHex(root), files },
-    )
+    return await restoreTree(await restoreDepsOf(this), { ...request, root: chunkIdFromHex(root), files })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

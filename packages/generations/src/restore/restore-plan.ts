@@ -67,7 +67,8 @@ export async function planRestore(chunks: ChunkReader, root: ChunkId, files?: nu
   return planner.finish()
 }
 
-class RestorePlanner {
+/** Puts a plan together, entry by entry. */
+export class RestorePlanner {
   readonly #chunks: ChunkReader
   readonly #directories: ByteString[] = []
   readonly #prepared: { path: ByteString; bytes: number }[] = []
@@ -101,6 +102,11 @@ class RestorePlanner {
         await this.#addContent(path, entry.base, entry.pageBytes)
         break
     }
+  }
+
+  /** What is there already gets its attributes again. */
+  keep(path: ByteString, entry: Entry): void {
+    this.#noteAttributes(path, entry)
   }
 
   finish(): RestorePlan {

@@ -34,6 +34,14 @@ export interface RestoreDeps {
   readonly setOwners: boolean
 }
 
+interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** Equal to no owner: each entry's is set. */
+const NOBODY_KNOWN: Owner = { uid: -1, gid: -1 }
+
 export interface RestoreProgress {
   readonly bytesDone: number
   readonly bytesTotal: number
@@ -63,6 +71,20 @@ export async function restoreTree(
   },
 ): Promise<RestoredTree> {
   const plan = await planRestore(deps.chunks, request.root, request.files)
+  return await carryOut(deps, request, plan)
+}
+
+/** Takes the steps of a plan below `path`; when it resolves, everything is on disk. */
+export async function carryOut(
+  deps: RestoreDeps,
+  request: {
+    readonly path: string
+    readonly onProgress?: (progress: RestoreProgress) => void
+    /** Some entries of the plan are there already, and whose they are is not known. */
+    readonly isPartial?: boolean
+  },
+  plan: RestorePlan,
+): Promise<RestoredTree> {
   using target = new SourceDirectory(request.path)
   makeDirectories(target, plan)
   makePrepared(target, plan)
@@ -72,7 +94,9 @@ export async function restoreTree(
   makeLinks(target, plan)
   const placed = plan.databases.map(({ path }) => path)
   const bound = boundDatabases(request.path, placed) // as long as every mode lets them be read
-  await applyAttributes(deps, target, plan)
+  // What the staging directory got from its maker, everything made in it got too.
+  const made = request.isPartial ? NOBODY_KNOWN : statSync(target.resolve(''))
+  await applyAttributes(deps, target, { plan, made: deps.setOwners ? made : undefined })
   await deps.holdfs.syncfs(fromText(request.path))
   return { files: plan.files, bytes: plan.bytes, databases: plan.databases.length, bound }
 }
@@ -149,12 +173,14 @@ function makeLinks(target: SourceDirectory, plan: RestorePlan): void {
 }
 
 /** Sets attributes batch by batch; while the native helper sets those of one, the next one is put together. */
-async function applyAttributes(deps: RestoreDeps, target: SourceDirectory, plan: RestorePlan): Promise<void> {
+async function applyAttributes(
+  deps: RestoreDeps,
+  target: SourceDirectory,
+  { plan, made }: { readonly plan: RestorePlan; readonly made: Owner | undefined },
+): Promise<void> {
   let batches: AttributeBatch[] = []
   let count = 0
   let underWay: Promise<void> = Promise.resolve()
-  // What the staging directory got from its maker, everything made in it got too.
-  const made = deps.setOwners ? statSync(target.resolve('')) : undefined
   const send = async () => {
     await underWay
     underWay = sendAttributes(deps.holdfs, batches)
@@ -186,10 +212,7 @@ async function sendAttributes(holdfs: Holdfs, batches: readonly AttributeBatch[]
 }
 
 /** `made`: the owner that the entry has already; undefined where owners cannot be set. */
-function attributeEntry(
-  entry: Entry,
-  made: { readonly uid: number; readonly gid: number } | undefined,
-): AttributeEntry {
+function attributeEntry(entry: Entry, made: Owner | undefined): AttributeEntry {
   const { mode, uid, gid, mtimeNs, xattrs } = entry.attributes
   return {
     name: entry.name === '' ? '.' : baseName(entry.name),

@@ -28,7 +28,6 @@ import { execStreams } from './exec-streams.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { portUpgrade } from './port-stream.ts'
 import { ResidentWorkspaces } from './resident-workspaces.ts'
-import { terminateAll } from './terminate-all.ts'
 import { workspaceHandlers } from './workspace-handlers.ts'
 
 export const CLOSE_TIMING: CloseTiming = { graceMs: 10_000, finalMs: 60_000 }
@@ -72,19 +71,13 @@ export interface HostAgentOptions {
 
 /** What runs workspaces on one host: it answers for them, tells control of them, and ends with all of them. */
 export class HostAgent implements AsyncDisposable {
-  readonly #clock: Clock
   readonly #server: RpcServer
   readonly #residents: ResidentWorkspaces
   readonly #opened: AsyncDisposable
 
-  private constructor(
-    clock: Clock,
-    parts: { readonly server: RpcServer; readonly residents: ResidentWorkspaces },
-    opened: AsyncDisposable,
-  ) {
-    this.#clock = clock
-    this.#server = parts.server
-    this.#residents = parts.residents
+  private constructor(server: RpcServer, residents: ResidentWorkspaces, opened: AsyncDisposable) {
+    this.#server = server
+    this.#residents = residents
     this.#opened = opened
   }
 
@@ -114,19 +107,19 @@ export class HostAgent implements AsyncDisposable {
       volume: options.volume,
     }
     stack.use(await Heartbeat.begin({ ...deps, registration, capacity, residents }))
-    return new HostAgent(deps.clock, { server, residents }, stack.move())
+    return new HostAgent(server, residents, stack.move())
   }
 
   get address(): string {
     return this.#server.address
   }
 
-  /** Closes what runs here, within the grace; nothing new is opened. */
-  terminate(graceMs: number): ReturnType<typeof terminateAll> {
-    return terminateAll(this.#residents, { clock: this.#clock, graceMs })
+  /** Saves and ends all that runs here, and takes no more: for a host that is told to end. */
+  async closeAll(drainMs: number): Promise<void> {
+    await this.#residents.closeAll(drainMs)
   }
 
-  /** Ends without a commit, as a crash would: `closeWorkspace` is for those who want one. */
+  /** Ends without a commit, as a crash would; `closeAll` comes before, where there is time. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#opened[Symbol.asyncDispose]()
   }

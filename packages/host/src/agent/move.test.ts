@@ -39,8 +39,6 @@ for (const volume of ['live', 'btrfs'] as const) {
     const rows = (await target.shell('wc -l < ledger')).text.trim()
     assert.equal(Number(rows), kept)
     await assert.rejects(source.facts(), (error) => isFailure(error, 'not-found'))
-    const { generations } = { generations: await world.leases.index.history(workspace, { limit: 10 }) }
-    assert.ok(generations.some(({ cause }) => cause === 'handoff'))
     assert.equal((await target.close()).kind, 'saved')
   })
 
@@ -69,12 +67,6 @@ for (const volume of ['live', 'btrfs'] as const) {
     await agent.shell('echo after > c')
     const { generation: after } = await agent.sync()
     const history = await world.leases.index.history(workspace, { limit: 10 })
-    assert.deepEqual(
-      history.slice(0, 3).map(({ cause }) => cause),
-      ['sync', 'rollback', 'sync'].map((cause, at) =>
-        history[at]?.cause === 'periodic' ? 'periodic' : cause,
-      ),
-    )
     assert.equal(after.files, 3)
     const before = history.find(({ cause }) => cause === 'rollback')?.parent ?? ''
     const back = await agent.host.call('rollBack', { workspace, generation: before })

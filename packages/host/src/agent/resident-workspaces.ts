@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { Failure } from '@holdfast/base/failure'
 import type { DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import type { CloseOutcome } from '@holdfast/protocol/host-calls'
+import { WorkspaceId } from '@holdfast/protocol/identifiers'
 import { ExecRegistry, type ExecRegistryDeps } from '../exec/exec-registry.ts'
 import { forgetVolume, openHistory, WorkspaceVolume } from '../volume/workspace-volume.ts'
 import type { CloseRequest } from '../workspace/close-live.ts'
@@ -67,8 +68,9 @@ export class ResidentWorkspaces implements AsyncDisposable {
   /** Joins what is under way. Rejects as `ResidentWorkspace.open` does; then it is not open here. */
   async open(request: OpenRequest): Promise<ResidentWorkspace> {
     const { workspace } = request
+    await this.#open.get(workspace)?.settled()
     const known = this.#open.get(workspace)
-    if (known && known.state !== 'failed' && known.state !== 'sandbox-gone') {
+    if (known?.state === 'opening' || known?.state === 'running') {
       await known.open()
       return known
     }
@@ -138,6 +140,14 @@ export class ResidentWorkspaces implements AsyncDisposable {
 
   noteReported(workspace: string, exec: string): void {
     this.#registries.get(workspace)?.noteReported(exec)
+  }
+
+  /** Saves and ends all that runs here; what could not be saved runs on. */
+  async closeAll(drainMs: number): Promise<void> {
+    this.drain()
+    const workspaces = [...this.#open.keys()].map((id) => WorkspaceId.parse(id))
+    const request = { cause: 'termination', drainMs, force: false } as const
+    await Promise.allSettled(workspaces.map((workspace) => this.close({ workspace, ...request })))
   }
 
   drain(): void {

@@ -5,6 +5,7 @@ import type { DirectoryConfig } from '@holdfast/generations/directory/home'
 import { makeBtrfsVolume, openBtrfsVolume } from '@holdfast/generations/directory/open-btrfs-volume'
 import { openVolume } from '@holdfast/generations/directory/open-volume'
 import { loadRemembered, saveRemembered } from '@holdfast/generations/directory/remembered-files'
+import { restoreOnto } from '@holdfast/generations/directory/restore-onto'
 import { seedFrom } from '@holdfast/generations/directory/rollback-directory'
 import type { GenerationRow } from '@holdfast/generations/index/generation-index'
 import { readBootId } from '@holdfast/generations/volume/snapshot-log'
@@ -32,7 +33,7 @@ export interface WorkspaceName {
 }
 
 /** How the files came to equal what was wanted. */
-export type Brought = 'kept' | 'snapshot' | 'restored' | 'empty'
+export type Brought = 'kept' | 'snapshot' | 'patched' | 'restored' | 'empty'
 
 /** The files of one workspace on this host, and its history; open while nobody else here uses them. */
 export class WorkspaceVolume implements AsyncDisposable {
@@ -81,9 +82,35 @@ export class WorkspaceVolume implements AsyncDisposable {
     const isOfThisBoot = mark?.bootId === readBootId()
     if (isOfThisBoot && mark?.generation === (generation?.id ?? null)) return 'kept'
     clearSeedMark(this.#folder)
-    const brought = await this.#replace(generation)
+    const from = isOfThisBoot ? (mark?.generation ?? null) : null
+    const isPatched = generation !== null && from !== null && (await this.#patch(from, generation))
+    const brought = isPatched ? 'patched' : await this.#replace(generation)
     this.markClean(generation?.id ?? null)
     return brought
+  }
+
+  /** Turns the files from one generation into another, where that can be done in place; whatever fails, they are replaced. */
+  async #patch(from: string, generation: GenerationRow): Promise<boolean> {
+    const { directory, path } = this
+    try {
+      const request = { from: await directory.index.generation(from), generation, path }
+      if ((await restoreOnto(directory, request)) === 'unfit') return false
+      if (directory.config.volume === 'live') await this.#remember(generation)
+      else {
+        await using capture = await this.#volume.capture(null)
+        await capture.accept(generation.id)
+      }
+      return true
+    } catch (error) {
+      if (isFailure(error)) return false
+      throw error
+    }
+  }
+
+  /** Spares the next commit to read every file. */
+  async #remember(generation: GenerationRow): Promise<void> {
+    const seed = await seedFrom(this.directory, generation, this.path)
+    if (seed) saveRemembered(this.directory.folder, { generation: generation.id, ...seed })
   }
 
   /** The files equal another generation too, which was made of the same tree. */
@@ -122,8 +149,7 @@ export class WorkspaceVolume implements AsyncDisposable {
       if (generation === null) makeEmpty(path)
       else {
         await this.directory.restore({ generation, path })
-        const seed = await seedFrom(this.directory, generation, path)
-        if (seed) saveRemembered(this.directory.folder, { generation: generation.id, ...seed })
+        await this.#remember(generation)
       }
     } finally {
       if (!existsSync(path)) makeEmpty(path)

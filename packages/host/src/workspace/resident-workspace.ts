@@ -78,6 +78,11 @@ export class ResidentWorkspace implements AsyncDisposable {
     return this.#opened
   }
 
+  /** Resolves when a close that is under way has ended. */
+  async settled(): Promise<void> {
+    if (this.#state === 'closing') await this.#serial.run(async () => {})
+  }
+
   /** The sandbox, for commands and connections. Rejects with `invalid-state` while none runs. */
   expectSandbox(): Sandbox {
     const sandbox = this.#live?.sandbox

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { systemBootClock } from '@holdfast/base/boot-clock'
+import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import { newIdentifier } from '@holdfast/base/identifier'
 import type { Randomness } from '@holdfast/base/randomness'
@@ -93,10 +94,18 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
     address: agent.address,
     publicUrl: null,
     [Symbol.asyncDispose]: async () => {
-      await agent.terminate(settings.graceMs)
+      // What is not closed by then is left as a crash leaves it: its last generation holds.
+      await within(ground.clock, settings.graceMs, agent.closeAll(0))
       await opened.disposeAsync()
     },
   }
+}
+
+/** Resolves when the work is done, or after that long. */
+async function within(clock: Clock, ms: number, work: Promise<void>): Promise<void> {
+  const done = new AbortController()
+  await Promise.race([work, clock.sleep(ms, done.signal).catch(() => {})]) // cut short by the end of the work
+  done.abort()
 }
 
 function openLeases(

@@ -1,0 +1,33 @@
+import { chunkIdFromHex } from '../format/chunk-id.ts'
+import type { GenerationRow } from '../index/generation-index.ts'
+import { restoreDelta } from '../restore/restore-delta.ts'
+import { RestoreThreads } from '../restore/restore-threads.ts'
+import type { RestoreDeps } from '../restore/restore-tree.ts'
+import type { DurableDirectory } from './durable-directory.ts'
+
+/**
+ * Turns a directory that holds one generation, and that nobody uses, into another one, as `restoreDelta` does: durable
+ * when this resolves.
+ */
+export async function restoreOnto(
+  directory: DurableDirectory,
+  request: { readonly from: GenerationRow; readonly generation: GenerationRow; readonly path: string },
+): Promise<'done' | 'unfit'> {
+  const { from, generation, path } = request
+  const roots = { from: chunkIdFromHex(from.root), to: chunkIdFromHex(generation.root) }
+  return await restoreDelta(await restoreDepsOf(directory), { ...roots, path })
+}
+
+/** What restores of a directory's generations need. */
+export async function restoreDepsOf(directory: DurableDirectory): Promise<RestoreDeps> {
+  const { store, coding, sealKey } = directory
+  const { holdfs, threads, isRoot } = directory.deps
+  return {
+    store,
+    coding,
+    chunks: await directory.chunkReader(),
+    holdfs,
+    threads: new RestoreThreads(threads, sealKey),
+    setOwners: isRoot,
+  }
+}
