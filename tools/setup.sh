@@ -78,8 +78,10 @@ set_up_modules() {
 }
 
 set_up_native() {
-  if [ ! -e packages/generations/native/build.sh ]; then return 0; fi
-  sh packages/generations/native/build.sh || echo 'The native companion is not built: what needs it fails.' >&2
+  for build in packages/*/native/build.sh; do
+    if [ ! -e "$build" ]; then continue; fi
+    sh "$build" || echo "$build failed: what needs that program fails." >&2
+  done
 }
 
 set_up() {
