@@ -80,7 +80,7 @@ set_up_modules() {
 set_up_native() {
   for build in packages/*/native/build.sh; do
     if [ ! -e "$build" ]; then continue; fi
-    sh "$build" || echo "$build failed: what needs that program fails." >&2
+    sh "$build" || echo "$build failed: what needs its program fails." >&2
   done
 }
 

@@ -22,7 +22,12 @@ export async function forwardRequest(
   response.writeHead(answer.statusCode ?? 502, answer.statusMessage, responseHeaders(answer, forwarding))
   response.flushHeaders()
   // What breaks off after this point shows as a connection that is cut: a shorter body would pass for a whole one.
-  pipeline(answer, response, () => {})
+  pipeline(answer, response, () => {
+    // The app has answered without reading all: the rest goes nowhere, so that the connection can carry the next request.
+    if (request.complete) return
+    request.unpipe()
+    request.resume()
+  })
 }
 
 /** Carries an upgrade: the app's 101 and then bytes both ways, or whatever else it answers. */

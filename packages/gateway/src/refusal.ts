@@ -24,14 +24,14 @@ const HINTS: Partial<Record<FailureCode, string>> = {
   forbidden: 'open the app itself, and begin there',
 }
 
-export interface Refusal {
+interface Refusal {
   readonly status: number
   readonly headers: Readonly<Record<string, string | number>>
   readonly body: string
 }
 
 /** The answer to who is not served: the same bytes for the same code, as a page for browsers and as JSON for others. */
-export function refusalOf(error: unknown, isForBrowser: boolean): Refusal {
+function refusalOf(error: unknown, isForBrowser: boolean): Refusal {
   const code = publicCode(error)
   const row = FAILURES[code]
   const message = SENTENCES[code] ?? 'This request could not be served.'

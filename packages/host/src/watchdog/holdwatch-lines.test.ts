@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { test } from 'node:test'
+import { before, test } from 'node:test'
 import { FreezerCgroup } from '@holdfast/testkit/freezer-cgroup'
-import { BINARY } from './watchdog.fixture.ts'
+import { BINARY, buildHoldwatch } from './watchdog.fixture.ts'
 import { parseWatchdogLine } from './watchdog-lines.ts'
+
+before(buildHoldwatch)
 
 const LIMIT = { timeout: 20_000 }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { uptime } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,12 @@ import { type CgroupVersion, FreezerCgroup } from '@holdfast/testkit/freezer-cgr
 import { Watchdog, type WatchdogOptions } from './watchdog.ts'
 
 export const BINARY = fileURLToPath(new URL('../../../../build/holdwatch', import.meta.url))
+
+const BUILD = fileURLToPath(new URL('../../native/build.sh', import.meta.url))
+
+export function buildHoldwatch(): void {
+  execFileSync('sh', [BUILD])
+}
 
 /** Never after the true instant, and at most 10 ms before it. */
 export const bootMs = (): number => Math.floor(uptime() * 1000)

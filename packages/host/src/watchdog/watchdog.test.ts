@@ -3,11 +3,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { cgroupVersions, FreezerCgroup } from '@holdfast/testkit/freezer-cgroup'
-import { Bench, BINARY, bootMs, ended } from './watchdog.fixture.ts'
+import { Bench, BINARY, bootMs, buildHoldwatch, ended } from './watchdog.fixture.ts'
+
+before(buildHoldwatch)
 
 const LIMIT = { timeout: 40_000 }
 const AGENT = fileURLToPath(new URL('./agent-of-watchdog.fixture.ts', import.meta.url))
