@@ -19,10 +19,15 @@ export async function forwardRequest(
 ): Promise<void> {
   const options = optionsOf(request, forwarding, deps.limits)
   const answer = await exchange(deps, options, { request, response })
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, responseHeaders(answer, forwarding))
+  response.writeHead(answer.statusCode ?? 200, answer.statusMessage, responseHeaders(answer, forwarding))
   response.flushHeaders()
   // What breaks off after this point shows as a connection that is cut: a shorter body would pass for a whole one.
-  pipeline(answer, response, () => {})
+  pipeline(answer, response, () => {
+    // The app has answered without reading all: the rest goes nowhere, so that the connection can carry the next request.
+    if (request.complete) return
+    request.unpipe()
+    request.resume()
+  })
 }
 
 /** Carries an upgrade: the app's 101 and then bytes both ways, or whatever else it answers. */
@@ -95,6 +100,8 @@ function answerOf(upstream: ClientRequest, isUpgrade: boolean): Promise<Answer> 
     })
     upstream.on('response', (response) => {
       upstream.off('timeout', tooLate)
+      if (!isStatus(response.statusCode))
+        reject(new Failure('port-unreachable', 'the app answers without a status'))
       resolve({ response, socket: undefined, head: Buffer.alloc(0) })
     })
     upstream.on('upgrade', (response, socket, head) => {
@@ -111,6 +118,10 @@ function optionsOf(request: IncomingMessage, forwarding: Forwarding, limits: Gat
   return { method: request.method ?? 'GET', path: forwarding.route.target, headers, timeout: limits.answerMs }
 }
 
+function isStatus(status: number | undefined): boolean {
+  return status !== undefined && status >= 200 && status <= 999
+}
+
 function hasBody(request: IncomingMessage): boolean {
   const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
   return encoding !== undefined || (length !== undefined && length !== '0')
@@ -123,7 +134,7 @@ function answerPlainly(
   { answer, forwarding }: { readonly answer: IncomingMessage; readonly forwarding: Forwarding },
 ): void {
   const response = responseOn(request, socket)
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, responseHeaders(answer, forwarding))
+  response.writeHead(answer.statusCode ?? 200, answer.statusMessage, responseHeaders(answer, forwarding))
   pipeline(answer, response, () => {})
 }
 

@@ -171,7 +171,7 @@ export class World implements AsyncDisposable {
   }
 
   token(grant: Partial<ExposureGrant> & { readonly port?: number }): string {
-    const expiresAt = Date.now() + 60_000
+    const expiresAt = systemClock.wallMs() + 60_000
     if (grant.kind === 'org') return this.links.mint({ kind: 'org', org: ORG, expiresAt, ...grant })
     return this.links.mint({
       workspace: WORKSPACE,

@@ -166,3 +166,27 @@ test('an app that closed the kept connection is asked again for what is safe to 
   assert.equal((await world.ask({ port, path: '/gone', method: 'POST', body: 'x' })).status, 502)
   assert.equal(served, 5)
 })
+
+test(
+  'an app that answers before it has read leaves the connection of the visitor usable',
+  LIMIT,
+  async () => {
+    await using world = await World.start()
+    const port = await world.serve('public', (_request, response) => {
+      response.writeHead(413).end('too much')
+    })
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const headers = { host: `${port}-demo.${DOMAIN}` }
+    for (const isReused of [false, true]) {
+      const request = httpRequest({ port: world.gateway.address.port, method: 'POST', agent, headers })
+      request.end(Buffer.alloc(5 << 20))
+      const [response]: IncomingMessage[] = await once(request, 'response')
+      assert.equal(response?.statusCode, 413)
+      assert.equal((await response?.toArray())?.join(''), 'too much')
+      assert.equal(request.reusedSocket, isReused)
+      if (!request.writableFinished) await once(request, 'finish')
+      await delay(50)
+    }
+    agent.destroy()
+  },
+)

@@ -142,7 +142,8 @@ test(
 test('an app that speaks no HTTP, or breaks off, is a bad gateway or a cut connection', LIMIT, async () => {
   await using world = await World.start()
   const port = await world.serve('public', (request, response) => {
-    if (request.url === '/noise') response.socket?.end('noise\r\n\r\n')
+    if (request.url === '/zero') response.socket?.end('HTTP/1.1 042 Odd\r\nContent-Length: 0\r\n\r\n')
+    else if (request.url === '/noise') response.socket?.end('noise\r\n\r\n')
     else if (request.url === '/both')
       response.socket?.end(
         'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
@@ -153,6 +154,7 @@ test('an app that speaks no HTTP, or breaks off, is a bad gateway or a cut conne
     }
   })
   assert.equal((await world.ask({ port, path: '/noise' })).status, 502)
+  assert.equal((await world.ask({ port, path: '/zero' })).status, 502)
   assert.equal((await world.ask({ port, path: '/both' })).status, 502)
   await assert.rejects(world.ask({ port, path: '/short' }), { code: 'ECONNRESET' })
 })

@@ -6,7 +6,7 @@ import { acceptsHtml } from './visitor.ts'
 const RETRY_SECONDS = 2
 
 /** What a stranger may hear: it says nothing of hosts, addresses, or whether a workspace exists. */
-const SENTENCES: Partial<Record<FailureCode, string>> = {
+const SENTENCES = {
   'not-found': 'Nothing is served here, or this link does not open it.',
   unauthenticated: 'This link has expired.',
   forbidden: 'A page of another origin began this request.',
@@ -17,24 +17,32 @@ const SENTENCES: Partial<Record<FailureCode, string>> = {
   'sandbox-gone': 'The workspace does not run just now.',
   'too-many-requests': 'Too many requests to this workspace are open.',
   'timed-out': 'The app took too long to answer.',
-}
-const HINTS: Partial<Record<FailureCode, string>> = {
+  'too-large': 'The address of this request is too long.',
+  'invalid-state': 'The workspace does not run, and cannot be resumed as it is.',
+  internal: 'This request could not be served.',
+} as const satisfies Partial<Record<FailureCode, string>>
+type PublicCode = keyof typeof SENTENCES
+const HINTS: Partial<Record<PublicCode, string>> = {
   'not-found': 'check the address, or ask the owner of the workspace for a link',
   unauthenticated: 'ask the owner of the workspace for a new link',
   forbidden: 'open the app itself, and begin there',
+  'invalid-argument': 'send it as one plain HTTP/1.1 request',
+  'too-large': 'send less in the address',
+  'invalid-state': 'ask the owner of the workspace',
+  'sandbox-gone': 'try again in a moment',
 }
 
-export interface Refusal {
+interface Refusal {
   readonly status: number
   readonly headers: Readonly<Record<string, string | number>>
   readonly body: string
 }
 
 /** The answer to who is not served: the same bytes for the same code, as a page for browsers and as JSON for others. */
-export function refusalOf(error: unknown, isForBrowser: boolean): Refusal {
+function refusalOf(error: unknown, isForBrowser: boolean): Refusal {
   const code = publicCode(error)
   const row = FAILURES[code]
-  const message = SENTENCES[code] ?? 'This request could not be served.'
+  const message = SENTENCES[code]
   const hint = HINTS[code] ?? row.hint
   const retryable = row.kind === 'unavailable'
   const body = isForBrowser
@@ -70,10 +78,15 @@ export function refuse(request: IncomingMessage, response: ServerResponse, error
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
-/** An epoch that is over is no news for a visitor: the workspace is on its way to another host. */
-function publicCode(error: unknown): FailureCode {
+/** An epoch that is over is no news for a visitor, and why there is no room for a workspace is none of their concern. */
+function publicCode(error: unknown): PublicCode {
   if (!isFailure(error)) return 'internal'
-  return error.kind === 'fenced' ? 'host-unreachable' : error.code
+  if (isPublic(error.code)) return error.code
+  return error.kind === 'fenced' || error.retryable ? 'sandbox-gone' : 'internal'
+}
+
+function isPublic(code: FailureCode): code is PublicCode {
+  return Object.hasOwn(SENTENCES, code)
 }
 
 function page(status: number, message: string, hint: string): string {

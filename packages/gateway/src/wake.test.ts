@@ -77,3 +77,15 @@ test('a workspace that cannot be resumed is refused with its reason', LIMIT, asy
   const answer = await world.ask({ port: 5 })
   assert.equal(answer.status, 409)
 })
+
+test('why no host has room is told to nobody who only visits', LIMIT, async () => {
+  await using world = await World.start({ limits: { wakeMs: 100 } })
+  world.expose(5, 'public', { hostAddress: null })
+  world.onResume = async () => {
+    throw new Failure('no-host', 'host_secret is full')
+  }
+  const answer = await world.ask({ port: 5 })
+  assert.equal(answer.status, 503)
+  assert.equal(JSON.parse(answer.body).error.code, 'sandbox_gone')
+  assert.ok(!answer.body.includes('hold'))
+})
