@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
+import { mkdirSync, rmdirSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Failure } from '@holdfast/base/failure'
 import { type ByteString, toText } from '../format/byte-string.ts'
 import { superJournalOf } from '../restore/bound-databases.ts'
-import { mountPoint } from './mount-point.ts'
 
 const CHILD = fileURLToPath(new URL('./check-databases-main.ts', import.meta.url))
 /** Bounds what is kept of a child's answer: some hundred bytes a database. */
@@ -85,6 +86,17 @@ async function checkMounted(
   const inside = [...mount, directory, mountPath, ...NODE, mountPath]
   const program = ['unshare', '-m', '--propagation', 'private', ...inside]
   return parseAnswer(await run(program, JSON.stringify(databases)))
+}
+
+/** A directory to mount on; what had to be made for it is removed at the end of the scope. */
+function mountPoint(path: string): Disposable {
+  const first = mkdirSync(path, { recursive: true })
+  return {
+    [Symbol.dispose]: () => {
+      if (first === undefined) return
+      for (let made = path; made.length >= first.length; made = dirname(made)) rmdirSync(made)
+    },
+  }
 }
 
 /** The output of a program. Rejects with `unsupported-here` when it cannot be started or ends in failure. */

@@ -261,6 +261,11 @@ export async function refuses(work: Promise<unknown>, code: FailureCode, words =
 export function killSpanningTransaction(directory: string): void {
   const [a, b] = [join(directory, 'a.db'), join(directory, 'b.db')]
   const sql = `ATTACH '${b}' AS b; BEGIN; INSERT INTO main.t VALUES (1); INSERT INTO b.t VALUES (1); COMMIT;`
-  const kill = ['-e', 'trace=pwrite64', '-e', 'inject=pwrite64:signal=KILL:when=1', '-P', b]
-  assert.throws(() => execFileSync('strace', ['-f', '-qq', '-o', '/dev/null', ...kill, 'sqlite3', a, sql]))
+  killAtWrite(b, 1, ['sqlite3', a, sql])
+}
+
+/** Kills a program at its nth write to a file. */
+export function killAtWrite(file: string, nth: number, program: readonly string[]): void {
+  const kill = ['-e', 'trace=pwrite64', '-e', `inject=pwrite64:signal=KILL:when=${nth}`, '-P', file]
+  assert.throws(() => execFileSync('strace', ['-f', '-qq', '-o', '/dev/null', ...kill, ...program]))
 }

@@ -14,6 +14,7 @@ const HEAP_MIB_MAX = 128
 /** Above what a request may ask for, in JSON: what comes beyond it is no answer of ours. */
 const OUTPUT_BYTES_MAX = 16 << 20
 const WORDS_MAX = 500
+const PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
 
 const Line: z.ZodType<DatabaseLine> = z.union([
   z.strictObject({ columns: z.array(z.string()) }),
@@ -49,7 +50,7 @@ export interface DatabaseAnswer {
 export async function askDatabase(task: DatabaseTask): Promise<DatabaseAnswer> {
   task.signal?.throwIfAborted()
   const [program = '', ...args] = commandOf(task)
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', env: {} })
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', env: { PATH } })
   let isLate = false
   const over = new AbortController()
   const late = task.clock.sleep(task.msMax, over.signal).then(
@@ -131,12 +132,16 @@ function collect(child: ChildProcess): Promise<Ended> {
   })
 }
 
-/** The last line may be half of one. */
+/** The last line may be half of one. Rejects with `invalid-argument` where a database has led its reader astray. */
 function parseLines(output: string): DatabaseLine[] {
-  return output
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => Line.parse(JSON.parse(line)))
+  try {
+    return output
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => Line.parse(JSON.parse(line)))
+  } catch (error) {
+    throw new Failure('invalid-argument', 'what read the database answered nonsense', {}, error)
+  }
 }
 
 function unstarted(program: string, code: number, words: string): Failure {

@@ -10,7 +10,6 @@ import {
   toText,
 } from '@holdfast/generations/format/byte-string'
 import type { DatabaseEntry, Entry } from '@holdfast/generations/format/entry'
-import { mountPoint } from '@holdfast/generations/maintenance/mount-point'
 import { entryBytes, writeContent, writeDatabase } from '@holdfast/generations/read/entry-bytes'
 import { findEntry } from '@holdfast/generations/read/tree-reader'
 import { superJournalOf } from '@holdfast/generations/restore/bound-databases'
@@ -148,7 +147,8 @@ export class GenerationDatabases {
       await writeContent(generation.chunks, ending.content, at(inner))
     }
     handOver(fromText(tree))
-    using _point = mountPoint(mountPath)
+    // It stays: removing a mount point takes it from everybody who has something mounted there meanwhile.
+    mkdirSync(mountPath, { recursive: true })
     await this.#settle({ directory: tree, path: `${mountPath}/${path}`, mountPath })
     renameSync(at(path), join(directory, NAME))
     rmSync(tree, { recursive: true })

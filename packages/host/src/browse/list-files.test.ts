@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { symlinkSync } from 'node:fs'
+import { readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { GenerationId } from '@holdfast/protocol/identifiers'
@@ -78,4 +78,20 @@ test('generations are shown to their workspace, its org and its forks only', asy
   await refuses(asked({ ...world.of, generation: GenerationId.parse('0'.repeat(64)) }), 'not-found')
   await world.index.dropGenerations([first])
   await refuses(asked({ ...world.of, generation: first }), 'not-found', /dropped by retention/)
+})
+
+test('what intact packs hold is shown beside a pack that is gone', async () => {
+  await using world = await BrowseWorld.open()
+  world.write('a', '1')
+  const first = await world.commit()
+  world.write('b', '2')
+  const second = await world.commit()
+  const { recordPack } = await world.index.generation(second)
+  for (const name of readdirSync(world.path, { recursive: true, encoding: 'utf8' }))
+    if (name.endsWith(recordPack.slice(-32))) rmSync(join(world.path, name))
+  assert.deepEqual(
+    (await world.list(first, '.')).entries.map(({ name }) => name),
+    ['a'],
+  )
+  await refuses(world.list(second, '.'), 'chunk-missing')
 })

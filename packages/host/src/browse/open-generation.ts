@@ -81,7 +81,9 @@ export class GenerationShelf {
 
   async #load(org: string, workspace: string): Promise<CurrentChunks> {
     const known = this.#tables.get(workspace)
-    const current = await loadCurrentChunks(this.#deps, { org, workspace }, known ? { known } : {})
+    // What other packs hold can be read without a damaged one; a chunk that is gone is named by whoever asks for it.
+    const options = { onUnreadable: () => {}, ...(known ? { known } : {}) }
+    const current = await loadCurrentChunks(this.#deps, { org, workspace }, options)
     this.#tables.delete(workspace)
     this.#tables.set(workspace, current.tables)
     const [oldest] = this.#tables.keys()

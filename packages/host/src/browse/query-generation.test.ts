@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { BrowseWorld, killSpanningTransaction, refuses } from './browse-world.fixture.ts'
+import { BrowseWorld, killAtWrite, killSpanningTransaction, refuses } from './browse-world.fixture.ts'
 
 const COUNT_UP = 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)'
 
@@ -142,14 +142,26 @@ test('databases are kept as files within a bound, for nobody but root and their 
 
 test('a journal of a killed writer is rolled back before the first query, in a copy', async () => {
   await using world = await BrowseWorld.open()
+  const rows = `${COUNT_UP} INSERT INTO t SELECT 0, zeroblob(500) FROM c LIMIT 100`
+  world.sql('app.db', 'CREATE TABLE t (x, b)', rows)
+  const file = join(world.source, 'app.db')
+  killAtWrite(file, 5, ['sqlite3', file, 'UPDATE t SET x = 1'])
+  assert.equal(existsSync(`${file}-journal`), true)
+  const place = { generation: await world.commit(), path: 'app.db' }
+  assert.deepEqual((await world.query(place, 'SELECT x, count(*) FROM t GROUP BY x')).rows, [[0, 100]])
+  const raw = await world.file(place)
+  assert.deepEqual(raw.bytes, readFileSync(file), 'a download is the file as it was')
+})
+
+test('a transaction over two databases is ended as a file at the path of its writers says', async () => {
+  await using world = await BrowseWorld.open()
   world.sql('a.db', 'CREATE TABLE t (x); INSERT INTO t VALUES (0)')
   world.sql('b.db', 'CREATE TABLE t (x); INSERT INTO t VALUES (0)')
   killSpanningTransaction(world.source)
   const generation = await world.commit()
+  renameSync(world.source, `${world.source}.gone`)
   for (const path of ['a.db', 'b.db'])
     assert.deepEqual((await world.query({ generation, path }, 'SELECT * FROM t')).rows, [[0]], path)
-  const raw = await world.file({ generation, path: 'a.db' })
-  assert.deepEqual(raw.bytes, readFileSync(join(world.source, 'a.db')), 'a download is the file as it was')
 })
 
 test('a database that recovers only at its path is not opened without the right to mount', async () => {

@@ -49,6 +49,8 @@ export class DrillRunner {
     this.#scratch = join(deps.scratch, 'drills')
     this.#shelf = new GenerationShelf(deps)
     rmSync(this.#scratch, { recursive: true, force: true })
+    // A drill that makes the mount point removes it again, under whoever else has something mounted there.
+    if (deps.isRoot) mkdirSync(deps.mountPath, { recursive: true })
   }
 
   /**

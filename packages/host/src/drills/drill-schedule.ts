@@ -24,7 +24,7 @@ export interface DrillPolicy {
   readonly timeShare: number
 }
 
-export const DRILL_POLICY: DrillPolicy = {
+const DRILL_POLICY: DrillPolicy = {
   everyMs: 24 * 3600_000,
   lookEveryMs: 60_000,
   retryMs: 10 * 60_000,
