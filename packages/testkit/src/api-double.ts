@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import { systemClock } from '@holdfast/base/clock'
 import { AttachControl } from '@holdfast/protocol/host-streams'
 import { AttachQuery } from '@holdfast/protocol/rest/exec'
+import { PORT_UNREACHABLE_CLOSE } from '@holdfast/protocol/rest/exposure'
 import type { Event } from '@holdfast/protocol/rest/platform'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { z } from 'zod'
@@ -77,7 +79,7 @@ export class ApiDouble implements AsyncDisposable {
       })
     })
     server.on('upgrade', (request, socket, head) => {
-      this.#sockets.handleUpgrade(request, socket, head, (attached) => this.#attach(request, attached))
+      this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#upgraded(request, opened))
     })
   }
 
@@ -177,16 +179,18 @@ export class ApiDouble implements AsyncDisposable {
     throw new Refusal('invalid-argument', `${what} has another shape`)
   }
 
-  #attach(request: IncomingMessage, socket: WebSocket): void {
+  #upgraded(request: IncomingMessage, socket: WebSocket): void {
     const { pathname, searchParams } = new URL(request.url ?? '', this.url)
-    const [, workspace = '', id = ''] =
-      /^\/v1\/workspaces\/([^/]+)\/execs\/([^/]+)\/attach$/.exec(pathname) ?? []
-    if (request.headers.authorization !== `Bearer ${this.apiKey}`) {
-      socket.close(4401, 'an unknown key')
-      return
-    }
+    const known = request.headers.authorization === `Bearer ${this.apiKey}`
+    const attached = /^\/v1\/workspaces\/([^/]+)\/execs\/([^/]+)\/attach$/.exec(pathname)
+    const port = /^\/v1\/workspaces\/[^/]+\/ports\/(\d+)$/.exec(pathname)?.[1]
+    if (known && attached) this.#attach(this.exec(attached[1] ?? '', attached[2] ?? ''), searchParams, socket)
+    else if (known && port !== undefined) joinPort(Number(port), socket)
+    else socket.close(4401, 'an unknown key or path')
+  }
+
+  #attach(exec: DoubleExec, searchParams: URLSearchParams, socket: WebSocket): void {
     let { after } = AttachQuery.parse(queryOf(searchParams))
-    const exec = this.exec(workspace, id)
     const send = () => {
       for (const piece of exec.pieces.filter(({ sequence }) => sequence > after)) {
         after = piece.sequence
@@ -221,6 +225,15 @@ function jsonOf({ request, bytes }: DoubleCall): unknown {
   if (bytes.length === 0) return {}
   if (request.headers['content-type'] !== 'application/json') return undefined
   return JSON.parse(bytes.toString('utf8'))
+}
+
+function joinPort(port: number, socket: WebSocket): void {
+  const connection = connect(port, '127.0.0.1')
+  connection.on('data', (bytes) => socket.send(bytes))
+  connection.on('end', () => socket.close(1000))
+  connection.on('error', ({ message }) => socket.close(PORT_UNREACHABLE_CLOSE, message))
+  socket.on('message', (bytes: Buffer) => connection.write(bytes))
+  socket.on('close', () => connection.destroy())
 }
 
 /** Lets so many bytes of the body through. */
