@@ -118,6 +118,7 @@ export function startExec(workspace: DoubleWorkspace, asked: z.output<typeof Cre
     },
     asked.timeout_ms,
   )
+  if (asked.terminal !== undefined) exec.sizes.push(asked.terminal)
   workspace.execs.set(id, exec)
   return exec
 }
