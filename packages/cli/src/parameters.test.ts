@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
 import { parseInnerPath } from './commands/dir/parameters-of-dir.ts'
-import { parseCount, parseDurationMs } from './parameters.ts'
+import { parseChoice, parseCount, parseDurationMs, parsePairs, parseSizeBytes } from './parameters.ts'
 
 const refused = (error: unknown) => isFailure(error, 'invalid-argument')
 
@@ -31,4 +31,17 @@ test('a path inside of a directory may be written in any way that stays inside',
   for (const text of ['', '.', '/']) assert.equal(parseInnerPath(text), '')
   assert.equal(parseInnerPath('é'), Buffer.from('é').toString('latin1'))
   for (const text of ['..', 'a/../../b', '../x']) assert.throws(() => parseInnerPath(text), refused)
+})
+
+test('sizes are powers of 1024, pairs are split at the first =, choices are from their list', () => {
+  assert.equal(parseSizeBytes('--memory', '512M'), 512 * 2 ** 20)
+  assert.equal(parseSizeBytes('--memory', '2GiB'), 2 ** 31)
+  assert.equal(parseSizeBytes('--memory', '1000'), 1000)
+  for (const text of ['', '0', '1.5G', 'G', '-1', '9999999999T'])
+    assert.throws(() => parseSizeBytes('--memory', text), { code: 'invalid-argument' })
+  assert.deepEqual(parsePairs('--env', ['A=b=c', 'D=']), { A: 'b=c', D: '' })
+  assert.throws(() => parsePairs('--env', ['=x']), { code: 'invalid-argument' })
+  assert.equal(parseChoice('--user', 'root', ['user', 'root']), 'root')
+  assert.equal(parseChoice('--user', undefined, ['user']), undefined)
+  assert.throws(() => parseChoice('--user', 'nobody', ['user']), { code: 'invalid-argument' })
 })

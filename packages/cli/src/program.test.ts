@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { chooseRows } from './choose-commands.ts'
 import { CLI_PAGE, cliPage } from './cli-page.ts'
 import type { CommandSpec } from './command.ts'
-import { allCommands } from './commands/all-commands.ts'
-import { buildProgram } from './program.ts'
+import { allCommands, COMMAND_ROWS } from './commands/all-commands.ts'
+import { buildProgram, GROUPS } from './program.ts'
 import { Workbench } from './workbench.fixture.ts'
 
 const COMMANDS = await allCommands()
@@ -13,7 +14,7 @@ const nameOf = ({ path }: CommandSpec) => path.join(' ')
 
 /** The words of an example as a shell would pass them, up to a redirection or a pipe. */
 function wordsOf(line: string): string[] {
-  const [command = ''] = line.split(/ [>|] /)
+  const [command = ''] = line.split(/ [<>|] /)
   return [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '')
 }
 
@@ -35,14 +36,15 @@ test('every command has an example that hold takes', async () => {
 test('help shows every command with its example, and what each argument is', async () => {
   using bench = new Workbench()
   const { stdout: top } = await bench.hold('--help')
-  const { stdout: group } = await bench.hold('dir', '--help')
+  const groups = new Map<string, string>()
+  for (const name of Object.keys(GROUPS)) groups.set(name, (await bench.hold(name, '--help')).stdout)
   for (const spec of COMMANDS) {
     const { exitCode, stdout } = await bench.hold(...spec.path, '--help')
     assert.equal(exitCode, 0)
     for (const { line } of spec.examples) assert.ok(stdout.includes(`hold ${line}`), line)
-    for (const { name } of spec.arguments) assert.ok(stdout.includes(name))
-    const listed = spec.path.length === 1 ? top : group
-    assert.match(listed, new RegExp(`^ {2}${spec.path.at(-1)}\\b`, 'm'))
+    for (const { name } of spec.arguments) assert.ok(stdout.includes(name), `${nameOf(spec)} ${name}`)
+    const listed = spec.path.length === 1 ? top : (groups.get(spec.path[0] ?? '') ?? '')
+    assert.match(listed, new RegExp(`^ {2}${spec.path.at(-1)}\\b`, 'm'), nameOf(spec))
   }
 })
 
@@ -61,4 +63,22 @@ test('names are used once, and each option says what it does', () => {
 
 test('docs/cli.md is made of the definitions (node tools/write-cli-page.ts writes it)', () => {
   assert.equal(readFileSync(new URL(`../../../${CLI_PAGE}`, import.meta.url), 'utf8'), cliPage(COMMANDS))
+})
+
+test('each row of the list loads the command that it names, by its name or another one of it', async () => {
+  for (const row of COMMAND_ROWS) {
+    const { path, aliases = [] } = await row.load()
+    const names = [path, ...aliases.map((alias) => [...path.slice(0, -1), alias])].map((each) =>
+      each.join(' '),
+    )
+    assert.ok(names.includes(row.words), row.words)
+  }
+})
+
+test('a command line loads no more than the commands that it may mean', () => {
+  const chosen = (...words: readonly string[]) => chooseRows(COMMAND_ROWS, words).map((row) => row.words)
+  assert.deepEqual(chosen('exec', 'box', '--', 'ls'), ['exec'])
+  assert.deepEqual(chosen('dir', 'ls', 'x'), ['dir ls'])
+  assert.deepEqual(chosen('hosts', '-q'), ['hosts ls', 'hosts drain'])
+  assert.equal(chosen('lss').length, COMMAND_ROWS.length)
 })

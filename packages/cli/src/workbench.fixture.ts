@@ -69,10 +69,13 @@ export class Workbench implements Disposable {
       readonly answer?: string
       /** What is piped in. */
       readonly input?: readonly Uint8Array[]
+      /** Of the screen; it is resized to 100 by 40 at once. */
+      readonly size?: { readonly columns: number; readonly rows: number }
     },
     ...words: readonly string[]
   ): Promise<Ran> {
     const [stdout, stderr] = [new KeptStream(ground.columns), new KeptStream(ground.columns)]
+    const sizes = ground.size === undefined ? [] : [ground.size, { columns: 100, rows: 40 }]
     const exitCode = await runCli(words, {
       environment: { PATH: process.env.PATH, HOLDFAST_HOME: this.home, ...ground.environment },
       stdout,
@@ -86,9 +89,12 @@ export class Workbench implements Disposable {
       terminal: {
         input: Readable.from(ground.input ?? []),
         isInputTerminal: false,
-        size: () => undefined,
+        size: () => sizes.shift(),
         raw: () => ({ [Symbol.dispose]: () => {} }),
-        onResize: () => ({ [Symbol.dispose]: () => {} }),
+        onResize: (listener) => {
+          listener()
+          return { [Symbol.dispose]: () => {} }
+        },
       },
       end: () => {},
     })

@@ -2,6 +2,7 @@ import { type FromWire, fromWire, toWire } from '@holdfast/protocol/rest/wire-ca
 import type { ClientGround } from './client-ground.ts'
 import { errorOfResponse, HoldfastError } from './holdfast-error.ts'
 import { type RetryPolicy, retryWaitMs } from './retry.ts'
+import { SocketBytes } from './socket-bytes.ts'
 
 export type QueryValue = string | number | boolean | undefined | readonly string[]
 
@@ -88,10 +89,10 @@ export class Api {
     }
   }
 
-  /** A WebSocket to a path. */
-  socket(path: string, query: Readonly<Record<string, QueryValue>>): WebSocket {
+  /** The bytes of a WebSocket to a path. */
+  socket(path: string, query: Readonly<Record<string, QueryValue>>): SocketBytes {
     const url = this.#urlOf({ path, query }).replace(/^http/, 'ws')
-    return this.ground.openSocket(url, this.#apiKey)
+    return new SocketBytes(this.ground.openSocket(url, this.#apiKey), this.ground.sleep)
   }
 
   async #attempt(url: string, request: RequestInit): Promise<Response | HoldfastError> {

@@ -1,6 +1,7 @@
 import type { Event } from '@holdfast/protocol/rest/platform'
 import { type Api, type CallOptions, pathOf, type Shown } from './api.ts'
 import { followEvents } from './event-stream.ts'
+import { pageItems } from './page-items.ts'
 
 export type ActivityEvent = Shown<{ readonly _zod: { readonly output: Event } }>
 
@@ -24,4 +25,19 @@ export async function* eventsOfTopics(api: Api, options: EventsOptions): AsyncGe
     if (name === 'lagged' || name === 'reset') yield { kind: name }
     else yield { kind: 'event', event: document as ActivityEvent }
   }
+}
+
+/** The events that a list holds. */
+export function pastEvents(
+  api: Api,
+  path: string,
+  options: CallOptions,
+): AsyncGenerator<ActivityEvent, void> {
+  interface Page {
+    readonly items: readonly ActivityEvent[]
+    readonly nextCursor: string | null
+  }
+  return pageItems(
+    async (cursor) => await api.json<Page>({ method: 'GET', path, query: { cursor }, ...options }),
+  )
 }

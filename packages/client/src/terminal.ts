@@ -1,52 +1,22 @@
 import type { AttachControl } from '@holdfast/protocol/host-streams'
-import { HoldfastError } from './holdfast-error.ts'
-
-/** The server closes so at the end of the command. */
-const CLOSED_BY_END = 1000
+import type { SocketBytes } from './socket-bytes.ts'
 
 /** A connection to the terminal of a command. Closing it leaves the command alone. */
 export class Terminal implements AsyncIterable<Uint8Array>, Disposable {
-  readonly #socket: WebSocket
-  readonly #opened: Promise<void>
-  readonly #waiting: Uint8Array[] = []
-  #wake: () => void = () => {}
-  #closeCode: number | undefined
+  readonly #bytes: SocketBytes
 
-  constructor(socket: WebSocket) {
-    this.#socket = socket
-    socket.binaryType = 'arraybuffer'
-    this.#opened = new Promise((resolve, reject) => {
-      socket.addEventListener('open', () => resolve())
-      socket.addEventListener('close', ({ code, reason }) => {
-        this.#closeCode = code
-        this.#wake()
-        reject(refusal(code, reason))
-      })
-    })
-    this.#opened.catch(() => {}) // told by whoever writes or reads
-    socket.addEventListener('message', ({ data }) => {
-      if (data instanceof ArrayBuffer) this.#waiting.push(new Uint8Array(data))
-      this.#wake()
-    })
+  constructor(bytes: SocketBytes) {
+    this.#bytes = bytes
   }
 
   /** What the terminal shows, until the command ends. Rejects with `server-unreachable` if the connection is lost. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void> {
-    await this.#opened
-    while (true) {
-      for (let bytes = this.#waiting.shift(); bytes !== undefined; bytes = this.#waiting.shift()) yield bytes
-      if (this.#closeCode === CLOSED_BY_END) return
-      if (this.#closeCode !== undefined) throw refusal(this.#closeCode, '')
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void> {
+    return this.#bytes[Symbol.asyncIterator]()
   }
 
   /** Keys that were pressed. */
   async write(input: string | Uint8Array): Promise<void> {
-    await this.#opened
-    this.#socket.send(typeof input === 'string' ? new TextEncoder().encode(input) : Uint8Array.from(input))
+    await this.#bytes.write(typeof input === 'string' ? new TextEncoder().encode(input) : input)
   }
 
   async resize(size: { readonly columns: number; readonly rows: number }): Promise<void> {
@@ -58,23 +28,15 @@ export class Terminal implements AsyncIterable<Uint8Array>, Disposable {
   }
 
   close(): void {
-    this.#socket.close()
+    this.#bytes.close()
   }
 
   [Symbol.dispose](): void {
     this.close()
   }
 
+  /** Text frames are for the server itself. */
   async #control(control: AttachControl): Promise<void> {
-    await this.#opened
-    this.#socket.send(JSON.stringify(control))
+    await this.#bytes.write(JSON.stringify(control))
   }
-}
-
-function refusal(code: number, reason: string): HoldfastError {
-  const why = reason === '' ? `closed with ${code}` : reason
-  return new HoldfastError({
-    code: 'server-unreachable',
-    message: `the terminal's connection was lost: ${why}`,
-  })
 }

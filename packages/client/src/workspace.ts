@@ -11,7 +11,7 @@ import type {
   Workspace as WireWorkspace,
 } from '@holdfast/protocol/rest/workspace'
 import { type Api, type Asked, type CallOptions, pathOf, type Shown } from './api.ts'
-import { eventsOfTopics, type FollowedEvent } from './events.ts'
+import { type ActivityEvent, eventsOfTopics, type FollowedEvent, pastEvents } from './events.ts'
 import type { ExecResult } from './exec-result.ts'
 import { type CommandLine, type ExecOptions, Execs, type StartOptions } from './execs.ts'
 import { Files } from './files.ts'
@@ -19,6 +19,7 @@ import { Checkpoints, type DurableGeneration, Generations } from './history.ts'
 import { HoldfastError, isFailureCode } from './holdfast-error.ts'
 import type { RunningExec } from './running-exec.ts'
 import { type Access, type Deployment, type DeployOptions, Exposures, Services } from './serving.ts'
+import type { SocketBytes } from './socket-bytes.ts'
 
 /** A workspace as the API shows it. */
 export type WorkspaceState = Shown<{ readonly _zod: { readonly output: WireWorkspace } }>
@@ -219,6 +220,11 @@ export class Workspace implements AsyncDisposable {
     return (fits ? open : await this.exposures.open(port, options)).url
   }
 
+  /** One connection to a port inside, whatever is spoken on it. */
+  connectPort(port: number): SocketBytes {
+    return this.#api.socket(this.#path('ports', String(port)), {})
+  }
+
   /** A service, a checkpoint, an URL, and waking on request, in one call. */
   async deploy(asked: DeployOptions, options: CallOptions = {}): Promise<Deployment> {
     return await this.#post('deploy', asked, options)
@@ -227,6 +233,11 @@ export class Workspace implements AsyncDisposable {
   /** What happens in it, from now on or from behind `after`. */
   events(options: CallOptions & { readonly after?: number } = {}): AsyncGenerator<FollowedEvent, void> {
     return eventsOfTopics(this.#api, { ...options, topics: [`workspace:${this.id}`] })
+  }
+
+  /** What has happened in it. */
+  activity(options: CallOptions = {}): AsyncGenerator<ActivityEvent, void> {
+    return pastEvents(this.#api, this.#path('activity'), options)
   }
 
   /** The workspace lives on. */

@@ -90,6 +90,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     'POST /v1/workspaces/{id}/execs/{exec}/stdin',
     'POST /v1/workspaces/{id}/execs/{exec}/signal',
     'POST /v1/workspaces/{id}/execs/{exec}/resize',
+    'GET /v1/workspaces/{id}/ports/{port}',
   ),
   ...on(
     'files:read',
