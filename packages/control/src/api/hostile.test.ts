@@ -59,7 +59,15 @@ async function strangerKey(installation: Installation): Promise<string> {
     await changes.orgs.insert({ id: org, name: 'other', createdAt: 1 }, 'user_other')
     const { id, secretHash } = secret
     const times = { createdAt: 1, expiresAt: null, lastUsedAt: null }
-    await changes.keys.insert({ id, org, user: 'user_other', name: 'k', scopes: SCOPES, secretHash, ...times })
+    await changes.keys.insert({
+      id,
+      org,
+      user: 'user_other',
+      name: 'k',
+      scopes: SCOPES,
+      secretHash,
+      ...times,
+    })
   })
   return secret.token
 }
@@ -73,7 +81,13 @@ const BAD: readonly (readonly [what: string, line: string, body: unknown, status
   ['a malformed id', 'GET /v1/workspaces/ws_!', undefined, 404, 'not_found'],
   ['an id with a quote', "GET /v1/workspaces/'%20or%201=1", undefined, 404, 'not_found'],
   ['neither argv nor shell', 'POST /v1/workspaces/w/execs', {}, 400, 'invalid_argument'],
-  ['a name that looks like an id', 'POST /v1/workspaces', { name: `ws-${'0'.repeat(26)}` }, 400, 'invalid_argument'],
+  [
+    'a name that looks like an id',
+    'POST /v1/workspaces',
+    { name: `ws-${'0'.repeat(26)}` },
+    400,
+    'invalid_argument',
+  ],
   ['a body that is nested too deep', 'POST /v1/workspaces', deep(40), 413, 'too_large'],
   ['a body that is too large', 'POST /v1/workspaces', { name: 'a'.repeat(1 << 21) }, 413, 'too_large'],
   ['a path that nobody answers', 'GET /v2/workspaces', undefined, 404, 'not_found'],
