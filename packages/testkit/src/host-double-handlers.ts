@@ -124,9 +124,10 @@ function execHandlers(double: HostDouble): Pick<Handlers, Exec> {
       const running = double.find(workspace).execs.start(exec, request)
       await withinMs(running.ended, waitMs)
       let bytes = 0
-      const output = running.output.filter(
-        (chunk) => (bytes += (chunk.bytes.length * 3) / 4) <= outputBytesMax,
-      )
+      const output = running.output.filter((chunk) => {
+        bytes += (chunk.bytes.length * 3) / 4
+        return bytes <= outputBytesMax
+      })
       return { exec: running.state, output, isOutputWhole: output.length === running.output.length }
     },
     execState: async ({ workspace, exec, waitMs }) => {

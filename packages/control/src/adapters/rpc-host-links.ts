@@ -33,7 +33,8 @@ export class RpcHostLinks implements HostLinks, AsyncDisposable {
     const lines = Object.entries(response.headers)
       .filter(([name]) => name === 'upgrade' || name === 'connection' || name.startsWith('sec-websocket-'))
       .map(([name, value]) => `${name}: ${String(value)}\r\n`)
-    tunnel.socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`)
+    const protocol = tunnel.protocol === null ? '' : `sec-websocket-protocol: ${tunnel.protocol}\r\n`
+    tunnel.socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}${protocol}\r\n`)
     if (head.length > 0) tunnel.socket.write(head)
     if (tunnel.head.length > 0) socket.write(tunnel.head)
     join(tunnel.socket, socket)

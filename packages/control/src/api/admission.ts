@@ -4,33 +4,34 @@ export interface AdmissionLimits {
   readonly requestsMax: number
   readonly requestsOfKeyMax: number
   /** Streams of events and output, which last. */
+  readonly streamsMax: number
   readonly streamsOfKeyMax: number
 }
 
 export const ADMISSION_DEFAULT: AdmissionLimits = {
   requestsMax: 1024,
   requestsOfKeyMax: 256,
-  streamsOfKeyMax: 64,
+  streamsMax: 4096,
+  streamsOfKeyMax: 1024,
 }
 
 /** How many requests are under way. More than fit are refused at once: a queue would only hide the overload. */
 export class Admission {
   readonly #limits: AdmissionLimits
   readonly #ofKey = new Map<string, number>()
-  requests = 0
+  readonly #underWay = { request: 0, stream: 0 }
 
   constructor(limits: AdmissionLimits) {
     this.#limits = limits
   }
 
   /** Rejects with `overloaded`. */
-  enter(): Disposable {
-    if (this.requests >= this.#limits.requestsMax)
-      throw new Failure('overloaded', 'too many requests are under way', {
-        requests_max: this.#limits.requestsMax,
-      })
-    this.requests++
-    return disposable(() => this.requests--)
+  enter(kind: 'request' | 'stream'): Disposable {
+    const max = kind === 'stream' ? this.#limits.streamsMax : this.#limits.requestsMax
+    if (this.#underWay[kind] >= max)
+      throw new Failure('overloaded', `too many ${kind}s are under way`, { requests_max: max })
+    this.#underWay[kind]++
+    return disposable(() => this.#underWay[kind]--)
   }
 
   /** Rejects with `too-many-requests`. */

@@ -9,6 +9,7 @@ import type { Route } from './route.ts'
 
 const HEADER_BYTES_MAX = 16 * 1024
 const HEADERS_MS_MAX = 10_000
+const KEY_PROTOCOL = 'holdfast-key.'
 
 /** Listens for the public API. */
 export class ApiServer implements AsyncDisposable {
@@ -68,13 +69,20 @@ export class ApiServer implements AsyncDisposable {
       const route = this.#upgrades.find((candidate) => 'id' in paramsOf(candidate, url.pathname))
       if (route === undefined || incoming.headers.upgrade?.toLowerCase() !== 'websocket')
         throw new Failure('not-found', 'nothing answers an upgrade there')
-      const headers = { authorization: incoming.headers.authorization ?? '' }
+      const headers = { authorization: authorizationOf(incoming) }
       const request = new Request(url, { headers, signal: gone.signal })
       await this.#app.upgrade(route, request, { incoming, socket, head })
     } catch (error) {
       refuse(socket, error)
     }
   }
+}
+
+/** A browser sets no headers on a WebSocket: its key comes as a subprotocol. */
+function authorizationOf({ headers }: IncomingMessage): string {
+  const offered = headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []
+  const key = offered.find((name) => name.startsWith(KEY_PROTOCOL))?.slice(KEY_PROTOCOL.length)
+  return headers.authorization ?? (key === undefined ? '' : `Bearer ${key}`)
 }
 
 function refuse(socket: Duplex, error: unknown): void {

@@ -60,10 +60,6 @@ export class App {
     this.hono.onError((error, context) => this.#refuse(context, error))
   }
 
-  get requestsUnderWay(): number {
-    return this.#admission.requests
-  }
-
   /** Lets an upgrade in as other requests are, and hands the socket to its route. */
   async upgrade(route: Route, request: Request, wire: UpgradeWire): Promise<void> {
     this.#checkAddress(request.url, wire.incoming.headers.host)
@@ -91,7 +87,8 @@ export class App {
   }
 
   async #answered(route: Route, context: Context<Bindings>): Promise<Response> {
-    using _place = this.#admission.enter()
+    const kind = route.kind === 'stream' ? 'stream' : 'request'
+    using _place = this.#admission.enter(kind)
     const { incoming, outgoing } = context.env
     this.#checkAddress(context.req.url, incoming.headers.host)
     const entered = await this.#enter(route, context.req.header('authorization'), context.req.param())

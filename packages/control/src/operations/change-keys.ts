@@ -11,7 +11,11 @@ import { audited } from './tell-event.ts'
 export async function createKey(
   deps: Deps,
   caller: Caller,
-  wish: { readonly name: string; readonly scopes: readonly string[]; readonly expiresInMs: number | undefined },
+  wish: {
+    readonly name: string
+    readonly scopes: readonly string[]
+    readonly expiresInMs: number | undefined
+  },
 ): Promise<{ readonly record: KeyRecord; readonly token: string }> {
   const scopes = parseScopes(wish.scopes, caller.scopes)
   const { id, token, secretHash } = newSecret(caller.randomness, deps.settings.keyPepper)
@@ -21,9 +25,21 @@ export async function createKey(
     const createdAt = deps.clock.wallMs()
     const expiresAt = wish.expiresInMs === undefined ? null : createdAt + wish.expiresInMs
     const { org, user } = caller
-    const made = { id, org, user, name: wish.name, scopes, secretHash, createdAt, expiresAt, lastUsedAt: null }
+    const made = {
+      id,
+      org,
+      user,
+      name: wish.name,
+      scopes,
+      secretHash,
+      createdAt,
+      expiresAt,
+      lastUsedAt: null,
+    }
     await changes.keys.insert(made)
-    changes.emit(audited(caller, { type: 'key_create', at: createdAt, payload: { key: id, name: wish.name, scopes } }))
+    changes.emit(
+      audited(caller, { type: 'key_create', at: createdAt, payload: { key: id, name: wish.name, scopes } }),
+    )
     return made
   })
   return { record, token }

@@ -26,10 +26,14 @@ export async function putService(
     const current = await takeWorkspace(changes, id)
     const known = await changes.services.list(id)
     if (known.length >= SERVICES_MAX && known.every(({ name }) => name !== spec.name))
-      throw new Failure('invalid-argument', `a workspace has at most ${SERVICES_MAX} services`, { argument: 'name' })
+      throw new Failure('invalid-argument', `a workspace has at most ${SERVICES_MAX} services`, {
+        argument: 'name',
+      })
     await changes.services.put(id, spec)
     const payload = { name: spec.name, argv: spec.argv, port: spec.port ?? null }
-    changes.emit(audited(caller, { type: 'service_put', at: deps.clock.wallMs(), workspace: current, payload }))
+    changes.emit(
+      audited(caller, { type: 'service_put', at: deps.clock.wallMs(), workspace: current, payload }),
+    )
     return current
   })
   const states = await applied(deps, record)
@@ -44,15 +48,22 @@ export async function removeService(
   const { id } = await findWorkspace(deps, caller, wish.workspace)
   const record = await deps.store.write(async (changes) => {
     const current = await takeWorkspace(changes, id)
-    if (!(await changes.services.remove(id, wish.name))) throw new Failure('not-found', `there is no service ${wish.name}`)
+    if (!(await changes.services.remove(id, wish.name)))
+      throw new Failure('not-found', `there is no service ${wish.name}`)
     const payload = { name: wish.name }
-    changes.emit(audited(caller, { type: 'service_remove', at: deps.clock.wallMs(), workspace: current, payload }))
+    changes.emit(
+      audited(caller, { type: 'service_remove', at: deps.clock.wallMs(), workspace: current, payload }),
+    )
     return current
   })
   await applied(deps, record)
 }
 
-export async function listServices(deps: Deps, caller: Caller, name: string): Promise<readonly ShownService[]> {
+export async function listServices(
+  deps: Deps,
+  caller: Caller,
+  name: string,
+): Promise<readonly ShownService[]> {
   const record = await findWorkspace(deps, caller, name)
   const specs = await deps.store.read.services.list(record.id)
   const states = isLive(record.status) && specs.length > 0 ? await statesOf(deps, record) : []

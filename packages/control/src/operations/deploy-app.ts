@@ -27,7 +27,11 @@ export interface Deployment {
 export async function deployApp(deps: Deps, caller: Caller, wish: DeployWish): Promise<Deployment> {
   const { workspace, name, port, access } = wish
   const found = await findWorkspace(deps, caller, workspace)
-  await liveOrRefused(deps, found.status === 'stopped' ? await resume(deps, caller, found.id) : found, RESUME_MS_MAX)
+  await liveOrRefused(
+    deps,
+    found.status === 'stopped' ? await resume(deps, caller, found.id) : found,
+    RESUME_MS_MAX,
+  )
   const argv = typeof wish.service === 'string' ? ['sh', '-c', wish.service] : [...wish.service]
   const service = await putService(deps, caller, { workspace, spec: ServiceSpec.parse({ name, argv, port }) })
   const exposure = await exposePort(deps, caller, { workspace, port, access })

@@ -47,22 +47,34 @@ export async function putExposure(
   const known = await changes.exposures.list(record.id)
   const before = known.find((exposure) => exposure.port === port)
   if (before === undefined && known.length >= PORTS_MAX)
-    throw new Failure('invalid-argument', `a workspace serves at most ${PORTS_MAX} ports`, { argument: 'port' })
+    throw new Failure('invalid-argument', `a workspace serves at most ${PORTS_MAX} ports`, {
+      argument: 'port',
+    })
   const at = deps.clock.wallMs()
   const exposure = { workspace: record.id, org: record.org, port, access, createdAt: before?.createdAt ?? at }
   await changes.exposures.put(exposure)
   changes.emit(audited(caller, { type: 'exposure_open', at, workspace: record, payload: { port, access } }))
-  changes.emit(happened(record, { type: 'exposure_opened', at, actor: caller.actor, payload: { port, access } }))
+  changes.emit(
+    happened(record, { type: 'exposure_opened', at, actor: caller.actor, payload: { port, access } }),
+  )
   return exposure
 }
 
-export async function listExposures(deps: Deps, caller: Caller, name: string): Promise<readonly ServedPort[]> {
+export async function listExposures(
+  deps: Deps,
+  caller: Caller,
+  name: string,
+): Promise<readonly ServedPort[]> {
   const { id } = await findWorkspace(deps, caller, name)
   return (await deps.store.read.exposures.list(id)).map((exposure) => served(deps, exposure))
 }
 
 /** The gateway forgets it within a second. */
-export async function revokeExposure(deps: Deps, caller: Caller, { workspace, port }: PortName): Promise<void> {
+export async function revokeExposure(
+  deps: Deps,
+  caller: Caller,
+  { workspace, port }: PortName,
+): Promise<void> {
   const { id } = await findWorkspace(deps, caller, workspace)
   await deps.store.write(async (changes) => {
     const record = await takeWorkspace(changes, id)

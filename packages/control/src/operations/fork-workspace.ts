@@ -1,4 +1,4 @@
-import { Failure, isFailure } from '@holdfast/base/failure'
+import { type Failure, isFailure } from '@holdfast/base/failure'
 import { newIdentifier } from '@holdfast/base/identifier'
 import { type GenerationId, WorkspaceId } from '@holdfast/protocol/identifiers'
 import { decideForkSource } from '../domain/fork-rules.ts'
@@ -24,7 +24,11 @@ export type ForkResult =
   | { readonly kind: 'failed'; readonly failure: Failure }
 
 /** Makes children that go on from one point of the parent's history, and are independent of it and of one another. */
-export async function forkWorkspace(deps: Deps, caller: Caller, wish: ForkWish): Promise<readonly ForkResult[]> {
+export async function forkWorkspace(
+  deps: Deps,
+  caller: Caller,
+  wish: ForkWish,
+): Promise<readonly ForkResult[]> {
   const begunMs = deps.clock.monotonicMs()
   const parent = await findWorkspace(deps, caller, wish.workspace)
   const generation = await sourceOf(deps, parent, wish.at)
@@ -47,7 +51,11 @@ export async function forkWorkspace(deps: Deps, caller: Caller, wish: ForkWish):
   )
 }
 
-async function sourceOf(deps: Deps, parent: WorkspaceRecord, at: string | undefined): Promise<GenerationId | null> {
+async function sourceOf(
+  deps: Deps,
+  parent: WorkspaceRecord,
+  at: string | undefined,
+): Promise<GenerationId | null> {
   const named = at === undefined ? null : (await findGeneration(deps, parent, at)).id
   const source = decideForkSource(parent, named)
   switch (source.kind) {
@@ -73,7 +81,11 @@ interface Child {
   readonly labels: Readonly<Record<string, string>> | undefined
 }
 
-function insertChild(deps: Deps, caller: Caller, { parent, generation, child, labels }: Child): Promise<WorkspaceRecord> {
+function insertChild(
+  deps: Deps,
+  caller: Caller,
+  { parent, generation, child, labels }: Child,
+): Promise<WorkspaceRecord> {
   return deps.store.write(async (changes) => {
     const existing = await changes.workspaces.byId(child.id)
     if (existing !== undefined) return existing
@@ -81,7 +93,12 @@ function insertChild(deps: Deps, caller: Caller, { parent, generation, child, la
     const fresh = newWorkspace(
       {
         ...{ ...child, org: caller.org, createdBy: caller.user, labels: labels ?? parent.labels },
-        ...{ spec: parent.spec, idleTimeoutMs: parent.idleTimeoutMs, parent: parent.id, forkedFrom: generation },
+        ...{
+          spec: parent.spec,
+          idleTimeoutMs: parent.idleTimeoutMs,
+          parent: parent.id,
+          forkedFrom: generation,
+        },
       },
       at,
     )

@@ -12,9 +12,14 @@ export interface EventListing {
 }
 
 /** Newest first. */
-export async function listEvents(deps: Deps, caller: Caller, listing: EventListing): Promise<Page<EventRecord>> {
+export async function listEvents(
+  deps: Deps,
+  caller: Caller,
+  listing: EventListing,
+): Promise<Page<EventRecord>> {
   const { category, cursor, limit } = listing
-  const workspace = listing.workspace === undefined ? undefined : (await findWorkspace(deps, caller, listing.workspace)).id
+  const workspace =
+    listing.workspace === undefined ? undefined : (await findWorkspace(deps, caller, listing.workspace)).id
   const found = await deps.store.read.events.list({
     ...{ org: caller.org, category, limit: limit + 1 },
     ...(workspace === undefined ? {} : { workspace }),
@@ -30,14 +35,21 @@ export interface EventFilter {
 }
 
 /** `workspace:<id or name>` and `type:<event type>`; a workspace that is not the caller's is `not-found`. */
-export async function parseTopics(deps: Deps, caller: Caller, topics: readonly string[]): Promise<EventFilter> {
+export async function parseTopics(
+  deps: Deps,
+  caller: Caller,
+  topics: readonly string[],
+): Promise<EventFilter> {
   const workspaces = new Set<string>()
   const types = new Set<string>()
   for (const topic of topics) {
     const [, kind, name = ''] = /^(workspace|type):([A-Za-z0-9_-]{1,64})$/.exec(topic) ?? []
     if (kind === 'type') types.add(name)
     else if (kind === 'workspace') workspaces.add((await findWorkspace(deps, caller, name)).id)
-    else throw new Failure('invalid-argument', 'a topic is workspace:<id> or type:<event type>', { argument: 'topic' })
+    else
+      throw new Failure('invalid-argument', 'a topic is workspace:<id> or type:<event type>', {
+        argument: 'topic',
+      })
   }
   return { workspaces, types }
 }

@@ -16,7 +16,11 @@ export interface GenerationListing {
 }
 
 /** Newest first. */
-export async function listGenerations(deps: Deps, caller: Caller, listing: GenerationListing): Promise<Page<GenerationSummary>> {
+export async function listGenerations(
+  deps: Deps,
+  caller: Caller,
+  listing: GenerationListing,
+): Promise<Page<GenerationSummary>> {
   const { id, hasHistory } = await findWorkspace(deps, caller, listing.workspace)
   const { cursor, limit, checkpointsOnly } = listing
   if (!hasHistory) return { items: [], next: null }
@@ -24,13 +28,19 @@ export async function listGenerations(deps: Deps, caller: Caller, listing: Gener
   const found: GenerationSummary[] = []
   for (let searched = 0; searched < SEARCHED_MAX && found.length <= limit; ) {
     const asked = checkpointsOnly ? CHECKPOINT_PAGE : limit + 1
-    const page = await deps.histories.list(id, { limit: asked, ...(before === undefined ? {} : { beforeSequence: before }) })
+    const page = await deps.histories.list(id, {
+      limit: asked,
+      ...(before === undefined ? {} : { beforeSequence: before }),
+    })
     found.push(...page.filter(({ cause }) => !checkpointsOnly || cause === 'checkpoint'))
     searched += page.length
     before = page.at(-1)?.sequence
     if (page.length < asked || !checkpointsOnly) break
   }
-  return pageFrom(found.slice(0, limit + 1), limit, (generation) => ({ at: generation.sequence, id: generation.id }))
+  return pageFrom(found.slice(0, limit + 1), limit, (generation) => ({
+    at: generation.sequence,
+    id: generation.id,
+  }))
 }
 
 export async function showGeneration(

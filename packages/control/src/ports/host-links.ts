@@ -21,6 +21,8 @@ export interface Tunnel {
   readonly query: Readonly<Record<string, string | number>>
   /** `sec-websocket-*` of the caller. */
   readonly headers: Readonly<Record<string, string>>
+  /** The subprotocol that the caller is answered. */
+  readonly protocol: string | null
   readonly socket: Duplex
   readonly head: Buffer
 }

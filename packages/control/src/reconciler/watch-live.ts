@@ -1,11 +1,16 @@
+import { isFailure } from '@holdfast/base/failure'
 import { isIdleTimeOver } from '../domain/idle-timer.ts'
 import { moved } from '../domain/transitions.ts'
 import type { WorkspaceRecord } from '../domain/workspace.ts'
 import type { Deps } from '../operations/context.ts'
+import { handOffWorkspace } from '../operations/hand-off-workspace.ts'
 import { recovered } from '../operations/recover-workspace.ts'
 import type { KnownFacts } from '../ports/entities.ts'
 import { advance } from './advance.ts'
 import { hasLostItsHost } from './lost-host.ts'
+
+/** Commands of a workspace that leaves a drained host have so long to end by themselves. */
+const DRAIN_MS = 30_000
 
 /** Looks at a workspace that runs: whether its host is lost, its sandbox gone, or its time of rest over. */
 export async function watchLive(deps: Deps, record: WorkspaceRecord): Promise<void> {
@@ -15,11 +20,32 @@ export async function watchLive(deps: Deps, record: WorkspaceRecord): Promise<vo
     )
     return
   }
+  if (await handedOff(deps, record)) return
   const known = (await deps.store.read.facts.of([record.id])).get(record.id)
   if (known === undefined || known.host !== record.host || known.facts.epoch < record.epoch) return
   if (known.facts.state === 'sandbox-gone' || known.facts.state === 'failed')
     await stop(deps, record, 'sandbox-gone')
   else if (await isRestOver(deps, record, known)) await stop(deps, record, 'idle-timeout')
+}
+
+/** From a host that is drained to another; while there is no other with room, it stays where it is. */
+async function handedOff(deps: Deps, record: WorkspaceRecord): Promise<boolean> {
+  const host = record.host === null ? undefined : await deps.store.read.hosts.byId(record.host)
+  if (host?.status !== 'draining' || record.status !== 'idle' || (await isHostless(deps, record)))
+    return false
+  try {
+    const wish = { workspace: record.id, host: null, drainMs: DRAIN_MS }
+    await handOffWorkspace(deps, { org: record.org, actor: 'control' }, wish)
+    return true
+  } catch (error) {
+    if (isFailure(error)) return false
+    throw error
+  }
+}
+
+async function isHostless(deps: Deps, record: WorkspaceRecord): Promise<boolean> {
+  const hosts = await deps.store.read.hosts.list()
+  return hosts.every(({ id, status }) => id === record.host || status !== 'ready')
 }
 
 async function isRestOver(deps: Deps, record: WorkspaceRecord, known: KnownFacts): Promise<boolean> {

@@ -1,7 +1,9 @@
 import { createInterface } from 'node:readline'
+import { Failure } from '@holdfast/base/failure'
 import { ExecRequest, OutputEvent, TerminalSize } from '@holdfast/protocol/exec'
 import { HOST_STREAMS } from '@holdfast/protocol/host-streams'
 import {
+  AttachQuery,
   CreateExec,
   Exec,
   ExecInput,
@@ -23,12 +25,20 @@ import {
   writeExecInput,
 } from '../../operations/exec-commands.ts'
 import { linkOfExec, startExec } from '../../operations/start-exec.ts'
-import { type Call, type Route, route, streamRoute, upgradeRoute, type Wire } from '../route.ts'
+import {
+  type Call,
+  type Route,
+  route,
+  streamRoute,
+  type UpgradeWire,
+  upgradeRoute,
+  type Wire,
+} from '../route.ts'
 import { shownChunk, shownExec } from '../shapes/exec-shape.ts'
 import { EventStream } from '../sse.ts'
 
+const ATTACH_PROTOCOL = 'holdfast'
 const Nothing = z.strictObject({})
-const AttachQuery = z.strictObject({ after: OutputQuery.shape.after })
 
 function names({ params }: Call<unknown, unknown>): ExecName {
   return { workspace: params.id ?? '', exec: params.exec ?? '' }
@@ -45,6 +55,16 @@ function requestOf(body: z.output<typeof CreateExec>): ExecRequest {
     ...(stdin === undefined ? {} : { stdin }),
     ...(terminal === undefined ? {} : { terminal }),
   })
+}
+
+/** What begins a WebSocket, without the subprotocols, which are between the caller and this server. */
+function websocketHeaders({ headers }: UpgradeWire['incoming']): Record<string, string> {
+  return Object.fromEntries(
+    ['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-extensions'].flatMap((name) => {
+      const value = headers[name]
+      return typeof value === 'string' ? [[name, value]] : []
+    }),
+  )
 }
 
 async function streamOutput(call: Call<z.output<typeof OutputQuery>, undefined>, wire: Wire): Promise<void> {
@@ -154,14 +174,14 @@ export const EXEC_ROUTES: readonly Route[] = [
     async (call, { incoming, socket, head }) => {
       const exec = await findExec(call.deps, call.caller, names(call))
       const host = await call.deps.store.read.hosts.byId(exec.host)
-      const headers = Object.fromEntries(
-        Object.entries(incoming.headers).flatMap(([name, value]) =>
-          name.startsWith('sec-websocket-') && typeof value === 'string' ? [[name, value] as const] : [],
-        ),
-      )
+      if (host === undefined)
+        throw new Failure('host-unreachable', 'the host that ran it is not known any more')
+      const offered = incoming.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim())
       await call.deps.links.tunnel({
-        ...{ address: host?.address ?? '', path: HOST_STREAMS.execAttach, headers, socket, head },
+        ...{ address: host.address, path: HOST_STREAMS.execAttach, socket, head },
         query: { workspace: exec.workspace, exec: exec.state.id, after: call.query.after },
+        headers: websocketHeaders(incoming),
+        protocol: offered?.includes(ATTACH_PROTOCOL) ? ATTACH_PROTOCOL : null,
       })
     },
   ),

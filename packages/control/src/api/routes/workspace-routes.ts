@@ -6,6 +6,7 @@ import {
   HandoffResult,
   Lineage,
   ListWorkspaces,
+  RemoveWorkspaceQuery,
   RollBackWorkspace,
   StopWorkspace,
   UpdateWorkspace,
@@ -29,7 +30,6 @@ import { updateWorkspace } from '../../operations/update-workspace.ts'
 import { type Call, type Route, route } from '../route.ts'
 import { shownWorkspace, shownWorkspaces } from '../shapes/workspace-shape.ts'
 
-const Force = z.strictObject({ force: z.enum(['true', 'false']).default('false') })
 const Nothing = z.strictObject({})
 type Waiting = z.output<typeof WaitQuery>
 
@@ -140,7 +140,7 @@ const CHANGING: readonly Route[] = [
       endpoint: 'DELETE /v1/workspaces/{id}',
       scope: 'workspace:write',
       summary: 'Removes a workspace for good; with `force=true` also one that runs.',
-      query: Force,
+      query: RemoveWorkspaceQuery,
     },
     async (call) => {
       await removeWorkspace(call.deps, call.caller, {

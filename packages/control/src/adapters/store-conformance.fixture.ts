@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Failure } from '@holdfast/base/failure'
+import { newIdentifier } from '@holdfast/base/identifier'
+import { systemRandomness } from '@holdfast/base/randomness'
+import { ExecId, HostId, OrgId, WorkspaceId } from '@holdfast/protocol/identifiers'
+import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
+import type { NewEvent } from '../domain/event.ts'
+import type { ExecRecord } from '../domain/exec.ts'
+import { newWorkspace, type WorkspaceRecord } from '../domain/workspace.ts'
+import type { Deps } from '../operations/context.ts'
+import { verifyAudit } from '../operations/verify-audit.ts'
+import type { Store } from '../ports/store.ts'
+
+export interface OpenedStore extends AsyncDisposable {
+  readonly store: Store
+  /** A second replica, or undefined where one process is alone. */
+  readonly beside?: Store
+  /** Changes a stored byte behind the store's back. */
+  tamper(sql: string): Promise<void>
+}
+
+const ORG = OrgId.parse(`org_${'0'.repeat(26)}`)
+
+function workspace(name: string | null = null, labels: Record<string, string> = {}): WorkspaceRecord {
+  const id = WorkspaceId.parse(newIdentifier('ws', systemRandomness))
+  const seed = { id, org: ORG, name, createdBy: 'u', labels, spec: SANDBOX_SPEC_DEFAULT }
+  return newWorkspace({ ...seed, idleTimeoutMs: null, parent: null, forkedFrom: null }, 1000)
+}
+
+function event(category: NewEvent['category'] = 'activity', payload: Record<string, unknown> = {}): NewEvent {
+  return { category, type: 't', org: ORG, workspace: null, actor: 'a', source: 'control', at: 1, payload }
+}
+
+function exec(of: WorkspaceRecord, id: string): ExecRecord {
+  const state = {
+    id: ExecId.parse(id),
+    status: 'running',
+    reason: null,
+    exitCode: null,
+    signal: null,
+  } as const
+  return {
+    ...{ workspace: of.id, org: ORG, host: HostId.parse(`host_${'0'.repeat(26)}`), epoch: 1, createdBy: 'u' },
+    request: { argv: ['true'], cwd: '/workspace', environment: {}, user: 'user', stdin: false },
+    state: { ...state, startedAt: 5, endedAt: null, lastSequence: 0 },
+  }
+}
+
+/** The promises of the port, for every adapter. */
+export function storeConformance(name: string, open: () => Promise<OpenedStore>): void {
+  async function opened(): Promise<OpenedStore> {
+    const found = await open()
+    await found.store.write((changes) => changes.orgs.insert({ id: ORG, name: 'o', createdAt: 1 }, 'u'))
+    return found
+  }
+
+  test(`${name}: what a transaction wrote is there once it resolves, and nothing of one that rejects`, async () => {
+    await using found = await opened()
+    const { store } = found
+    const [kept, dropped] = [workspace('kept'), workspace('dropped')]
+    const writes = [
+      store.write((changes) => changes.workspaces.insert(kept)),
+      store.write(async (changes) => {
+        await changes.workspaces.insert(dropped)
+        changes.emit(event())
+        throw new Failure('invalid-state', 'on purpose')
+      }),
+      store.write(async (changes) => changes.emit(event())),
+    ]
+    const results = await Promise.allSettled(writes)
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled'],
+    )
+    assert.deepEqual(await store.read.workspaces.byId(kept.id), kept)
+    assert.equal(await store.read.workspaces.byId(dropped.id), undefined)
+    assert.equal(await store.read.events.lastId(), 1)
+  })
+
+  test(`${name}: transactions that change one record do not lose one another's changes`, async () => {
+    await using found = await opened()
+    const record = workspace()
+    await found.store.write((changes) => changes.workspaces.insert(record))
+    const stores = [found.store, found.beside ?? found.store]
+    await Promise.all(
+      Array.from({ length: 40 }, (_, index) =>
+        (stores[index % 2] ?? found.store).write(async (changes) => {
+          const current = await changes.workspaces.take(record.id)
+          if (current) await changes.workspaces.save({ ...current, moves: current.moves + 1 })
+        }),
+      ),
+    )
+    assert.equal((await found.store.read.workspaces.byId(record.id))?.moves, 40)
+  })
+
+  test(`${name}: a name is unique in its org until its workspace is removed`, async () => {
+    await using found = await opened()
+    const { store } = found
+    const first = workspace('n')
+    await store.write((changes) => changes.workspaces.insert(first))
+    await assert.rejects(
+      store.write((changes) => changes.workspaces.insert(workspace('n'))),
+      { code: 'already-exists' },
+    )
+    await store.write((changes) => changes.workspaces.save({ ...first, removedAt: 9 }))
+    const second = workspace('n', { a: 'b' })
+    await store.write((changes) => changes.workspaces.insert(second))
+    assert.equal((await store.read.workspaces.find(ORG, 'n'))?.id, second.id)
+    const labelled = { org: ORG, labels: [['a', 'b']] as const, includeArchived: false, limit: 5 }
+    assert.deepEqual(
+      (await store.read.workspaces.list(labelled)).map(({ id }) => id),
+      [second.id],
+    )
+    assert.equal(await store.read.workspaces.find(OrgId.parse(`org_${'9'.repeat(26)}`), 'n'), undefined)
+  })
+
+  test(`${name}: events are numbered without a gap, in the order in which they become visible`, async () => {
+    await using found = await opened()
+    const stores = [found.store, found.beside ?? found.store]
+    let isWriting = true
+    const seen: number[] = []
+    const reading = (async () => {
+      while (isWriting || seen.length < 60) {
+        const batch = await found.store.read.events.list({ org: ORG, afterId: seen.at(-1) ?? 0, limit: 100 })
+        seen.push(...batch.map(({ id }) => id))
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    })()
+    await Promise.all(
+      Array.from({ length: 30 }, (_, index) =>
+        (stores[index % 2] ?? found.store).write(async (changes) => {
+          changes.emit(event('activity', { index }))
+          changes.emit(event('audit', { index }))
+        }),
+      ),
+    )
+    isWriting = false
+    await reading
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 60 }, (_, index) => index + 1),
+    )
+    const newest = await found.store.read.events.list({ org: ORG, category: 'audit', limit: 2 })
+    assert.ok(
+      newest.every(({ category }) => category === 'audit') && (newest[0]?.id ?? 0) > (newest[1]?.id ?? 0),
+    )
+  })
+
+  for (const [what, sql] of [
+    ['an edit', `UPDATE control_events SET payload = '{"forged":1}' WHERE id = 3`],
+    ['an edited actor', `UPDATE control_events SET actor = 'b' WHERE id = 3`],
+    ['a dropped row', 'DELETE FROM control_events WHERE id = 3'],
+    ['a cut end', 'DELETE FROM control_events WHERE id >= 5'],
+    ['a reordering', 'UPDATE control_events SET id = 1000 WHERE id = 2'],
+  ] as const)
+    test(`${name}: the audit's chain shows ${what}`, async () => {
+      await using found = await opened()
+      const { store } = found
+      for (let count = 0; count < 5; count++)
+        await store.write(async (changes) =>
+          changes.emit(event('audit', { count, nested: { b: 1, a: ['ü'] } })),
+        )
+      const deps = { store } as Deps
+      const caller = { org: ORG, user: '', actor: '', scopes: [], randomness: systemRandomness }
+      assert.equal((await verifyAudit(deps, caller)).brokenAt, null)
+      await found.tamper(sql)
+      assert.notEqual((await verifyAudit(deps, caller)).brokenAt, null)
+    })
+
+  test(`${name}: commands are found, listed newest first, and known to run or not`, async () => {
+    await using found = await opened()
+    const { store } = found
+    const record = workspace()
+    const ended = exec(record, 'b')
+    await store.write(async (changes) => {
+      await changes.workspaces.insert(record)
+      await changes.execs.insert(exec(record, 'a'))
+      await changes.execs.insert(ended)
+    })
+    const state = { ...ended.state, status: 'exited', exitCode: 0, endedAt: 9 } as const
+    await store.write((changes) => changes.execs.save({ ...ended, state }))
+    const { execs } = store.read
+    assert.deepEqual(
+      (await execs.list({ workspace: record.id, limit: 9 })).map((found) => found.state.id),
+      ['b', 'a'],
+    )
+    assert.deepEqual(
+      (await execs.running(record.id)).map((found) => found.state.id),
+      ['a'],
+    )
+    assert.deepEqual(await execs.lastActivity(record.id), { at: 9, isRunning: true })
+  })
+
+  test(`${name}: what is put again replaces, a report counts once, and drills are numbered`, async () => {
+    await using found = await opened()
+    const { store } = found
+    const record = workspace()
+    const answer = { org: ORG, key: 'k', fingerprint: 'f', status: 201, body: '{}', expiresAt: 50 }
+    const drill = {
+      workspace: record.id,
+      generation: 'g',
+      outcome: 'verified',
+      detail: '',
+      tookMs: 1,
+      at: 1,
+    } as never
+    const isNews = await store.write(async (changes) => {
+      await changes.answers.put(answer)
+      await changes.answers.put({ ...answer, fingerprint: 'g' })
+      await changes.drills.insert(ORG, drill)
+      await changes.drills.insert(ORG, drill)
+      return [await changes.reports.note('r', 1), await changes.reports.note('r', 2)]
+    })
+    assert.deepEqual(isNews, [true, false])
+    assert.equal((await store.read.answers.find(ORG, 'k'))?.fingerprint, 'g')
+    assert.deepEqual(
+      (await store.read.drills.list({ org: ORG, limit: 9 })).map(({ id }) => id),
+      [2, 1],
+    )
+    await store.write((changes) => changes.answers.removeExpired(50))
+    assert.equal(await store.read.answers.find(ORG, 'k'), undefined)
+  })
+
+  test(`${name}: who listens is told which workspaces changed, after they did`, async () => {
+    await using found = await opened()
+    const told: string[] = []
+    found.store.onCommitted(({ workspaces }) => told.push(...workspaces))
+    const record = workspace()
+    await found.store.write((changes) => changes.workspaces.insert(record))
+    assert.deepEqual(told, [record.id])
+  })
+}

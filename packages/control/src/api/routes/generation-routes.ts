@@ -1,0 +1,189 @@
+import { Failure } from '@holdfast/base/failure'
+import {
+  CreateCheckpoint,
+  Diff,
+  DiffQuery,
+  Durable,
+  Generation,
+  GenerationEntries,
+  GenerationFilesQuery,
+  SqliteAnswer,
+  SqliteQuery,
+} from '@holdfast/protocol/rest/generation'
+import { PageQuery, pageOf, WaitQuery } from '@holdfast/protocol/rest/ground'
+import { Drill, ForkResults, ForkWorkspace } from '@holdfast/protocol/rest/workspace'
+import { z } from 'zod'
+import { parseWaitMs } from '../../domain/duration.ts'
+import { drillWorkspace } from '../../operations/drill-workspace.ts'
+import { forkWorkspace } from '../../operations/fork-workspace.ts'
+import { listGenerations, showGeneration } from '../../operations/list-generations.ts'
+import { createCheckpoint, syncWorkspace } from '../../operations/sync-workspace.ts'
+import { type Call, type Route, route } from '../route.ts'
+import { shownDurable, shownGeneration } from '../shapes/generation-shape.ts'
+import { shownDrill, shownWorkspace } from '../shapes/workspace-shape.ts'
+
+const Nothing = z.strictObject({})
+
+function id({ params }: Call<unknown, unknown>): string {
+  return params.id ?? ''
+}
+
+async function page(call: Call<z.output<typeof PageQuery>, unknown>, checkpointsOnly: boolean) {
+  const { cursor, limit } = call.query
+  const { items, next } = await listGenerations(call.deps, call.caller, {
+    ...{ workspace: id(call), cursor, limit, checkpointsOnly },
+  })
+  return { items: items.map(shownGeneration), next_cursor: next }
+}
+
+/** No host looks into a generation yet, but by restoring it. */
+async function notYet(call: Call<unknown, unknown>): Promise<never> {
+  if (call.params.generation !== undefined)
+    await showGeneration(call.deps, call.caller, { workspace: id(call), generation: call.params.generation })
+  throw new Failure(
+    'unsupported-here',
+    'this server does not look into generations: fork `at` it, and look there',
+  )
+}
+
+export const GENERATION_ROUTES: readonly Route[] = [
+  route(
+    {
+      endpoint: 'GET /v1/workspaces/{id}/generations',
+      scope: 'workspace:read',
+      summary: 'Lists generations, newest first.',
+      query: PageQuery,
+      answer: pageOf(Generation),
+    },
+    (call) => page(call, false),
+  ),
+  route(
+    {
+      endpoint: 'GET /v1/workspaces/{id}/checkpoints',
+      scope: 'workspace:read',
+      summary: 'Lists checkpoints, newest first.',
+      query: PageQuery,
+      answer: pageOf(Generation),
+    },
+    (call) => page(call, true),
+  ),
+  route(
+    {
+      endpoint: 'GET /v1/workspaces/{id}/generations/{generation}',
+      scope: 'workspace:read',
+      summary: 'Shows a generation by id, number or the beginning of its id.',
+      answer: Generation,
+    },
+    async (call) => {
+      const name = { workspace: id(call), generation: call.params.generation ?? '' }
+      return shownGeneration(await showGeneration(call.deps, call.caller, name))
+    },
+  ),
+  route(
+    {
+      endpoint: 'GET /v1/workspaces/{id}/generations/{generation}/files',
+      scope: 'workspace:read',
+      summary: 'Lists a directory of a generation, or reads a file of it.',
+      query: GenerationFilesQuery,
+      answer: GenerationEntries,
+    },
+    notYet,
+  ),
+  route(
+    {
+      endpoint: 'GET /v1/workspaces/{id}/generations/{generation}/diff',
+      scope: 'workspace:read',
+      summary: 'Tells what changed between two generations.',
+      query: DiffQuery,
+      answer: Diff,
+    },
+    notYet,
+  ),
+  route(
+    {
+      endpoint: 'GET /v1/workspaces/{id}/generations/{generation}/sqlite',
+      scope: 'workspace:read',
+      summary: 'Asks a database of a generation.',
+      query: SqliteQuery,
+      answer: SqliteAnswer,
+    },
+    notYet,
+  ),
+  route(
+    {
+      endpoint: 'POST /v1/workspaces/{id}/sync',
+      scope: 'workspace:write',
+      summary: 'Commits the present state: durable once it answers.',
+      body: Nothing,
+      answer: Durable,
+    },
+    async (call) => shownDurable(await syncWorkspace(call.deps, call.caller, id(call))),
+  ),
+  route(
+    {
+      endpoint: 'POST /v1/workspaces/{id}/checkpoints',
+      scope: 'workspace:write',
+      summary: 'Commits a generation with a message, which retention keeps.',
+      body: CreateCheckpoint,
+      answer: Durable,
+      status: 201,
+    },
+    async (call) => {
+      const wish = { workspace: id(call), ...call.body }
+      return shownDurable(await createCheckpoint(call.deps, call.caller, wish))
+    },
+  ),
+  route(
+    {
+      endpoint: 'POST /v1/workspaces/{id}/fork',
+      scope: 'workspace:write',
+      summary: 'Makes independent children of the present state, or of a generation.',
+      query: WaitQuery,
+      body: ForkWorkspace,
+      answer: ForkResults,
+      status: 201,
+    },
+    async (call) => {
+      const { at, name, count, labels } = call.body
+      const wish = { workspace: id(call), at, name, count, labels, waitMs: parseWaitMs(call.query.wait) }
+      const results = await forkWorkspace(call.deps, call.caller, wish)
+      const items = results.map(async (result) => {
+        if (result.kind === 'forked')
+          return { workspace: await shownWorkspace(call.deps, result.record), took_ms: result.tookMs }
+        const { code, message } = result.failure
+        return { failure: { code: code.replaceAll('-', '_'), message } }
+      })
+      return { items: await Promise.all(items) }
+    },
+  ),
+  route(
+    {
+      endpoint: 'POST /v1/workspaces/{id}/drill',
+      scope: 'workspace:write',
+      summary: 'Restores the head for real and checks it.',
+      body: Nothing,
+      answer: Drill,
+    },
+    async (call) => shownDrill(await drillWorkspace(call.deps, call.caller, id(call))),
+  ),
+  route(
+    {
+      endpoint: 'POST /v1/workspaces/{id}/export',
+      scope: 'workspace:write',
+      summary: 'Gives a portable bundle of a workspace.',
+      body: Nothing,
+      answer: Nothing,
+    },
+    notYet,
+  ),
+  route(
+    {
+      endpoint: 'POST /v1/workspaces/import',
+      scope: 'workspace:write',
+      summary: 'Makes a workspace of a bundle.',
+      body: Nothing,
+      answer: Nothing,
+    },
+    notYet,
+  ),
+]
