@@ -48,8 +48,8 @@ async function assertChain(index: GenerationIndex, ids: readonly string[]): Prom
   assert.equal((await index.workspace(WORKSPACE)).head, ids.at(-1))
 }
 
-const KILL = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()
-  AND backend_type = 'client backend'`
+const CLIENTS = `SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`
+const KILL = `SELECT pg_terminate_backend(pid) FROM (${CLIENTS}) AS clients`
 
 test('a commit whose connection is cut at any moment is unavailable, and submitted again it is there once', async () => {
   const { index, close } = await openPostgresLeases(server)
@@ -141,6 +141,26 @@ test('a write that waits too long for a lock is unavailable, and goes through on
   await rejectsWith('index-unavailable', index.append(lease, commitOn(lease, null)))
   await holding
   await appendChain(index, lease, { count: 1 })
+})
+
+test('a connection that never answers is given up once, and the next call uses another', async () => {
+  const options = { connection: server.connection, schema: server.newSchema(), statementMs: 500 }
+  await using index = await PostgresGenerationIndex.open(options)
+  await index.createWorkspace({ id: WORKSPACE, org: ORG })
+  const lease = await index.acquire(WORKSPACE)
+  const pids = (await server.query(CLIENTS)).map(Number)
+  assert.ok(pids.length > 0)
+  for (const pid of pids) process.kill(pid, 'SIGSTOP')
+  try {
+    const commit = commitOn(lease, null)
+    const startedAt = performance.now()
+    await rejectsWith('index-unavailable', index.append(lease, commit))
+    assert.ok(performance.now() - startedAt < 2_900, 'it waited twice')
+    await index.append(lease, commit)
+    assert.equal((await index.workspace(WORKSPACE)).head, commit.id)
+  } finally {
+    for (const pid of pids) process.kill(pid, 'SIGCONT')
+  }
 })
 
 test('through any calls, two handles on one Postgres say what the index in memory says', async () => {
