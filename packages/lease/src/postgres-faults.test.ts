@@ -143,6 +143,33 @@ test('a write that waits too long for a lock is unavailable, and goes through on
   await appendChain(index, lease, { count: 1 })
 })
 
+/** Runs `sql` in a transaction that stays open for a while, and meanwhile `call`. */
+async function beside(sql: string, call: () => Promise<unknown>): Promise<void> {
+  const held = server.query(`BEGIN; ${sql}; SELECT pg_sleep(0.6); COMMIT`)
+  await delay(250)
+  await Promise.all([held, call()])
+}
+
+test('a commit that waits for an acquire or a condemnation which came first is refused by it', async () => {
+  const options = { connection: server.connection, schema: server.newSchema() }
+  await using index = await PostgresGenerationIndex.open(options)
+  await index.createWorkspace({ id: WORKSPACE, org: ORG })
+  const lease = await index.acquire(WORKSPACE)
+  const [first] = await appendChain(index, lease, { count: 1 })
+  assert.ok(first)
+  const { schema } = options
+  const uses = commitOn(lease, first, { usedPacks: [first.recordPack] })
+  await beside(
+    `SELECT 1 FROM ${schema}.orgs FOR NO KEY UPDATE; UPDATE ${schema}.packs SET state = 'condemned'`,
+    () => rejectsWith('gc-expired', index.append(lease, uses)),
+  )
+  await index.reprievePacks(ORG, [first.recordPack])
+  await beside(`UPDATE ${schema}.workspaces SET epoch = epoch + 1`, () =>
+    rejectsWith('lease-lost', index.append(lease, uses)),
+  )
+  assert.equal((await index.workspace(WORKSPACE)).head, first.id)
+})
+
 test('a connection that never answers is given up once, and the next call uses another', async () => {
   const options = { connection: server.connection, schema: server.newSchema(), statementMs: 500 }
   await using index = await PostgresGenerationIndex.open(options)
