@@ -111,6 +111,19 @@ test('an answer that comes after the deadline revives nothing', async () => {
   assert.equal(told.length, 2)
 })
 
+test('an answer between a deadline and the next look at it revives nothing either', async () => {
+  await using ground = await Ground.open()
+  const { holder, client, told } = ground.host(A)
+  await ground.clock.pass(100)
+  await holder.acquire(W)
+  client.faults.push('hold')
+  await ground.clock.pass(ttlMs - marginMs)
+  assert.equal(told.length, 1)
+  client.letGo()
+  await ground.clock.pass(0)
+  assert.deepEqual(told.at(-1), { what: 'lost', workspace: W, value: 'deadline' })
+})
+
 test('a renewal that fails is made again at once, and never counts as one that went through', async () => {
   await using ground = await Ground.open()
   const { holder, client, told } = ground.host(A)

@@ -8,7 +8,7 @@ import {
   type Statement,
 } from '@holdfast/generations/index/sql-operation'
 import pg from 'pg'
-import { isConflict, postgresFailure } from './postgres-failure.ts'
+import { isConflict, isUnanswered, postgresFailure } from './postgres-failure.ts'
 import { prepareSchema } from './postgres-schema.ts'
 import { fromStored, toStored } from './postgres-text.ts'
 
@@ -115,8 +115,8 @@ export class PostgresDatabase implements SqlDatabase {
         client.release()
         return result
       } catch (error) {
-        // After an error of the connection, or an answer that is still to come, it is not used again.
-        client.release(!(await hasRolledBack(client)))
+        // A connection that broke, or still owes an answer, is not used again, nor waited for.
+        client.release(isUnanswered(error) || !(await hasRolledBack(client)))
         if (!(error instanceof Failure) || !isConflict(error)) throw error
         if (attempt === ATTEMPTS_MAX) throw unavailable(error.message, error)
       }

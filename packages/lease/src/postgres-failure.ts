@@ -1,4 +1,4 @@
-import { Failure } from '@holdfast/base/failure'
+import { Failure, isFailure } from '@holdfast/base/failure'
 import type { FailureCode } from '@holdfast/protocol/failures'
 
 /** SQLSTATEs, https://www.postgresql.org/docs/15/errcodes-appendix.html; all others are `index-unavailable`. */
@@ -25,6 +25,11 @@ function sqlStateOf(error: unknown): string | undefined {
 
 export function isConflict(failure: Failure): boolean {
   return CONFLICTS.has(String(failure.details.sqlState))
+}
+
+/** True when the server said nothing: what it did is unknown, and so is what it will say on that connection. */
+export function isUnanswered(error: unknown): boolean {
+  return isFailure(error, 'index-unavailable') && !/^[0-9A-Z]{5}$/.test(String(error.details.sqlState))
 }
 
 /** The failure for whatever `pg` rejects with. */

@@ -48,8 +48,8 @@ async function assertChain(index: GenerationIndex, ids: readonly string[]): Prom
   assert.equal((await index.workspace(WORKSPACE)).head, ids.at(-1))
 }
 
-const KILL = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()
-  AND backend_type = 'client backend'`
+const CLIENTS = `SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`
+const KILL = `SELECT pg_terminate_backend(pid) FROM (${CLIENTS}) AS clients`
 
 test('a commit whose connection is cut at any moment is unavailable, and submitted again it is there once', async () => {
   const { index, close } = await openPostgresLeases(server)
@@ -141,6 +141,53 @@ test('a write that waits too long for a lock is unavailable, and goes through on
   await rejectsWith('index-unavailable', index.append(lease, commitOn(lease, null)))
   await holding
   await appendChain(index, lease, { count: 1 })
+})
+
+/** Runs `sql` in a transaction that stays open for a while, and meanwhile `call`. */
+async function beside(sql: string, call: () => Promise<unknown>): Promise<void> {
+  const held = server.query(`BEGIN; ${sql}; SELECT pg_sleep(0.6); COMMIT`)
+  await delay(250)
+  await Promise.all([held, call()])
+}
+
+test('a commit that waits for an acquire or a condemnation which came first is refused by it', async () => {
+  const options = { connection: server.connection, schema: server.newSchema() }
+  await using index = await PostgresGenerationIndex.open(options)
+  await index.createWorkspace({ id: WORKSPACE, org: ORG })
+  const lease = await index.acquire(WORKSPACE)
+  const [first] = await appendChain(index, lease, { count: 1 })
+  assert.ok(first)
+  const { schema } = options
+  const uses = commitOn(lease, first, { usedPacks: [first.recordPack] })
+  await beside(
+    `SELECT 1 FROM ${schema}.orgs FOR NO KEY UPDATE; UPDATE ${schema}.packs SET state = 'condemned'`,
+    () => rejectsWith('gc-expired', index.append(lease, uses)),
+  )
+  await index.reprievePacks(ORG, [first.recordPack])
+  await beside(`UPDATE ${schema}.workspaces SET epoch = epoch + 1`, () =>
+    rejectsWith('lease-lost', index.append(lease, uses)),
+  )
+  assert.equal((await index.workspace(WORKSPACE)).head, first.id)
+})
+
+test('a connection that never answers is given up once, and the next call uses another', async () => {
+  const options = { connection: server.connection, schema: server.newSchema(), statementMs: 500 }
+  await using index = await PostgresGenerationIndex.open(options)
+  await index.createWorkspace({ id: WORKSPACE, org: ORG })
+  const lease = await index.acquire(WORKSPACE)
+  const pids = (await server.query(CLIENTS)).map(Number)
+  assert.ok(pids.length > 0)
+  for (const pid of pids) process.kill(pid, 'SIGSTOP')
+  try {
+    const commit = commitOn(lease, null)
+    const startedAt = performance.now()
+    await rejectsWith('index-unavailable', index.append(lease, commit))
+    assert.ok(performance.now() - startedAt < 2_900, 'it waited twice')
+    await index.append(lease, commit)
+    assert.equal((await index.workspace(WORKSPACE)).head, commit.id)
+  } finally {
+    for (const pid of pids) process.kill(pid, 'SIGCONT')
+  }
 })
 
 test('through any calls, two handles on one Postgres say what the index in memory says', async () => {

@@ -6,6 +6,8 @@ import { SqlLeaseRegistry } from './sql-lease-registry.ts'
 
 /** Renewals are few and short, and never wait for a connection behind commits. */
 const CONNECTIONS_MAX = 4
+/** A third of a lease: who waits longer asks again, while there is time. */
+const STATEMENT_MS = 5_000
 
 export interface PostgresLeaseOptions extends PostgresOptions {
   /** By default the clock of the server, of which there is one. */
@@ -17,7 +19,11 @@ export class PostgresLeaseRegistry extends SqlLeaseRegistry {
   /** Rejects as `PostgresDatabase.open` does. */
   static async open(options: PostgresLeaseOptions): Promise<PostgresLeaseRegistry> {
     const { clock, ...rest } = options
-    const database = await PostgresDatabase.open({ connectionsMax: CONNECTIONS_MAX, ...rest })
+    const database = await PostgresDatabase.open({
+      connectionsMax: CONNECTIONS_MAX,
+      statementMs: STATEMENT_MS,
+      ...rest,
+    })
     return new PostgresLeaseRegistry(database, clock ? () => known(clock.now()) : readServerClock)
   }
 }

@@ -7,6 +7,8 @@ export const LEASE_RENEW_MS = 5_000
 /** Between the instant at which a host has killed everything and the one at which somebody else may begin. */
 export const LEASE_MARGIN_MS = 3_000
 
+const TtlMs = z.int().min(1).max(3_600_000)
+
 /** A lease as its holder sees it. The time counts from the moment at which the request was sent. */
 export const Lease = z.strictObject({
   org: OrgId,
@@ -43,7 +45,7 @@ export const LEASE_CALLS = {
     request: z.strictObject({
       workspace: WorkspaceId,
       host: HostId,
-      ttlMs: z.int(),
+      ttlMs: TtlMs,
       nonce: z.string().max(64),
     }),
     response: Lease,
@@ -55,7 +57,7 @@ export const LEASE_CALLS = {
   renewLeases: {
     request: z.strictObject({
       host: HostId,
-      ttlMs: z.int(),
+      ttlMs: TtlMs,
       leases: z.array(z.strictObject({ workspace: WorkspaceId, epoch: Epoch })).max(10_000),
     }),
     response: z.strictObject({ lost: z.array(WorkspaceId) }),
@@ -70,7 +72,7 @@ export const LEASE_CALLS = {
       workspace: WorkspaceId,
       host: HostId,
       epoch: Epoch,
-      successor: z.strictObject({ host: HostId, ttlMs: z.int() }).nullable(),
+      successor: z.strictObject({ host: HostId, ttlMs: TtlMs }).nullable(),
     }),
     response: z.strictObject({ successor: Lease.nullable() }),
   },
