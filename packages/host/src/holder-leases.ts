@@ -19,7 +19,10 @@ export class HolderLeases implements Leases {
   }
 
   async acquire(workspace: string): Promise<ResidentLease> {
-    return this.#hold(await this.#holder.acquire(WorkspaceId.parse(workspace)))
+    const id = WorkspaceId.parse(workspace)
+    // One whose release nobody answered in time is of no use to anybody else.
+    if (this.#holder.deadlineBootMs(id) !== undefined) await this.#holder.release(id, null)
+    return this.#hold(await this.#holder.acquire(id))
   }
 
   async adopt({ workspace, org, epoch }: HeldLease): Promise<ResidentLease> {

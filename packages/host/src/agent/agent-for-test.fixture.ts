@@ -18,6 +18,7 @@ import { HolderLeases } from '../holder-leases.ts'
 import { LeaseHolder } from '../lease-holder.ts'
 import { RpcGenerationIndex } from '../rpc-generation-index.ts'
 import { HostAgent } from './host-agent.ts'
+import type { HostAgentDeps, HostAgentOptions } from './host-agent-deps.ts'
 
 export const CLUSTER_KEY = 'the-key-of-these-tests'
 
@@ -32,85 +33,71 @@ export interface AgentPlace {
   readonly finalMs?: number
 }
 
+export interface AgentUnderTest extends AsyncDisposable {
+  readonly agent: HostAgent
+}
+
+const GROUND = { clock: systemClock, randomness: systemRandomness }
+const TIMES = { ttlMs: 15_000, renewMs: 2000, marginMs: 3000 }
+
 /** A host agent on real parts, composed as the server role does. */
-export async function startAgentForTest(place: AgentPlace): Promise<HostAgent & AsyncDisposable> {
-  const { base, name, volume, wrapStore = (store) => store } = place
-  const ground = { clock: systemClock, randomness: systemRandomness }
+export async function startAgentForTest(place: AgentPlace): Promise<AgentUnderTest> {
   await using stack = new AsyncDisposableStack()
-  const connect = { clusterKey: CLUSTER_KEY }
-  const leaseAddress = {
-    ...connect,
-    address: `unix:${join(base, 'lease.sock')}`,
-    unreachable: 'index-unavailable',
-  } as const
-  const history = stack.use(new RpcClient(HISTORY_CALLS, leaseAddress))
-  const leaseClient = stack.use(new RpcClient(LEASE_CALLS, leaseAddress))
-  const control = stack.use(
-    new RpcClient(CONTROL_CALLS, {
-      ...connect,
-      address: `unix:${join(base, 'control.sock')}`,
-      unreachable: 'overloaded',
-    }),
-  )
-  const host = HostId.parse(place.host)
-  const leases = new HolderLeases((events) =>
-    stack.use(
-      new LeaseHolder({
-        ...ground,
-        client: leaseClient,
-        host,
-        bootClock: systemBootClock,
-        events,
-        ttlMs: 6000,
-        renewMs: 1000,
-        marginMs: 1000,
-      }),
-    ),
-  )
   const holdfs = stack.use(await Holdfs.start())
   const pool = stack.use(new StagePool(1))
-  const agent = stack.use(
-    await HostAgent.start(
-      {
-        ...ground,
-        holdfs,
-        pool,
-        threads: 1,
-        isRoot: true,
-        openStore: async (address) => wrapStore(await openObjectStore(address, ground)),
-        openIndex: async () =>
-          new RpcGenerationIndex({
-            client: history,
-            acquire: async () => Promise.reject(new Error('never')),
-          }),
-        runtimes: [new RuncRuntime({ ...ground, programs: installedPrograms(), openFilesMax: 4096 })],
-        leases,
-        control,
-        connectHost: (address) =>
-          new RpcClient(HOST_CALLS, { ...connect, address, unreachable: 'host-unreachable' }),
-        onFatal: (failure) => {
-          throw failure
-        },
-        onDefect: (failure, call) => console.error('defect', call, failure),
-      },
-      {
-        host: place.host,
-        name,
-        version: '0.0.0',
-        address: `unix:${join(base, `${name}.sock`)}`,
-        clusterKey: CLUSTER_KEY,
-        state: join(base, name),
-        store: join(base, 'store'),
-        keyFile: null,
-        volume,
-        capacity: { cpus: 2, memoryBytes: 2 ** 31, workspacesMax: 10 },
-        timing: { graceMs: 500, finalMs: place.finalMs ?? 5000 },
-        ...(place.ringBytesMax === undefined ? {} : { ringBytesMax: place.ringBytesMax }),
-      },
-    ),
-  )
+  const engine = { holdfs, pool, threads: 1, isRoot: true }
+  const deps = { ...engine, ...depsFor(place, stack) }
+  const agent = stack.use(await HostAgent.start(deps, optionsFor(place)))
   const held = stack.move()
-  return Object.assign(Object.create(agent), {
-    [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
-  })
+  return { agent, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() }
+}
+
+type Engine = 'holdfs' | 'pool' | 'threads' | 'isRoot'
+
+function depsFor(place: AgentPlace, stack: AsyncDisposableStack): Omit<HostAgentDeps, Engine> {
+  const { base, wrapStore = (store) => store } = place
+  const at = (name: string) => ({ clusterKey: CLUSTER_KEY, address: `unix:${join(base, name)}` })
+  const lease = { ...at('lease.sock'), unreachable: 'index-unavailable' } as const
+  const history = stack.use(new RpcClient(HISTORY_CALLS, lease))
+  const client = stack.use(new RpcClient(LEASE_CALLS, lease))
+  const control = { ...at('control.sock'), unreachable: 'overloaded' } as const
+  const host = HostId.parse(place.host)
+  const holding = { ...GROUND, ...TIMES, client, host, bootClock: systemBootClock }
+  return {
+    ...GROUND,
+    openStore: async (address) => wrapStore(await openObjectStore(address, GROUND)),
+    openIndex: async () => new RpcGenerationIndex({ client: history, acquire: neverAcquired }),
+    runtimes: [new RuncRuntime({ ...GROUND, programs: installedPrograms(), openFilesMax: 4096 })],
+    leases: new HolderLeases((events) => stack.use(new LeaseHolder({ ...holding, events }))),
+    control: stack.use(new RpcClient(CONTROL_CALLS, control)),
+    connectHost: (address) =>
+      new RpcClient(HOST_CALLS, { clusterKey: CLUSTER_KEY, address, unreachable: 'host-unreachable' }),
+    onFatal: (failure) => {
+      throw failure
+    },
+    onDefect: (failure, call) => console.error('defect', call, failure),
+  }
+}
+
+/** Leases come from the holder. */
+function neverAcquired(): Promise<never> {
+  return Promise.reject(new Error('the history was asked for a lease'))
+}
+
+function optionsFor(place: AgentPlace): HostAgentOptions {
+  const { base, host, name, volume, ringBytesMax } = place
+  return {
+    host,
+    name,
+    version: '0.0.0',
+    address: `unix:${join(base, `${name}.sock`)}`,
+    clusterKey: CLUSTER_KEY,
+    state: join(base, name),
+    store: join(base, 'store'),
+    keyFile: null,
+    volume,
+    capacity: { cpus: 2, memoryBytes: 2 ** 31, workspacesMax: 10 },
+    timing: { graceMs: 500, finalMs: place.finalMs ?? 5000 },
+    ...(ringBytesMax === undefined ? {} : { ringBytesMax }),
+  }
 }

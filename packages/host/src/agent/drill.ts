@@ -4,7 +4,8 @@ import { drillGeneration } from '@holdfast/generations/maintenance/drill-generat
 import type { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import { GenerationId } from '@holdfast/protocol/identifiers'
 import type { RpcParsed, RpcResponse } from '@holdfast/protocol/rpc-table'
-import type { WorkspaceHandlerDeps } from './workspace-handlers.ts'
+import type { HostAgentDeps } from './host-agent-deps.ts'
+import type { ResidentWorkspaces } from './resident-workspaces.ts'
 
 const GUEST_PATH = '/workspace'
 
@@ -13,7 +14,7 @@ const GUEST_PATH = '/workspace'
  * where a database of it could not be checked.
  */
 export async function drill(
-  deps: WorkspaceHandlerDeps,
+  deps: HostAgentDeps & { readonly residents: ResidentWorkspaces },
   { workspace, org, generation: wanted }: RpcParsed<typeof HOST_CALLS, 'drill'>,
 ): Promise<RpcResponse<typeof HOST_CALLS, 'drill'>> {
   const { residents, clock } = deps

@@ -1,73 +1,28 @@
 import { statfsSync } from 'node:fs'
-import type { Clock } from '@holdfast/base/clock'
-import type { Failure } from '@holdfast/base/failure'
-import type { Randomness } from '@holdfast/base/randomness'
 import type { DirectoryDeps } from '@holdfast/generations/directory/durable-directory'
 import { Home } from '@holdfast/generations/directory/home'
 import { readBootId } from '@holdfast/generations/volume/snapshot-log'
-import type { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
 import { FILE_CALLS } from '@holdfast/protocol/files'
 import { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import { HostId, WorkspaceId } from '@holdfast/protocol/identifiers'
-import type { RpcRequest } from '@holdfast/protocol/rpc-table'
-import type { RpcClient } from '@holdfast/rpc/rpc-client'
 import { RpcServer } from '@holdfast/rpc/rpc-server'
 import { chooseRuntime } from '@holdfast/sandbox/choose-runtime'
-import type { Runtime } from '@holdfast/sandbox/runtime'
 import { ExecReports } from '../exec/exec-reports.ts'
 import { fileHandlers } from '../files/file-calls.ts'
 import { fileStreams } from '../files/file-streams.ts'
 import { watchStream } from '../files/file-watch.ts'
 import { HostLayout } from '../volume/host-layout.ts'
-import type { WorkspaceVolumeDeps } from '../volume/workspace-volume.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
-import type { Leases } from '../workspace/leases.ts'
 import { attachUpgrade } from './exec-attach.ts'
 import { execHandlers } from './exec-handlers.ts'
 import { execStreams } from './exec-streams.ts'
 import { Heartbeat } from './heartbeat.ts'
+import type { HostAgentDeps, HostAgentOptions } from './host-agent-deps.ts'
 import { portUpgrade } from './port-stream.ts'
 import { ResidentWorkspaces } from './resident-workspaces.ts'
 import { workspaceHandlers } from './workspace-handlers.ts'
 
-export const CLOSE_TIMING: CloseTiming = { graceMs: 10_000, finalMs: 60_000 }
-
-type Capacity = RpcRequest<typeof CONTROL_CALLS, 'reportHost'>['capacity']
-
-export interface HostAgentDeps
-  extends Pick<DirectoryDeps, 'holdfs' | 'pool' | 'threads' | 'isRoot' | 'openStore'> {
-  readonly clock: Clock
-  readonly randomness: Randomness
-  /** The history of an org; its file where there is one. */
-  readonly openIndex: DirectoryDeps['openIndex']
-  /** Those that work here, the best first. */
-  readonly runtimes: readonly Runtime[]
-  readonly leases: Leases
-  readonly control: Pick<RpcClient<typeof CONTROL_CALLS>, 'call'>
-  /** A way to another host; the caller of it ends it. */
-  readonly connectHost: (address: string) => RpcClient<typeof HOST_CALLS>
-  /** Only a fresh process gets over this: the caller ends this one. */
-  readonly onFatal: (failure: Failure) => void
-  /** Told of failures that are defects. */
-  readonly onDefect?: (failure: unknown, call: string) => void
-}
-
-export interface HostAgentOptions {
-  readonly host: string
-  readonly name: string
-  readonly version: string
-  readonly address: string
-  readonly clusterKey: string
-  /** Holds all that the host keeps; on one file system, owned by this user. */
-  readonly state: string
-  /** Of the object store, as `openObjectStore` takes it. */
-  readonly store: string
-  readonly keyFile: string | null
-  readonly volume: WorkspaceVolumeDeps['volume']
-  readonly capacity: Omit<Capacity, 'diskFreeBytes'>
-  readonly timing?: CloseTiming
-  readonly ringBytesMax?: number
-}
+const CLOSE_TIMING: CloseTiming = { graceMs: 10_000, finalMs: 60_000 }
 
 /** What runs workspaces on one host: it answers for them, tells control of them, and ends with all of them. */
 export class HostAgent implements AsyncDisposable {

@@ -29,6 +29,8 @@ export class HostWorld implements AsyncDisposable {
   readonly org = OrgId.parse(newIdentifier('org', systemRandomness))
   readonly workspace = WorkspaceId.parse(newIdentifier('ws', systemRandomness))
   readonly reports: Reports = []
+  /** What control wants ended, told with the next heartbeat. */
+  readonly unwanted: WorkspaceId[] = []
   readonly #stack = new AsyncDisposableStack()
   #execs = 0
   leases!: Awaited<ReturnType<typeof startLeaseRoleIn>>
@@ -43,7 +45,7 @@ export class HostWorld implements AsyncDisposable {
     })
     world.#stack.use(control).serve(CONTROL_CALLS, {
       registerHost: async () => ({ heartbeatMs: 500 }),
-      reportHost: async () => ({ unwanted: [] }),
+      reportHost: async () => ({ unwanted: world.unwanted.splice(0) }),
       reportEvents: async () => ({}),
       reportExecs: async ({ execs }) => {
         world.reports.push(...execs)
@@ -55,11 +57,12 @@ export class HostWorld implements AsyncDisposable {
     return world
   }
 
-  async agent(wish: AgentWish = {}): Promise<AgentForTest> {
+  async agent(wish: AgentWish = {}): Promise<AgentForTest & { closeAll(): Promise<void> }> {
     const name = wish.name ?? 'host-a'
     const place = { volume: 'live', ...wish, name, base: this.base, host: hostOf(name) } as const
-    const agent = await startAgentForTest(place)
-    return this.#stack.use(new AgentForTest(this, name, () => agent[Symbol.asyncDispose]()))
+    const started = await startAgentForTest(place)
+    const agent = new AgentForTest(this, name, async () => await started[Symbol.asyncDispose]())
+    return this.#stack.use(Object.assign(agent, { closeAll: () => started.agent.closeAll(0) }))
   }
 
   /** An agent in a process of its own, to be killed. */

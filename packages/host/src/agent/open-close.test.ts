@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { isFailure } from '@holdfast/base/failure'
 import { HostWorld } from './host-world.fixture.ts'
+import { until } from './processes.fixture.ts'
 
 for (const volume of ['live', 'btrfs'] as const) {
   test(`files outlive a close and another open (${volume})`, { timeout: 60_000 }, async () => {
@@ -25,3 +27,48 @@ for (const volume of ['live', 'btrfs'] as const) {
     assert.equal((await agent.shell('cat a d/b')).text, 'kept\nmore\n')
   })
 }
+
+test('who opens what is being opened or closed joins it', { timeout: 60_000 }, async () => {
+  await using world = await HostWorld.make()
+  const agent = await world.agent()
+  const [one, two] = await Promise.all([agent.open(), agent.open()])
+  assert.equal(one.epoch, two.epoch)
+  await agent.shell('echo kept > a')
+  const closing = agent.close()
+  const again = agent.open()
+  assert.equal((await closing).kind, 'saved')
+  assert.equal((await again).state, 'running')
+  assert.equal((await agent.shell('cat a')).text, 'kept\n')
+})
+
+test('less isolation than is asked for is never given', { timeout: 60_000 }, async () => {
+  await using world = await HostWorld.make()
+  const agent = await world.agent()
+  const spec = { ...agent.order().spec, isolationMin: 'vm' as const }
+  await assert.rejects(agent.open({ spec }), (error) => isFailure(error, 'isolation-unavailable'))
+  assert.equal((await agent.open()).state, 'running', 'no lease was left behind')
+})
+
+test('what control wants no more is saved and ended', { timeout: 60_000 }, async () => {
+  await using world = await HostWorld.make()
+  const agent = await world.agent()
+  await agent.open()
+  await agent.shell('echo kept > a')
+  world.unwanted.push(world.workspace)
+  await until(async () => (await agent.close({ drainMs: 0 })).kind === 'saved')
+  assert.equal(
+    (await world.leases.registry.leaseStates({ workspaces: [world.workspace] })).states[0]?.host,
+    null,
+  )
+})
+
+test('a host that is told to end saves all, and takes nothing new', { timeout: 60_000 }, async () => {
+  await using world = await HostWorld.make()
+  const agent = await world.agent()
+  await agent.open()
+  await agent.shell('echo kept > a')
+  await agent.closeAll()
+  await assert.rejects(agent.open(), (error) => isFailure(error, 'no-host'))
+  const { head } = await world.leases.index.workspace(world.workspace)
+  assert.equal((await world.leases.index.generation(head ?? '')).files, 1)
+})

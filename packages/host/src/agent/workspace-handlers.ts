@@ -3,14 +3,14 @@ import type { RpcHandlers } from '@holdfast/rpc/rpc-server'
 import type { Durable } from '../workspace/capture-loop.ts'
 import { generationSummary } from '../workspace/generation-summary.ts'
 import { drill } from './drill.ts'
-import type { HostAgentDeps } from './host-agent.ts'
+import type { HostAgentDeps } from './host-agent-deps.ts'
 import { listeningPorts } from './listening-ports.ts'
 import type { ResidentWorkspaces } from './resident-workspaces.ts'
 
 type ExecCall = `${string}Exec` | `${string}Execs` | `exec${string}`
 type WorkspaceCalls = Omit<RpcHandlers<typeof HOST_CALLS>, ExecCall>
 
-export interface WorkspaceHandlerDeps extends HostAgentDeps {
+interface WorkspaceHandlerDeps extends HostAgentDeps {
   readonly residents: ResidentWorkspaces
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Clock } from '@holdfast/base/clock'
 import { decodePieces, encodePieces, type OutputPiece, type OutputStream } from './output-frames.ts'
 
-export const RING_BYTES_DEFAULT = 16 << 20
+const RING_BYTES_DEFAULT = 16 << 20
 /** A ring is dropped in so many parts, oldest first. */
 const SEGMENTS = 16
 const PIECE_BYTES_MAX = 64 * 1024

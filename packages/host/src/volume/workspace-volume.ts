@@ -14,8 +14,8 @@ import type { HostLayout } from './host-layout.ts'
 import { clearSeedMark, readSeedMark, writeSeedMark } from './seed-mark.ts'
 
 /** Who owns the files of a workspace on the host: the guest's user. */
-export const GUEST_UID = 1000
-export const GUEST_GID = 1000
+const GUEST_UID = 1000
+const GUEST_GID = 1000
 
 export interface WorkspaceVolumeDeps {
   readonly directories: DirectoryDeps
@@ -123,6 +123,18 @@ export class WorkspaceVolume implements AsyncDisposable {
       await volume.alias(known, generation)
     }
     this.markClean(generation)
+  }
+
+  /** Bounds what the files may come to. Without quotas they are bounded by the volume's own size alone. */
+  async limit(bytesMax: number): Promise<void> {
+    const { deps, config } = this.directory
+    if (config.volume !== 'btrfs') return
+    await using volume = await openBtrfsVolume(deps, config)
+    try {
+      await volume.limit(bytesMax)
+    } catch (error) {
+      if (!isFailure(error, 'unsupported-here', 'source-failed')) throw error
+    }
   }
 
   /** From now on somebody may write the files. */

@@ -1,12 +1,11 @@
 import type { Clock } from '@holdfast/base/clock'
-import { Failure, isFailure } from '@holdfast/base/failure'
+import { Failure } from '@holdfast/base/failure'
 import { newIdentifier } from '@holdfast/base/identifier'
 import type { Randomness } from '@holdfast/base/randomness'
 import type { DirectoryWriter } from '@holdfast/generations/directory/durable-directory'
 import { HeldHistory } from '@holdfast/generations/directory/held-history'
 import { WriterLock } from '@holdfast/generations/directory/writer-lock'
 import type { Holdfs } from '@holdfast/generations/holdfs/holdfs'
-import { BtrfsVolume } from '@holdfast/generations/volume/btrfs-volume'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ServiceSpec } from '@holdfast/protocol/service'
 import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
@@ -73,7 +72,7 @@ export class LiveWorkspace implements AsyncDisposable {
 
   /** Starts a fresh sandbox on the files. Rejects as `Runtime.start` and the volume do; then none runs. */
   async run(services: readonly ServiceSpec[]): Promise<void> {
-    await this.#limitDisk()
+    await this.files.limit(this.spec.limits.diskBytes)
     this.files.markDirty()
     const sandbox = await this.#startSandbox()
     try {
@@ -202,16 +201,5 @@ export class LiveWorkspace implements AsyncDisposable {
 
   #extend(deadlineBootMs: number): void {
     this.#running?.sandbox.extend(deadlineBootMs).catch(() => {}) // whoever misses its deadline is killed
-  }
-
-  /** Without quotas a disk is bounded by the volume's own size alone. */
-  async #limitDisk(): Promise<void> {
-    const { volume } = this.files
-    if (!(volume instanceof BtrfsVolume)) return
-    try {
-      await volume.limit(this.spec.limits.diskBytes)
-    } catch (error) {
-      if (!isFailure(error, 'unsupported-here', 'source-failed')) throw error
-    }
   }
 }
