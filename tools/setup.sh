@@ -23,6 +23,7 @@ LIST
 # As system_packages; quickstart goes without.
 test_packages() {
   cat <<'LIST'
+runsc|command -v runsc|gVisor, a kernel of their own for guests that are not trusted
 radosgw|command -v radosgw|the S3 service of Ceph, a second S3 to check our client against
 ceph-mon|command -v ceph-mon|radosgw keeps its objects in a Ceph: its monitor
 ceph-osd|command -v ceph-osd|and its disk, which is in memory

@@ -11,6 +11,7 @@ import { SANDBOX_SPEC_DEFAULT, type SandboxSpec } from '@holdfast/protocol/sandb
 import { BwrapRuntime } from '@holdfast/sandbox/bwrap/bwrap-runtime'
 import { installedPrograms } from '@holdfast/sandbox/native-programs'
 import { RuncRuntime } from '@holdfast/sandbox/runc/runc-runtime'
+import { RunscRuntime } from '@holdfast/sandbox/runsc/runsc-runtime'
 import type { Runtime } from '@holdfast/sandbox/runtime'
 import { bootMs, run } from '@holdfast/testkit/runtime-bench'
 
@@ -66,6 +67,10 @@ test('a guest of runc is given nothing that its golden table does not grant', as
 
 test('neither is one whose workspace allows root', async (t) => {
   assert.deepEqual(await probe(t, new RuncRuntime(DEPS), { allowRoot: true }), golden('runc'))
+})
+
+test('a guest of gVisor is given by its own kernel what its golden table grants, and no more', async (t) => {
+  assert.deepEqual(await probe(t, new RunscRuntime(DEPS), { fsync: 'native' }), golden('runsc'))
 })
 
 test('a guest of bwrap is given nothing that its golden table does not grant', async (t) => {

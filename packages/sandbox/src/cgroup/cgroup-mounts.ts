@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** The directories of one cgroup, by controller of version 1; '' is the one hierarchy of version 2. */
@@ -59,6 +59,12 @@ export function cgroupDirectories(text: string, mounts: CgroupMounts): CgroupDir
 /** A cgroup of this absolute name in each hierarchy, whether it is there or not. */
 export function namedCgroup(name: string, mounts: CgroupMounts): CgroupDirectories {
   return new Map([...mounts].map(([controller, { mountPoint }]) => [controller, join(mountPoint, name)]))
+}
+
+/** Version 1 counts swap only where the kernel was started so; version 2 always does. */
+export function countsSwap(mounts: CgroupMounts): boolean {
+  const memory = mounts.get('memory')
+  return memory === undefined || existsSync(join(memory.mountPoint, 'memory.memsw.limit_in_bytes'))
 }
 
 /** Where a cgroup namespace hides what is above the mount, the path is relative to the mount already. */

@@ -18,6 +18,8 @@ export interface OciRequest {
   readonly firstUid: number
   /** Absolute in each hierarchy, so that it does not depend on where the caller is. */
   readonly cgroupsPath: string
+  /** The kernel counts swap apart: without that, runc refuses a limit for it. */
+  readonly hasSwapLimit: boolean
   /** The most open files that this process may grant. */
   readonly openFilesMax: number
   readonly architecture: NodeJS.Architecture
@@ -69,7 +71,7 @@ export function ociConfig(request: OciRequest) {
       uidMappings: [idMapping],
       gidMappings: [idMapping],
       cgroupsPath: request.cgroupsPath,
-      resources: resources(spec),
+      resources: resources(request),
       rootfsPropagation: 'private',
       maskedPaths: MASKED_PATHS,
       readonlyPaths: READ_ONLY_PATHS,
@@ -109,12 +111,12 @@ function initProcess(request: OciRequest) {
   }
 }
 
-function resources(spec: SandboxSpec) {
+function resources({ spec, hasSwapLimit }: OciRequest) {
   const { memoryBytes, cpus, pids } = spec.limits
   return {
     devices: [{ allow: false, access: 'rwm' }],
     // No swap: limit and limit with swap are equal.
-    memory: { limit: memoryBytes, swap: memoryBytes },
+    memory: { limit: memoryBytes, ...(hasSwapLimit ? { swap: memoryBytes } : {}) },
     pids: { limit: pids },
     cpu: {
       period: CPU_PERIOD_US,

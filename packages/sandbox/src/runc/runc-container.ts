@@ -1,7 +1,12 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Clock } from '@holdfast/base/clock'
-import { type CgroupMounts, cgroupDirectories, readCgroupMounts } from '../cgroup/cgroup-mounts.ts'
+import {
+  type CgroupMounts,
+  cgroupDirectories,
+  countsSwap,
+  readCgroupMounts,
+} from '../cgroup/cgroup-mounts.ts'
 import { CGROUP_PARENT } from '../cgroup/expected-cgroup.ts'
 import { SandboxCgroup } from '../cgroup/sandbox-cgroup.ts'
 import type { NativePrograms } from '../native-programs.ts'
@@ -22,7 +27,7 @@ export interface RuncDeps {
   readonly programs: NativePrograms
 }
 
-export interface ContainerRequest extends Omit<OciRequest, 'root' | 'cgroupsPath'> {
+export interface ContainerRequest extends Omit<OciRequest, 'root' | 'cgroupsPath' | 'hasSwapLimit'> {
   readonly id: string
   /** Of this sandbox alone. */
   readonly folder: string
@@ -54,7 +59,13 @@ export class RuncContainer {
     mkdirSync(root, { recursive: true })
     makeReachable(REACHABLE_ROOT)
     assembleRoot(root, request.plan)
-    const config = ociConfig({ ...request, root: REACHABLE_ROOT, cgroupsPath: join(CGROUP_PARENT, id) })
+    const mounts = readCgroupMounts()
+    const config = ociConfig({
+      ...request,
+      root: REACHABLE_ROOT,
+      cgroupsPath: join(CGROUP_PARENT, id),
+      hasSwapLimit: countsSwap(mounts),
+    })
     writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
     const pidFile = join(folder, 'pid')
     const creation = [...runcWords(folder, 'create'), '--bundle', folder, '--pid-file', pidFile, id]
@@ -63,7 +74,7 @@ export class RuncContainer {
       argv: ['under', root, REACHABLE_ROOT, 'runc', ...creation],
       logPath: join(folder, 'runc.log'),
     })
-    return new RuncContainer(deps, request, Number(readFileSync(pidFile, 'latin1')), readCgroupMounts())
+    return new RuncContainer(deps, request, Number(readFileSync(pidFile, 'latin1')), mounts)
   }
 
   /** Shows a directory of the host as `/workspace`; what the guest's user makes there is owned by the same number. */

@@ -5,6 +5,7 @@ import { systemClock } from '@holdfast/base/clock'
 import { systemRandomness } from '@holdfast/base/randomness'
 import { runtimeConformance } from '@holdfast/testkit/runtime-conformance'
 import { installedPrograms } from '../native-programs.ts'
+import { readOpenFilesMax } from '../open-files-limit.ts'
 import { RuncRuntime } from './runc-runtime.ts'
 
 const GUEST_USER_ID = 1000
@@ -20,7 +21,7 @@ runtimeConformance('runc', {
       clock: systemClock,
       randomness: systemRandomness,
       programs: installedPrograms(),
-      openFilesMax: 4096,
+      openFilesMax: readOpenFilesMax(),
     }),
   leaver: new URL('./leave-sandboxes.fixture.ts', import.meta.url),
   isIsolated: true,

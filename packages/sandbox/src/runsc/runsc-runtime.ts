@@ -152,6 +152,7 @@ export class RunscRuntime implements Runtime {
       ],
       firstUid: 0,
       cgroupsPath: '',
+      hasSwapLimit: false,
       openFilesMax,
       architecture: process.arch,
     })
