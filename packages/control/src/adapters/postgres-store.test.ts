@@ -30,7 +30,7 @@ storeConformance('postgres', open)
 test('a database that restarts is unavailable, and then it is there again', async () => {
   await using opened = await open()
   await server.stop('SIGINT')
-  await assert.rejects(opened.store.read.events.lastId())
+  await assert.rejects(opened.store.read.events.lastId(), { code: 'index-unavailable' })
   await assert.rejects(
     opened.store.write((changes) => changes.answers.removeExpired(1)),
     { code: 'index-unavailable' },

@@ -3,6 +3,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import type { Changes, Committed, Reads, Store } from '../ports/store.ts'
 import { CommitListeners } from './commit-listeners.ts'
+import { guardedReads } from './guarded-reads.ts'
 import { migrate } from './migrations.ts'
 import { AllRows } from './rows/all-rows.ts'
 import type { Database, Tables } from './tables.ts'
@@ -37,7 +38,7 @@ export class PostgresStore implements Store {
 
   private constructor(database: Database) {
     this.#database = database
-    this.read = new AllRows(database, { locksRows: false, workspaces: new Set() })
+    this.read = guardedReads(new AllRows(database, { locksRows: false, workspaces: new Set() }), storeFailure)
   }
 
   /** Rejects with `index-unavailable` when the server does not answer, and with `version-unknown`. */

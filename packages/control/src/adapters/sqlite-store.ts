@@ -4,6 +4,7 @@ import { Kysely, SqliteDialect } from 'kysely'
 import type { NewEvent } from '../domain/event.ts'
 import type { Changes, Committed, Reads, Store } from '../ports/store.ts'
 import { CommitListeners } from './commit-listeners.ts'
+import { guardedReads } from './guarded-reads.ts'
 import { migrate } from './migrations.ts'
 import { AllRows } from './rows/all-rows.ts'
 import { keptStatements } from './sqlite-statements.ts'
@@ -41,7 +42,8 @@ export class SqliteStore implements Store {
     this.#writing = open(path)
     this.#database = kysely(this.#writing)
     this.#reading = open(path)
-    this.read = new AllRows(kysely(this.#reading), { locksRows: false, workspaces: new Set() })
+    const rows = new AllRows(kysely(this.#reading), { locksRows: false, workspaces: new Set() })
+    this.read = guardedReads(rows, asFailure)
   }
 
   /** Opens or makes the file and brings it to the present version. */
