@@ -36,7 +36,7 @@ test(
     )
     assert.equal(await home.run('copy', 'cat', '/workspace/a'), 'two\n')
 
-    const { last_drill: drill } = await home.until('/workspaces/box', ({ last_drill }) => last_drill !== null)
+    const { last_drill: drill } = await home.until('GET /workspaces/box', ({ last_drill }) => last_drill !== null)
     assert.equal(drill.outcome, 'verified')
     const { items } = (await home.ask('GET /drills')).body
     assert.ok(items.some(({ workspace_id }: { workspace_id: string }) => workspace_id === drill.workspace_id))
@@ -75,7 +75,7 @@ async function toldOnce(home: HomeForTest): Promise<void> {
   }: {
     readonly items: readonly { type: string; payload: { generation: string } }[]
   }) => items.filter(({ type }) => type === 'generation_committed').map(({ payload }) => payload.generation)
-  const activity = '/workspaces/box/activity?limit=200'
+  const activity = 'GET /workspaces/box/activity?limit=200'
   const body = await home.until(activity, (page) => told(page).length >= generations.length)
   assert.deepEqual(told(body).sort(), generations.map(({ id }: { id: string }) => id).sort())
 }
