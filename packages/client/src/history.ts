@@ -93,7 +93,7 @@ export class Generations {
     return body ?? ReadableStream.from([])
   }
 
-  /** One generation, or all that are retained, as one file that `Holdfast.import` takes. */
+  /** One generation, or all that are retained, as one file that `Holdfast.importBundle` takes. */
   async export(
     options: CallOptions & { readonly generation?: string | undefined } = {},
   ): Promise<ReadableStream<Uint8Array>> {

@@ -52,7 +52,7 @@ export class Holdfast {
   }
 
   /** Makes a stopped workspace of what `Generations.export` gave. */
-  async import(
+  async importBundle(
     bundle: Uint8Array | ReadableStream<Uint8Array>,
     options: CallOptions & { readonly name?: string | undefined } = {},
   ): Promise<Workspace> {

@@ -95,7 +95,7 @@ export const importCommand: CommandSpec = {
     const { result: workspace } = await context.timed(
       'importing',
       () => ({}),
-      () => server.import(bundle, { name: given.optionalArgument('NAME') }),
+      () => server.importBundle(bundle, { name: given.optionalArgument('NAME') }),
     )
     await context.output.show(workspaceShown(workspace.state, `Imported ${nameOf(workspace.state)}`))
     return undefined
