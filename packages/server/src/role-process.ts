@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { systemClock } from '@holdfast/base/clock'
 import { failureToWire } from '@holdfast/base/failure'
 import type { FromRole, ToRole } from './role-messages.ts'
 import { startRole } from './roles/start-role.ts'
@@ -20,14 +21,14 @@ export async function runRoleProcess(): Promise<void> {
     await using role = await startRole(parseSettings(message.settings))
     say({ kind: 'ready', address: role.address, publicUrl: role.publicUrl })
     await told.promise
-    setTimeout(() => process.exit(1), END_MS_MAX).unref()
+    void systemClock.sleep(END_MS_MAX).then(() => process.exit(1))
   } catch (error) {
     const { code, message, details } = failureToWire(error)
-    console.error(error)
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
     say({ kind: 'failed', code, message, details })
     process.exitCode = 1
   }
-  process.disconnect?.()
+  process.exit()
 }
 
 function say(message: FromRole): void {

@@ -12,7 +12,7 @@ import type { SettingsOf } from '../settings.ts'
 import { parseDatabaseAddress } from './database-address.ts'
 import { defectLog } from './log-defect.ts'
 import { readKey } from './read-key.ts'
-import type { RoleGround } from './start-role.ts'
+import type { RoleGround } from './role-ground.ts'
 
 const HEARTBEAT_MS = 1000
 /** Leases decide who runs what; this only says what people read of a host. */

@@ -7,7 +7,7 @@ import { readOpenFilesMax } from '@holdfast/sandbox/open-files-limit'
 import { RuncRuntime } from '@holdfast/sandbox/runc/runc-runtime'
 import { RunscRuntime } from '@holdfast/sandbox/runsc/runsc-runtime'
 import type { Runtime } from '@holdfast/sandbox/runtime'
-import type { RoleGround } from './start-role.ts'
+import type { RoleGround } from './role-ground.ts'
 
 /**
  * The runtimes that work here, in the order in which they are wanted: each has started a sandbox to show it. Rejects with
