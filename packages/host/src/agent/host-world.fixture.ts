@@ -75,7 +75,7 @@ export class HostWorld implements AsyncDisposable {
       once(child.stdout, 'data'),
       once(child, 'exit').then(() => Promise.reject(new Error('it ended'))),
     ])
-    const agent = this.#stack.use(new AgentForTest(this, name, async () => void child.kill('SIGKILL')))
+    const agent = this.#stack.use(new AgentForTest(this, name, async () => await killed(child)))
     return Object.assign(agent, { child })
   }
 
@@ -182,6 +182,12 @@ export class AgentForTest implements AsyncDisposable {
 
 export function hostOf(name: string): HostId {
   return HostId.parse(`host_${name.replace(/[^a-hjkmnp-tv-z0-9]/g, '').padEnd(26, '0')}`)
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGKILL')
+  await once(child, 'exit')
 }
 
 /** What is mounted in it goes first. */
