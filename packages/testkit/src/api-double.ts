@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from 'node:net'
 import { AttachControl } from '@holdfast/protocol/host-streams'
 import { AttachQuery } from '@holdfast/protocol/rest/exec'
-import { PORT_UNREACHABLE_CLOSE } from '@holdfast/protocol/rest/exposure'
+import { ENDED_CLOSE, PORT_UNREACHABLE_CLOSE } from '@holdfast/protocol/rest/socket-close'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { z } from 'zod'
 import {
@@ -164,7 +164,7 @@ export class ApiDouble extends DoubleState implements AsyncDisposable {
         after = piece.sequence
         socket.send(Buffer.from(piece.bytes, 'base64'))
       }
-      if (!exec.isRunning) socket.close(1000)
+      if (!exec.isRunning) socket.close(ENDED_CLOSE)
     }
     exec.changes.on('change', send)
     socket.on('close', () => exec.changes.off('change', send))
@@ -198,7 +198,7 @@ function jsonOf({ request, bytes }: DoubleCall): unknown {
 function joinPort(port: number, socket: WebSocket): void {
   const connection = connect(port, '127.0.0.1')
   connection.on('data', (bytes) => socket.send(bytes))
-  connection.on('end', () => socket.close(1000))
+  connection.on('end', () => socket.close(ENDED_CLOSE))
   connection.on('error', ({ message }) => socket.close(PORT_UNREACHABLE_CLOSE, message))
   socket.on('message', (bytes: Buffer) => connection.write(bytes))
   socket.on('close', () => connection.destroy())
