@@ -206,7 +206,7 @@ function callerOf(key: KeyRecord | undefined, randomness: Randomness): Caller {
 }
 
 /** `{id}` as the router has it; a file's path takes the slashes too. */
-export function routerPath(path: string): string {
+function routerPath(path: string): string {
   return path.replaceAll('{path}', ':path{.+}').replaceAll(/\{(\w+)\}/g, ':$1')
 }
 
