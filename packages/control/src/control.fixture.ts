@@ -34,12 +34,16 @@ export interface AskOptions {
 
 export interface InstallationSettings extends Partial<Settings> {
   readonly limits?: AdmissionLimits
+  /** Absent: a SQLite file of its own. */
+  readonly openStore?: () => Promise<Store>
+  /** Absent: of its own; those of another one make both replicas of one installation. */
+  readonly histories?: HistoriesDouble
 }
 
 /** A control role with its database, its own RPC server, and hosts that are doubles; everything over real sockets. */
 export class Installation implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'holdfast-control-'))
-  readonly histories = new HistoriesDouble(() => systemClock.wallMs())
+  readonly histories: HistoriesDouble
   readonly hosts: HostDouble[] = []
   readonly defects: unknown[] = []
   readonly #settings: InstallationSettings
@@ -50,6 +54,7 @@ export class Installation implements AsyncDisposable {
 
   private constructor(settings: InstallationSettings) {
     this.#settings = settings
+    this.histories = settings.histories ?? new HistoriesDouble(() => systemClock.wallMs())
   }
 
   static async start(settings: InstallationSettings = {}, hosts = 1): Promise<Installation> {
@@ -78,8 +83,8 @@ export class Installation implements AsyncDisposable {
   }
 
   async begin(): Promise<void> {
-    const { limits, ...settings } = this.#settings
-    this.#store = await SqliteStore.open(join(this.directory, 'control.db'))
+    const { limits, openStore, histories: _histories, ...settings } = this.#settings
+    this.#store = openStore ? await openStore() : await SqliteStore.open(join(this.directory, 'control.db'))
     this.#links = new RpcHostLinks(CLUSTER_KEY)
     this.#rpc = await RpcServer.listen({
       address: `unix:${join(this.directory, 'rpc')}`,
