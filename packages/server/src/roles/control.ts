@@ -1,5 +1,5 @@
 import { ExposureLinks } from '@holdfast/base/exposure-link'
-import { Failure } from '@holdfast/base/failure'
+import { PostgresStore } from '@holdfast/control/adapters/postgres-store'
 import { RpcHistories } from '@holdfast/control/adapters/rpc-histories'
 import { RpcHostLinks } from '@holdfast/control/adapters/rpc-host-links'
 import { SqliteStore } from '@holdfast/control/adapters/sqlite-store'
@@ -62,7 +62,7 @@ async function openStore(text: string): Promise<Store> {
     case 'sqlite':
       return await SqliteStore.open(address.path)
     case 'postgres':
-      throw new Failure('unsupported-here', 'control on Postgres is not there yet')
+      return await PostgresStore.open({ connection: address.url })
   }
 }
 
