@@ -6,10 +6,14 @@ import { systemClock } from '@holdfast/base/clock'
 import { systemRandomness } from '@holdfast/base/randomness'
 import { Holdfast } from '@holdfast/client/holdfast'
 import type { Workspace } from '@holdfast/client/workspace'
+import { WorkspaceId } from '@holdfast/protocol/identifiers'
+import { LEASE_CALLS } from '@holdfast/protocol/lease-calls'
+import { RpcClient } from '@holdfast/rpc/rpc-client'
 import { installedPrograms } from '@holdfast/sandbox/native-programs'
 import { RuncRuntime } from '@holdfast/sandbox/runc/runc-runtime'
 import type { Role, SettingsOf } from '@holdfast/server/settings'
 import { PLAIN, type RoleGround, RoleProcess } from './role-process.ts'
+import { bootMs } from './boot-clock.ts'
 import { until } from './until.ts'
 
 /** A lease of the tests: long enough for a busy machine, short enough to wait for. */
@@ -38,6 +42,7 @@ export class Installation implements AsyncDisposable {
   readonly control: RoleProcess
   readonly hosts = new Map<string, RoleProcess>()
   client!: Holdfast
+  readonly #leases: RpcClient<typeof LEASE_CALLS>
   readonly #options: InstallationOptions
 
   private constructor(options: InstallationOptions) {
@@ -45,6 +50,9 @@ export class Installation implements AsyncDisposable {
     for (const folder of ['logs', 'run', 'hosts']) mkdirSync(join(this.base, folder))
     for (const name of ['cluster', 'link'])
       writeFileSync(join(this.base, `${name}.key`), `${name}-key-`.padEnd(48, 'k'), { mode: 0o600 })
+    const clusterKey = readFileSync(join(this.base, 'cluster.key'), 'utf8')
+    const address = this.#address('lease')
+    this.#leases = new RpcClient(LEASE_CALLS, { address, clusterKey, unreachable: 'index-unavailable' })
     this.lease = this.#role('lease', this.#leaseSettings())
     this.control = this.#role('control', this.#controlSettings('127.0.0.1:0'))
   }
@@ -99,7 +107,15 @@ export class Installation implements AsyncDisposable {
     )
   }
 
+  /** The instant of the boot clock after which nothing of a workspace may run, unless its host renews the lease again. */
+  async deadlineMs(workspace: Workspace): Promise<number> {
+    const [state] = (await this.#leases.call('leaseStates', { workspaces: [WorkspaceId.parse(workspace.id)] })).states
+    if (state === undefined) throw new Error(`${workspace.id} has no lease`)
+    return bootMs() + state.remainingMs - LEASE_MARGIN_MS
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#leases[Symbol.asyncDispose]()
     await Promise.all([...this.hosts.values(), this.control, this.lease].map((role) => role.kill()))
     const ground = { clock: systemClock, randomness: systemRandomness }
     const runtime = new RuncRuntime({ ...ground, programs: installedPrograms(), openFilesMax: 1024 })

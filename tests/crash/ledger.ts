@@ -54,11 +54,22 @@ export class Ledger {
     return Number(stdout)
   }
 
-  /** Makes what is there now durable, and remembers that it was promised. */
+  /**
+   * Makes what is there now durable, and remembers that it was promised. A generation of another epoch than the one in
+   * which the rows were seen promises nothing of them: it is of a sandbox that began without what was not durable.
+   */
   async sync(): Promise<void> {
+    const { epoch } = (await this.#workspace.refresh()).state
     const rows = await this.rows()
-    await this.#workspace.sync()
-    this.#durableRows = Math.max(this.#durableRows, rows)
+    const { generation } = await this.#workspace.sync()
+    if (generation.epoch === epoch) this.#durableRows = Math.max(this.#durableRows, rows)
+  }
+
+  /** Ends the writer; resolves when nothing writes. */
+  async rest(): Promise<void> {
+    // In brackets, so that the shell does not find itself.
+    const writer = `'[l]edger-writer'`
+    await this.#workspace.exec(`pkill -f ${writer}; while pgrep -f ${writer} >/dev/null; do sleep 0.02; done`)
   }
 
   /** Holds what was recovered to what was promised, before anything writes on: one cut, and no synced row missing. */
