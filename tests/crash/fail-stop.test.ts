@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Workspace } from '@holdfast/client/workspace'
 import { Installation, LEASE_TTL_MS } from './installation.ts'
 import { Ledger } from './ledger.ts'
-import { childrenOf } from './processes.ts'
+import { childOf } from './processes.ts'
 import type { RoleProcess } from './role-process.ts'
 import { assertApart, beginTicks, duringFreeze } from './ticks.ts'
 
@@ -60,37 +60,52 @@ class Scene implements AsyncDisposable {
   }
 }
 
-test('a host that is stopped past its lease and goes on runs nothing of what another took over', LIMITS, async () => {
-  await using scene = await Scene.make(1)
-  const { host } = scene
-  host.signal('SIGSTOP')
-  await scene.assertTakenOver(() => host.signal('SIGCONT'))
-})
+test(
+  'a host that is stopped past its lease and goes on runs nothing of what another took over',
+  LIMITS,
+  async () => {
+    await using scene = await Scene.make(1)
+    const { host } = scene
+    host.signal('SIGSTOP')
+    await scene.assertTakenOver(() => host.signal('SIGCONT'))
+  },
+)
 
-test('a host that is stopped while 250 processes stand still for a capture never lets them go on', LIMITS, async () => {
-  await using scene = await Scene.make(BUSY)
-  const { host } = scene
-  await duringFreeze(scene.installation, scene.hostName, () => host.signal('SIGSTOP'))
-  await scene.assertTakenOver(() => host.signal('SIGCONT'))
-})
+test(
+  'a host that is stopped while 250 processes stand still for a capture never lets them go on',
+  LIMITS,
+  async () => {
+    await using scene = await Scene.make(BUSY)
+    const { host } = scene
+    await duringFreeze(scene.installation, scene.hostName, () => host.signal('SIGSTOP'))
+    await scene.assertTakenOver(() => host.signal('SIGCONT'))
+  },
+)
 
-test('a host agent that is killed during a capture leaves nothing running past the deadline', LIMITS, async () => {
-  await using scene = await Scene.make(BUSY)
-  const { host } = scene
-  await duringFreeze(scene.installation, scene.hostName, () => process.kill(host.pid, 'SIGKILL'))
-  await host.kill()
-  await scene.assertTakenOver(async () => void (await host.start()))
-})
+test(
+  'a host agent that is killed during a capture leaves nothing running past the deadline',
+  LIMITS,
+  async () => {
+    await using scene = await Scene.make(BUSY)
+    const { host } = scene
+    await duringFreeze(scene.installation, scene.hostName, () => process.kill(host.pid, 'SIGKILL'))
+    await host.kill()
+    await scene.assertTakenOver(async () => void (await host.start()))
+  },
+)
 
-test('agent, watchdog and freezer are killed during a capture: a new agent ends what stands still', LIMITS, async () => {
-  await using scene = await Scene.make(BUSY)
-  const { host } = scene
-  const children = childrenOf(host.pid)
-  const all = ['holdfs', 'holdwatch'].map((name) => children.get(name) ?? 0)
-  await duringFreeze(scene.installation, scene.hostName, () => {
-    for (const pid of [...all, host.pid]) process.kill(pid, 'SIGKILL')
-  })
-  await host.kill()
-  await delay(2 * LEASE_TTL_MS)
-  await scene.assertTakenOver(async () => void (await host.start()))
-})
+test(
+  'agent, watchdog and freezer are killed during a capture: a new agent ends what stands still',
+  LIMITS,
+  async () => {
+    await using scene = await Scene.make(BUSY)
+    const { host } = scene
+    const all = [childOf(host.pid, 'holdfs'), childOf(host.pid, 'holdwatch'), host.pid]
+    await duringFreeze(scene.installation, scene.hostName, () => {
+      for (const pid of all) process.kill(pid, 'SIGKILL')
+    })
+    await host.kill()
+    await delay(2 * LEASE_TTL_MS)
+    await scene.assertTakenOver(async () => void (await host.start()))
+  },
+)

@@ -12,8 +12,8 @@ import { RpcClient } from '@holdfast/rpc/rpc-client'
 import { installedPrograms } from '@holdfast/sandbox/native-programs'
 import { RuncRuntime } from '@holdfast/sandbox/runc/runc-runtime'
 import type { Role, SettingsOf } from '@holdfast/server/settings'
-import { PLAIN, type RoleGround, RoleProcess } from './role-process.ts'
 import { bootMs } from './boot-clock.ts'
+import { PLAIN, type RoleGround, RoleProcess } from './role-process.ts'
 import { until } from './until.ts'
 
 /** A lease of the tests: long enough for a busy machine, short enough to wait for. */
@@ -109,7 +109,9 @@ export class Installation implements AsyncDisposable {
 
   /** The instant of the boot clock after which nothing of a workspace may run, unless its host renews the lease again. */
   async deadlineMs(workspace: Workspace): Promise<number> {
-    const [state] = (await this.#leases.call('leaseStates', { workspaces: [WorkspaceId.parse(workspace.id)] })).states
+    const [state] = (
+      await this.#leases.call('leaseStates', { workspaces: [WorkspaceId.parse(workspace.id)] })
+    ).states
     if (state === undefined) throw new Error(`${workspace.id} has no lease`)
     return bootMs() + state.remainingMs - LEASE_MARGIN_MS
   }

@@ -47,7 +47,9 @@ test(`${CYCLES} times a role is killed at any moment: nothing acknowledged is lo
     await role.kill()
     await role.start()
     await syncing
-    await until(`cycle ${cycle}: it runs on after ${role.settings.role} was killed`, () => audited(workspace, ledger))
+    await until(`cycle ${cycle}: it runs on after ${role.settings.role} was killed`, () =>
+      audited(workspace, ledger),
+    )
   }
   assert.ok(ledger.durableRows > CYCLES, 'most syncs were acknowledged')
 })

@@ -1,10 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** The children of a process, by the names of their programs. */
-export function childrenOf(pid: number): ReadonlyMap<string, number> {
+/** The child of a process that runs the program of that name. */
+export function childOf(pid: number, name: string): number {
   const tasks = readdirSync(`/proc/${pid}/task`)
-  const pids = tasks.flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' '))
-  return new Map(pids.filter((child) => child !== '').map((child) => [nameOf(child), Number(child)]))
+  const children = tasks.flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' '),
+  )
+  const child = children.find((one) => one !== '' && nameOf(one) === name)
+  if (child === undefined) throw new Error(`${pid} has no child ${name}`)
+  return Number(child)
 }
 
 function nameOf(pid: string): string {

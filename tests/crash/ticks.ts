@@ -23,7 +23,11 @@ while True:
 `
 
 /** Lets `count` processes of a workspace tell when they run; resolves once they do. Returns the epoch that they name. */
-export async function beginTicks(installation: Installation, workspace: Workspace, count = 1): Promise<number> {
+export async function beginTicks(
+  installation: Installation,
+  workspace: Workspace,
+  count = 1,
+): Promise<number> {
   const { epoch } = (await workspace.refresh()).state
   await workspace.exec(['python3', '-c', PROGRAM, `${epoch}`, `${count}`], { detached: true })
   await until('it ticks', () => (ticksOf(installation, workspace, epoch).length > count ? true : undefined))
@@ -45,7 +49,11 @@ export function ticksOf(installation: Installation, workspace: Workspace, epoch:
 export function assertApart(
   installation: Installation,
   workspace: Workspace,
-  { first, second, deadlineMs }: { readonly first: number; readonly second: number; readonly deadlineMs: number },
+  {
+    first,
+    second,
+    deadlineMs,
+  }: { readonly first: number; readonly second: number; readonly deadlineMs: number },
 ): void {
   const last = ticksOf(installation, workspace, first).at(-1) ?? 0
   const next = ticksOf(installation, workspace, second)[0] ?? 0
@@ -55,7 +63,11 @@ export function assertApart(
 }
 
 /** Waits for an instant at which the sandbox of a host stands still for a capture, and runs `strike` within it. */
-export async function duringFreeze(installation: Installation, host: string, strike: () => void): Promise<void> {
+export async function duringFreeze(
+  installation: Installation,
+  host: string,
+  strike: () => void,
+): Promise<void> {
   const folder = join(installation.stateOf(host), 'sandboxes')
   const [sandbox] = readdirSync(folder)
   const record = JSON.parse(readFileSync(join(folder, sandbox ?? '', 'sandbox.json'), 'utf8')) as {
