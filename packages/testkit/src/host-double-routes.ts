@@ -10,11 +10,11 @@ import {
 } from '@holdfast/protocol/host-streams'
 import type { RpcRoutes } from '@holdfast/rpc/rpc-server'
 import { WebSocketServer } from 'ws'
-import type { HostDouble } from './host-double.ts'
 import { placeOf } from './host-double-files.ts'
+import type { HostDoubleGround } from './host-double-ground.ts'
 
 /** The streams of a double; archives and ports it has none. */
-export function hostRoutes(double: HostDouble): RpcRoutes {
+export function hostRoutes(double: HostDoubleGround): RpcRoutes {
   const sockets = new WebSocketServer({ noServer: true })
   return {
     streams: {

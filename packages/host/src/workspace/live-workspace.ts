@@ -6,6 +6,7 @@ import type { DirectoryWriter } from '@holdfast/generations/directory/durable-di
 import { HeldHistory } from '@holdfast/generations/directory/held-history'
 import { WriterLock } from '@holdfast/generations/directory/writer-lock'
 import type { Holdfs } from '@holdfast/generations/holdfs/holdfs'
+import type { Volume } from '@holdfast/generations/volume/volume'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ServiceSpec } from '@holdfast/protocol/service'
 import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
@@ -40,6 +41,7 @@ export interface LiveParts {
 
 interface Running {
   readonly sandbox: Sandbox
+  readonly volume: Volume
   readonly workload: FrozenWorkload
   readonly captures: CaptureLoop
   readonly services: ServiceSet
@@ -118,7 +120,7 @@ export class LiveWorkspace implements AsyncDisposable {
     return {
       runtime: this.#runtime.kind,
       isolation: this.#runtime.isolation,
-      volume: this.files.volume.kind,
+      volume: this.files.kind,
       consistency: running.workload.freezer === null ? 'per-database' : 'cut',
       fsync: running.sandbox.fsync,
       start: 'cold',
@@ -143,6 +145,7 @@ export class LiveWorkspace implements AsyncDisposable {
     this.#isEnding = false
     await running?.services[Symbol.asyncDispose]()
     await running?.captures[Symbol.asyncDispose]()
+    await running?.volume[Symbol.asyncDispose]()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -177,17 +180,18 @@ export class LiveWorkspace implements AsyncDisposable {
   async #attend(sandbox: Sandbox): Promise<Running> {
     const { clock, registry, onBroken } = this.#deps
     const writer: DirectoryWriter = await this.files.directory.openWriter(this.#held)
+    const volume = await this.files.openVolume()
     const workload = new FrozenWorkload(this.#deps, sandbox)
     const captures = await CaptureLoop.start({
       clock,
       directory: this.files.directory,
       writer,
-      volume: this.files.volume,
+      volume,
       workload,
       everyMs: EVERY_MS,
       onFailed: onBroken,
     })
-    return { sandbox, workload, captures, services: new ServiceSet({ clock, sandbox, registry }) }
+    return { sandbox, volume, workload, captures, services: new ServiceSet({ clock, sandbox, registry }) }
   }
 
   #noteEnd(sandbox: Sandbox): void {
