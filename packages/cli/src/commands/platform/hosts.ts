@@ -53,7 +53,7 @@ export const hostsListCommand: CommandSpec = {
 export const hostsDrainCommand: CommandSpec = {
   path: ['hosts', 'drain'],
   summary: 'Hand every workspace of a host off to others, with nothing lost',
-  arguments: [{ name: 'HOST', presence: 'required', about: 'id of the host' }],
+  arguments: [{ name: 'HOST', presence: 'required', about: 'name or id of the host' }],
   options: [],
   examples: [{ line: 'hosts drain HOST', shows: 'before it is switched off' }],
   async run(context, given) {
