@@ -22,11 +22,13 @@ export interface Figure {
   readonly peers?: Readonly<Record<string, number>>
 }
 
+const HIGHER_IS_BETTER = ['per_second', 'success', 'score', 'speed']
+
 export function rowOf(suite: string, figure: Figure, bars: Readonly<Record<string, number>>): Row {
   const { case: name, metric, value, peers = {} } = figure
   const bar = bars[`${name} ${metric}`] ?? null
   const unit = unitOf(metric)
-  const better = metric.startsWith('per_second') ? 'higher' : 'lower'
+  const better = HIGHER_IS_BETTER.some((beginning) => metric.startsWith(beginning)) ? 'higher' : 'lower'
   const ok = bar === null ? null : better === 'lower' ? value <= bar : value >= bar
   return {
     suite,
