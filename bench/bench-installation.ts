@@ -56,7 +56,10 @@ export class BenchInstallation implements AsyncDisposable {
     const running = stack.use(await RunningInstallation.start(deps, options))
     if (hosts === 2) {
       const installation = new Installation(options, systemRandomness)
-      const second = new SupervisedRole({ ...deps, logPath: installation.logPath('host1') }, installation.host(1))
+      const second = new SupervisedRole(
+        { ...deps, logPath: installation.logPath('host1') },
+        installation.host(1),
+      )
       stack.defer(() => second.stop(GRACE_MS))
       await second.start()
     }
@@ -76,6 +79,8 @@ export class BenchInstallation implements AsyncDisposable {
 /** A host leaves its volume mounted for the next one. */
 async function unmountBelow(folder: string): Promise<void> {
   const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n')
-  const below = mounts.flatMap((line) => line.split(' ')[1]?.startsWith(`${folder}/`) ? [line.split(' ')[1] ?? ''] : [])
+  const below = mounts.flatMap((line) =>
+    line.split(' ')[1]?.startsWith(`${folder}/`) ? [line.split(' ')[1] ?? ''] : [],
+  )
   for (const path of below.reverse()) await outputOf('umount', path)
 }

@@ -46,7 +46,18 @@ export function rowOf(suite: string, figure: Figure, bars: Readonly<Record<strin
 /** Metrics end in their unit. */
 function unitOf(metric: string): string {
   const end = metric.slice(metric.lastIndexOf('_') + 1)
-  return { s: 's', ms: 'ms', mb: 'MB', percent: '% of a core', pct: '%', ratio: '×' }[end] ?? end
+  return (
+    {
+      s: 's',
+      ms: 'ms',
+      mb: 'MB',
+      percent: '% of a core',
+      pct: '%',
+      ratio: '×',
+      second: '/s',
+      score: 'of 100',
+    }[end] ?? end
+  )
 }
 
 function roundedPeers(peers: Readonly<Record<string, number>>): Record<string, number> {

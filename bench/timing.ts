@@ -19,20 +19,18 @@ export async function wallMs(work: () => Promise<unknown>): Promise<number> {
   return systemClock.monotonicMs() - beganAt
 }
 
-/** One after another. `work` may tell the milliseconds that count. */
-export async function attempts(count: number, work: (turn: number) => Promise<number | void>): Promise<Attempts> {
-  const made = []
+/** One after another. `work` may tell the milliseconds that count; else all of it does. */
+export async function attempts(count: number, work: (turn: number) => Promise<unknown>): Promise<Attempts> {
+  const made: Attempts[] = []
   for (let turn = 0; turn < count; turn++) made.push(await attempt(() => work(turn)))
   return together(made)
 }
 
-export async function attempt(work: () => Promise<number | void>): Promise<Attempts> {
+export async function attempt(work: () => Promise<unknown>): Promise<Attempts> {
+  const beganAt = systemClock.monotonicMs()
   try {
-    let told: number | void
-    const ms = await wallMs(async () => {
-      told = await work()
-    })
-    return { ms: [told ?? ms], failures: [] }
+    const told = await work()
+    return { ms: [typeof told === 'number' ? told : systemClock.monotonicMs() - beganAt], failures: [] }
   } catch (error) {
     return { ms: [], failures: [error] }
   }

@@ -11,7 +11,17 @@ export const runc: PeerProgram = {
   version: async () => (await outputOf('runc', '--version'))?.split('\n')[0],
 }
 
-const BWRAP_WORDS = ['--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '--unshare-all', '--die-with-parent']
+const BWRAP_WORDS = [
+  '--ro-bind',
+  '/',
+  '/',
+  '--dev',
+  '/dev',
+  '--proc',
+  '/proc',
+  '--unshare-all',
+  '--die-with-parent',
+]
 
 export const bwrap = {
   name: 'bwrap',
