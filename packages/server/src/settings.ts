@@ -38,6 +38,8 @@ const ControlSettings = z.strictObject({
   linkKeyFile: Path,
   /** Where the first start writes the key of the first user. */
   adminKeyFile: Path,
+  /** A host that says nothing for so long counts as lost, once its leases have run out too. */
+  hostSilenceMs: z.int().min(2000).max(600_000).optional(),
 })
 
 const HostSettings = z.strictObject({

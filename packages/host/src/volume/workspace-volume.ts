@@ -218,12 +218,6 @@ export class WorkspaceVolume implements AsyncDisposable {
   }
 }
 
-/** The history of a workspace, without touching its files; the caller closes it. */
-export async function openHistory(deps: WorkspaceVolumeDeps, name: WorkspaceName): Promise<DurableDirectory> {
-  const config = await ensureRegistered(deps, name)
-  return await DurableDirectory.open(deps.directories, config.path)
-}
-
 /** Removes what is here of a workspace that is not open. What is not there counts as removed. */
 export async function forgetVolume(deps: WorkspaceVolumeDeps, name: { workspace: string }): Promise<void> {
   const { directories, layout } = deps

@@ -4,6 +4,7 @@ import type { Context } from '../../open-context.ts'
 import { documentOf } from '../../output/document.ts'
 import { formatBytes, formatInstant } from '../../output/quantities.ts'
 import { type Column, formatTable } from '../../output/table.ts'
+import { findHost } from './find-host.ts'
 
 const COLUMNS: readonly Column<HostState>[] = [
   { title: 'NAME', cell: ({ name }) => name },
@@ -57,7 +58,7 @@ export const hostsDrainCommand: CommandSpec = {
   examples: [{ line: 'hosts drain HOST', shows: 'before it is switched off' }],
   async run(context, given) {
     const { platform } = await context.server()
-    await show(context, [await platform.drainHost(given.argument('HOST'))])
+    await show(context, [await platform.drainHost((await findHost(context, given.argument('HOST'))).id)])
     return undefined
   },
 }
