@@ -50,14 +50,19 @@ export async function createCheckpoint(
 export async function captured(deps: Deps, record: WorkspaceRecord): Promise<DurableState> {
   const link = await linkOf(deps, record)
   const state = await link.call('sync', { workspace: record.id }, { timeoutMs: COMMIT_MS_MAX })
-  if (state.isNew) await noteHead(deps, record, { ...state, type: 'generation_committed', actor: 'control' })
+  // One that was committed meanwhile is the head too, and who asks for the workspace next sees it.
+  await noteHead(deps, record, {
+    ...state,
+    type: state.isNew ? 'generation_committed' : null,
+    actor: 'control',
+  })
   return state
 }
 
 async function noteHead(
   deps: Deps,
   { id }: WorkspaceRecord,
-  said: { readonly generation: GenerationSummary; readonly type: string; readonly actor: string },
+  said: { readonly generation: GenerationSummary; readonly type: string | null; readonly actor: string },
 ): Promise<void> {
   const { generation, type, actor } = said
   await deps.store.write(async (changes) => {
@@ -70,6 +75,7 @@ async function noteHead(
         sequence: generation.sequence,
         lastDurableAt: Math.max(record.lastDurableAt ?? 0, generation.createdAt),
       })
+    if (type === null) return
     const { sequence, cause, message } = generation
     changes.emit(
       happened(record, {
