@@ -2,14 +2,19 @@ import { chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } fro
 import { isFailure } from '@holdfast/base/failure'
 import { type DirectoryDeps, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import type { DirectoryConfig } from '@holdfast/generations/directory/home'
-import { makeBtrfsVolume, openBtrfsVolume } from '@holdfast/generations/directory/open-btrfs-volume'
+import {
+  findBtrfsVolume,
+  makeBtrfsVolume,
+  type OpenBtrfsVolume,
+  openBtrfsVolume,
+} from '@holdfast/generations/directory/open-btrfs-volume'
 import { openVolume } from '@holdfast/generations/directory/open-volume'
 import { loadRemembered, saveRemembered } from '@holdfast/generations/directory/remembered-files'
 import { restoreOnto } from '@holdfast/generations/directory/restore-onto'
 import { seedFrom } from '@holdfast/generations/directory/rollback-directory'
 import type { GenerationRow } from '@holdfast/generations/index/generation-index'
 import { readBootId } from '@holdfast/generations/volume/snapshot-log'
-import type { Volume } from '@holdfast/generations/volume/volume'
+import type { SnapshotPath, Volume } from '@holdfast/generations/volume/volume'
 import type { HostLayout } from './host-layout.ts'
 import { clearSeedMark, readSeedMark, writeSeedMark } from './seed-mark.ts'
 
@@ -177,14 +182,44 @@ export class WorkspaceVolume implements AsyncDisposable {
       if (readdirSync(this.path).length > 0) await this.#remake()
       return 'empty'
     }
-    const snapshot = volume.isTrusted ? await volume.snapshotOf(generation.id) : undefined
+    const snapshot =
+      (await this.#snapshotHere(volume, generation)) ?? (await this.#snapshotOfParent(generation))
+    try {
+      await this.#replaceBy(volume, generation, snapshot)
+      return snapshot ? 'snapshot' : 'restored'
+    } catch (error) {
+      // The parent may have deleted its snapshot meanwhile, and may lie on another file system.
+      if (snapshot === undefined || !isFailure(error, 'not-found', 'source-failed')) throw error
+      await this.#replaceBy(volume, generation, undefined)
+      return 'restored'
+    }
+  }
+
+  async #replaceBy(
+    volume: OpenBtrfsVolume,
+    generation: GenerationRow,
+    snapshot: SnapshotPath | undefined,
+  ): Promise<void> {
     await volume.replace({
       from: snapshot && { path: snapshot.path, generation: generation.id },
       fill: async (path) => void (await this.directory.restoreInto({ generation, path })),
       force: true,
       commit: async () => generation.id,
     })
-    return snapshot ? 'snapshot' : 'restored'
+  }
+
+  async #snapshotHere(volume: OpenBtrfsVolume, { id }: GenerationRow): Promise<SnapshotPath | undefined> {
+    return volume.isTrusted ? await volume.snapshotOf(id) : undefined
+  }
+
+  /** What a fork begins with is a generation of its parent, whose volume may be here too. */
+  async #snapshotOfParent(generation: GenerationRow): Promise<SnapshotPath | undefined> {
+    const { deps, config } = this.directory
+    if (generation.workspace === config.workspace) return undefined
+    const parent = deps.home.directories().find(({ workspace }) => workspace === generation.workspace)
+    if (parent?.volume !== 'btrfs') return undefined
+    await using volume = await findBtrfsVolume(deps, parent)
+    return await this.#snapshotHere(volume, generation)
   }
 
   async #remake(): Promise<void> {
