@@ -19,7 +19,11 @@ async function follow(
 ): Promise<Told[]> {
   const gone = new AbortController()
   const response = await fetch(`${installation.url}${path}`, {
-    headers: { authorization: `Bearer ${installation.adminKey}`, accept: 'text/event-stream', ...options.headers },
+    headers: {
+      authorization: `Bearer ${installation.adminKey}`,
+      accept: 'text/event-stream',
+      ...options.headers,
+    },
     signal: gone.signal,
   })
   assert.equal(response.headers.get('content-type'), 'text/event-stream', `${response.status}`)
@@ -50,7 +54,10 @@ test('output is followed as it comes, and taken up behind the last piece', async
   const all = await follow(installation, path, { isLast })
   const pieces = all.slice(0, -1)
   // What comes at once may come as one piece.
-  assert.deepEqual(pieces.map(({ id: sequence }) => Number(sequence)), pieces.map((_piece, index) => index + 1))
+  assert.deepEqual(
+    pieces.map(({ id: sequence }) => Number(sequence)),
+    pieces.map((_piece, index) => index + 1),
+  )
   const text = pieces.map(({ document }) => Buffer.from(String(document.bytes), 'base64').toString()).join('')
   assert.equal(text, '1\n2\n3\n')
   assert.equal(all.at(-1)?.document.exit_code, 0)
@@ -60,23 +67,37 @@ test('output is followed as it comes, and taken up behind the last piece', async
 
 test('events are told as they happen, filtered by topic, and replayed behind the last one', async () => {
   await using installation = await Installation.start()
-  const [first, second] = [await installation.workspace({ name: 'a' }), await installation.workspace({ name: 'b' })]
+  const [first, second] = [
+    await installation.workspace({ name: 'a' }),
+    await installation.workspace({ name: 'b' }),
+  ]
   const isStopped = ({ document }: Told) => (document.payload as { status?: string }).status === 'stopped'
-  const live = follow(installation, `/v1/events?topic=workspace:a&topic=type:workspace_status`, { isLast: isStopped })
+  const live = follow(installation, `/v1/events?topic=workspace:a&topic=type:workspace_status`, {
+    isLast: isStopped,
+  })
   await installation.ask(`POST /v1/workspaces/${second.id}/stop?wait=10s`, { body: {} })
   await systemClock.sleep(50)
   await installation.ask(`POST /v1/workspaces/${first.id}/stop?wait=10s`, { body: {} })
   const told = await live
-  assert.deepEqual(told.map(({ document }) => (document.payload as { status: string }).status), ['stopping', 'stopped'])
+  assert.deepEqual(
+    told.map(({ document }) => (document.payload as { status: string }).status),
+    ['stopping', 'stopped'],
+  )
   assert.ok(told.every(({ document }) => document.workspace_id === first.id))
   const replay = await follow(installation, '/v1/events?topic=workspace:a', {
     isLast: isStopped,
     headers: { 'last-event-id': '0' },
   })
   const ids = replay.map(({ id }) => Number(id))
-  assert.deepEqual(ids, ids.toSorted((a, b) => a - b))
+  assert.deepEqual(
+    ids,
+    ids.toSorted((a, b) => a - b),
+  )
   assert.equal(replay.at(-1)?.id, told.at(-1)?.id)
-  const future = await follow(installation, '/v1/events', { isLast: () => true, headers: { 'last-event-id': '999999' } })
+  const future = await follow(installation, '/v1/events', {
+    isLast: () => true,
+    headers: { 'last-event-id': '999999' },
+  })
   assert.equal(future[0]?.type, 'reset')
 })
 
@@ -99,7 +120,9 @@ test('audit rows are told only to keys that may read the audit', async () => {
 test('a terminal is attached through the control plane, also with the key as a subprotocol', async () => {
   await using installation = await Installation.start()
   const { id } = await installation.workspace()
-  await installation.ask(`POST /v1/workspaces/${id}/execs`, { body: { id: 'cat', argv: ['cat'], stdin: true } })
+  await installation.ask(`POST /v1/workspaces/${id}/execs`, {
+    body: { id: 'cat', argv: ['cat'], stdin: true },
+  })
   const url = `${installation.url.replace('http', 'ws')}/v1/workspaces/${id}/execs/cat/attach`
   const refused = new WebSocket(url, { headers: { authorization: 'Bearer none' } })
   const [error] = await once(refused, 'error')
@@ -122,16 +145,21 @@ test('files are written, read, listed, searched, moved and removed, and wake a s
   const headers = { authorization: `Bearer ${installation.adminKey}` }
   const base = `/v1/workspaces/${id}/files`
   const big = Buffer.alloc(3 << 20, 'x')
-  const put = await fetch(`${installation.url}${base}/big.txt`, { method: 'PUT', headers, body: big })
+  const wanted = `${installation.url}${base}/big.txt?mode=${0o640}`
+  const put = await fetch(wanted, { method: 'PUT', headers, body: big })
   assert.equal(put.status, 200)
-  assert.equal(((await put.json()) as { bytes: number }).bytes, big.length)
+  const { bytes, mode } = (await put.json()) as { bytes: number; mode: number }
+  assert.deepEqual([bytes, mode], [big.length, 0o640])
   const got = await fetch(`${installation.url}${base}/big.txt`, { headers })
   assert.ok(Buffer.from(await got.arrayBuffer()).equals(big))
   await installation.ask(`POST ${base}/mkdir`, { body: { path: 'd/e' } })
   const moved = await installation.ask(`POST ${base}/move`, { body: { from: 'big.txt', to: 'd/e/big.txt' } })
   assert.equal(moved.body.path, 'd/e/big.txt')
   const listed = await installation.ask(`GET ${base}?list=&depth=3`)
-  assert.deepEqual(listed.body.items.map(({ path }: { path: string }) => path), ['d', 'd/e', 'd/e/big.txt'])
+  assert.deepEqual(
+    listed.body.items.map(({ path }: { path: string }) => path),
+    ['d', 'd/e', 'd/e/big.txt'],
+  )
   assert.deepEqual((await installation.ask(`GET ${base}?find=**/*.txt`)).body.items, ['d/e/big.txt'])
   assert.equal((await installation.ask(`GET ${base}?stat=&path=d`)).body.kind, 'directory')
   assert.equal((await installation.ask(`GET ${base}/none`)).status, 404)
@@ -157,14 +185,20 @@ test('commands take input and signals, are listed, refused, deleted, and never r
   await installation.ask(`POST ${base}/cat/stdin`, { body: { bytes, is_end: true } })
   assert.equal((await installation.ask(`GET ${base}/cat?wait=5s`)).body.status, 'exited')
   await installation.ask(`POST ${base}`, { body: { id: 'sleep', argv: ['sleep', '60'] } })
-  assert.equal((await installation.ask(`POST ${base}/sleep/signal`, { body: { signal: 'SIGKILL' } })).status, 200)
+  assert.equal(
+    (await installation.ask(`POST ${base}/sleep/signal`, { body: { signal: 'SIGKILL' } })).status,
+    200,
+  )
   const killed = await installation.ask(`GET ${base}/sleep?wait=5s`)
   assert.deepEqual([killed.body.status, killed.body.signal], ['killed', 'SIGKILL'])
   const missing = await installation.ask(`POST ${base}`, { body: { id: 'm', argv: ['/missing'] } })
   assert.equal(missing.body.error.code, 'exec_failed')
   assert.equal((await installation.ask(`GET ${base}/m`)).status, 404)
   const listed = await installation.ask(`GET ${base}`)
-  assert.deepEqual(listed.body.items.map((exec: { id: string }) => exec.id), ['sleep', 'cat'])
+  assert.deepEqual(
+    listed.body.items.map((exec: { id: string }) => exec.id),
+    ['sleep', 'cat'],
+  )
   assert.equal((await installation.ask(`DELETE ${base}/cat`)).status, 204)
   assert.equal((await installation.ask(`GET ${base}/cat`)).status, 404)
   const audit = await installation.ask('GET /v1/audit')

@@ -4,8 +4,8 @@ import { FAILURES, type FailureKind } from './failures.ts'
 
 /** The HTTP statuses that a failure of a kind may have. */
 const STATUSES: Readonly<Record<FailureKind, readonly number[]>> = {
-  refused: [400, 403, 404, 409, 422],
-  unavailable: [503, 507],
+  refused: [400, 401, 403, 404, 409, 413, 421, 422],
+  unavailable: [429, 502, 503, 504, 507],
   fenced: [409],
   broken: [500],
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Failure } from '@holdfast/base/failure'
 import { newIdentifier } from '@holdfast/base/identifier'
 import type { Randomness } from '@holdfast/base/randomness'
@@ -62,6 +63,7 @@ export class App {
 
   /** Lets an upgrade in as other requests are, and hands the socket to its route. */
   async upgrade(route: Route, request: Request, wire: UpgradeWire): Promise<void> {
+    using _place = this.#admission.enter('stream')
     this.#checkAddress(request.url, wire.incoming.headers.host)
     const { pathname, searchParams } = new URL(request.url)
     const entered = await this.#enter(route, request.headers.get('authorization'), paramsOf(route, pathname))
@@ -70,6 +72,7 @@ export class App {
       this.#call(route, entered, { query: queryOf(searchParams), body: undefined, signal: request.signal }),
       wire,
     )
+    if (!wire.socket.destroyed) await once(wire.socket, 'close')
   }
 
   async #answer(route: Route, context: Context<Bindings>): Promise<Response> {
@@ -206,7 +209,7 @@ function callerOf(key: KeyRecord | undefined, randomness: Randomness): Caller {
 }
 
 /** `{id}` as the router has it; a file's path takes the slashes too. */
-export function routerPath(path: string): string {
+function routerPath(path: string): string {
   return path.replaceAll('{path}', ':path{.+}').replaceAll(/\{(\w+)\}/g, ':$1')
 }
 

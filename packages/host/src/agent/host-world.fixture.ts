@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { newIdentifier } from '@holdfast/base/identifier'
 import { systemRandomness } from '@holdfast/base/randomness'
-import { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
+import { BROWSE_CALLS } from '@holdfast/protocol/browse-calls'
+import { CONTROL_CALLS, type ReportedEvent } from '@holdfast/protocol/control-calls'
 import { ExecRequest, type ExecState } from '@holdfast/protocol/exec'
 import { FILE_CALLS } from '@holdfast/protocol/files'
 import { HOST_CALLS } from '@holdfast/protocol/host-calls'
@@ -16,7 +17,7 @@ import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
 import { RpcClient } from '@holdfast/rpc/rpc-client'
 import { RpcServer } from '@holdfast/rpc/rpc-server'
 import { startLeaseRoleIn } from '@holdfast/testkit/lease-role'
-import { type AgentPlace, CLUSTER_KEY, startAgentForTest } from './agent-for-test.fixture.ts'
+import { type AgentPlace, CLUSTER_KEY, makeRuntime, startAgentForTest } from './agent-for-test.fixture.ts'
 
 type Reports = RpcRequest<typeof CONTROL_CALLS, 'reportExecs'>['execs']
 type OpenOrder = RpcRequest<typeof HOST_CALLS, 'openWorkspace'>
@@ -29,8 +30,11 @@ export class HostWorld implements AsyncDisposable {
   readonly org = OrgId.parse(newIdentifier('org', systemRandomness))
   readonly workspace = WorkspaceId.parse(newIdentifier('ws', systemRandomness))
   readonly reports: Reports = []
+  readonly events: ReportedEvent[] = []
   /** What control wants ended, told with the next heartbeat. */
   readonly unwanted: WorkspaceId[] = []
+  /** A heartbeat is answered when this has resolved. */
+  answering: () => Promise<void> = async () => {}
   readonly #stack = new AsyncDisposableStack()
   #execs = 0
   leases!: Awaited<ReturnType<typeof startLeaseRoleIn>>
@@ -45,8 +49,14 @@ export class HostWorld implements AsyncDisposable {
     })
     world.#stack.use(control).serve(CONTROL_CALLS, {
       registerHost: async () => ({ heartbeatMs: 500 }),
-      reportHost: async () => ({ unwanted: world.unwanted.splice(0) }),
-      reportEvents: async () => ({}),
+      reportHost: async () => {
+        await world.answering()
+        return { unwanted: world.unwanted.splice(0) }
+      },
+      reportEvents: async ({ events }) => {
+        world.events.push(...events)
+        return {}
+      },
       reportExecs: async ({ execs }) => {
         world.reports.push(...execs)
         return {}
@@ -75,14 +85,20 @@ export class HostWorld implements AsyncDisposable {
       once(child.stdout, 'data'),
       once(child, 'exit').then(() => Promise.reject(new Error('it ended'))),
     ])
-    const agent = this.#stack.use(new AgentForTest(this, name, async () => void child.kill('SIGKILL')))
+    const agent = this.#stack.use(
+      new AgentForTest(this, name, async () => {
+        await killed(child)
+        await makeRuntime().killLeftovers(join(this.base, name, 'sandboxes'))
+      }),
+    )
     return Object.assign(agent, { child })
   }
 
-  /** Another workspace, which begins with a generation. */
-  async fork(generation: string): Promise<WorkspaceId> {
+  /** Another workspace, which begins with a generation, or without one. */
+  async fork(generation?: string): Promise<WorkspaceId> {
     const id = WorkspaceId.parse(newIdentifier('ws', systemRandomness))
-    await this.leases.index.createWorkspace({ id, org: this.org, forkedFrom: generation })
+    const origin = generation === undefined ? {} : { forkedFrom: generation }
+    await this.leases.index.createWorkspace({ id, org: this.org, ...origin })
     return id
   }
 
@@ -100,6 +116,7 @@ export class AgentForTest implements AsyncDisposable {
   readonly address: string
   readonly host: RpcClient<typeof HOST_CALLS>
   readonly files: RpcClient<typeof FILE_CALLS>
+  readonly browse: RpcClient<typeof BROWSE_CALLS>
   readonly #world: HostWorld
   readonly #end: () => Promise<void>
   #hasEnded = false
@@ -113,6 +130,7 @@ export class AgentForTest implements AsyncDisposable {
     } as const
     this.host = new RpcClient(HOST_CALLS, options)
     this.files = new RpcClient(FILE_CALLS, options)
+    this.browse = new RpcClient(BROWSE_CALLS, options)
     this.#world = world
     this.#end = end
   }
@@ -177,11 +195,18 @@ export class AgentForTest implements AsyncDisposable {
     await this.#end()
     await this.host[Symbol.asyncDispose]()
     await this.files[Symbol.asyncDispose]()
+    await this.browse[Symbol.asyncDispose]()
   }
 }
 
 export function hostOf(name: string): HostId {
   return HostId.parse(`host_${name.replace(/[^a-hjkmnp-tv-z0-9]/g, '').padEnd(26, '0')}`)
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGKILL')
+  await once(child, 'exit')
 }
 
 /** What is mounted in it goes first. */

@@ -14,7 +14,7 @@ import { restoreOnto } from '@holdfast/generations/directory/restore-onto'
 import { seedFrom } from '@holdfast/generations/directory/rollback-directory'
 import type { GenerationRow } from '@holdfast/generations/index/generation-index'
 import { readBootId } from '@holdfast/generations/volume/snapshot-log'
-import type { SnapshotPath, Volume } from '@holdfast/generations/volume/volume'
+import type { Volume } from '@holdfast/generations/volume/volume'
 import type { HostLayout } from './host-layout.ts'
 import { clearSeedMark, readSeedMark, writeSeedMark } from './seed-mark.ts'
 
@@ -44,30 +44,25 @@ export type Brought = 'kept' | 'snapshot' | 'patched' | 'restored' | 'empty'
 export class WorkspaceVolume implements AsyncDisposable {
   readonly directory: DurableDirectory
   readonly #deps: WorkspaceVolumeDeps
-  #volume: Volume
-  readonly #opened: AsyncDisposable
 
-  private constructor(
-    deps: WorkspaceVolumeDeps,
-    parts: { directory: DurableDirectory; volume: Volume; opened: AsyncDisposable },
-  ) {
+  private constructor(deps: WorkspaceVolumeDeps, directory: DurableDirectory) {
     this.#deps = deps
-    this.directory = parts.directory
-    this.#volume = parts.volume
-    this.#opened = parts.opened
+    this.directory = directory
   }
 
   /** Makes the volume if there is none. Rejects as `makeBtrfsVolume` and `BtrfsVolume.open` do. */
   static async open(deps: WorkspaceVolumeDeps, name: WorkspaceName): Promise<WorkspaceVolume> {
     const config = await ensureRegistered(deps, name)
-    await using stack = new AsyncDisposableStack()
-    const directory = stack.use(await DurableDirectory.open(deps.directories, config.path))
-    const volume = stack.use(await openVolume(directory))
-    return new WorkspaceVolume(deps, { directory, volume, opened: stack.move() })
+    return new WorkspaceVolume(deps, await DurableDirectory.open(deps.directories, config.path))
   }
 
-  get volume(): Volume {
-    return this.#volume
+  get kind(): DirectoryConfig['volume'] {
+    return this.directory.config.volume
+  }
+
+  /** For captures, until the files are brought to another state: what it knows of local snapshots is of this moment. */
+  openVolume(): Promise<Volume> {
+    return openVolume(this.directory)
   }
 
   get path(): string {
@@ -102,7 +97,8 @@ export class WorkspaceVolume implements AsyncDisposable {
       if ((await restoreOnto(directory, request)) === 'unfit') return false
       if (directory.config.volume === 'live') await this.#remember(generation)
       else {
-        await using capture = await this.#volume.capture(null)
+        await using volume = await this.openVolume()
+        await using capture = await volume.capture(null)
         await capture.accept(generation.id)
       }
       return true
@@ -153,7 +149,7 @@ export class WorkspaceVolume implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#opened[Symbol.asyncDispose]()
+    await this.directory[Symbol.asyncDispose]()
   }
 
   async #replace(generation: GenerationRow | null): Promise<Brought> {
@@ -182,44 +178,33 @@ export class WorkspaceVolume implements AsyncDisposable {
       if (readdirSync(this.path).length > 0) await this.#remake()
       return 'empty'
     }
-    const snapshot =
-      (await this.#snapshotHere(volume, generation)) ?? (await this.#snapshotOfParent(generation))
-    try {
-      await this.#replaceBy(volume, generation, snapshot)
-      return snapshot ? 'snapshot' : 'restored'
-    } catch (error) {
-      // The parent may have deleted its snapshot meanwhile, and may lie on another file system.
-      if (snapshot === undefined || !isFailure(error, 'not-found', 'source-failed')) throw error
-      await this.#replaceBy(volume, generation, undefined)
-      return 'restored'
-    }
-  }
-
-  async #replaceBy(
-    volume: OpenBtrfsVolume,
-    generation: GenerationRow,
-    snapshot: SnapshotPath | undefined,
-  ): Promise<void> {
+    const own = volume.isTrusted ? await volume.snapshotOf(generation.id) : undefined
+    if (own === undefined && (await this.#copyParent(volume, generation))) return 'snapshot'
     await volume.replace({
-      from: snapshot && { path: snapshot.path, generation: generation.id },
+      from: own && { path: own.path, generation: generation.id },
       fill: async (path) => void (await this.directory.restoreInto({ generation, path })),
       force: true,
       commit: async () => generation.id,
     })
+    return own ? 'snapshot' : 'restored'
   }
 
-  async #snapshotHere(volume: OpenBtrfsVolume, { id }: GenerationRow): Promise<SnapshotPath | undefined> {
-    return volume.isTrusted ? await volume.snapshotOf(id) : undefined
-  }
-
-  /** What a fork begins with is a generation of its parent, whose volume may be here too. */
-  async #snapshotOfParent(generation: GenerationRow): Promise<SnapshotPath | undefined> {
+  /** A fork begins with the snapshot of another workspace here, if there is one: its watch may delete it meanwhile. */
+  async #copyParent(volume: OpenBtrfsVolume, generation: GenerationRow): Promise<boolean> {
     const { deps, config } = this.directory
-    if (generation.workspace === config.workspace) return undefined
     const parent = deps.home.directories().find(({ workspace }) => workspace === generation.workspace)
-    if (parent?.volume !== 'btrfs') return undefined
-    await using volume = await findBtrfsVolume(deps, parent)
-    return await this.#snapshotHere(volume, generation)
+    if (parent?.volume !== 'btrfs' || parent.workspace === config.workspace) return false
+    try {
+      await using origin = await findBtrfsVolume(deps, parent)
+      const snapshot = origin.isTrusted ? await origin.snapshotOf(generation.id) : undefined
+      if (snapshot === undefined) return false
+      const from = { path: snapshot.path, generation: generation.id }
+      await volume.replace({ from, fill: async () => {}, force: true, commit: async () => generation.id })
+      return true
+    } catch (error) {
+      if (isFailure(error, 'not-found', 'source-failed')) return false
+      throw error
+    }
   }
 
   async #remake(): Promise<void> {
@@ -227,14 +212,8 @@ export class WorkspaceVolume implements AsyncDisposable {
     await using old = await openBtrfsVolume(deps, config)
     await old.destroy()
     makeEmpty(config.path)
-    this.#volume = await makeBtrfsVolume(deps, config)
+    await makeBtrfsVolume(deps, config)
   }
-}
-
-/** The history of a workspace, without touching its files; the caller closes it. */
-export async function openHistory(deps: WorkspaceVolumeDeps, name: WorkspaceName): Promise<DurableDirectory> {
-  const config = await ensureRegistered(deps, name)
-  return await DurableDirectory.open(deps.directories, config.path)
 }
 
 /** Removes what is here of a workspace that is not open. What is not there counts as removed. */

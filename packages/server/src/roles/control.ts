@@ -1,5 +1,5 @@
 import { ExposureLinks } from '@holdfast/base/exposure-link'
-import { Failure } from '@holdfast/base/failure'
+import { PostgresStore } from '@holdfast/control/adapters/postgres-store'
 import { RpcHistories } from '@holdfast/control/adapters/rpc-histories'
 import { RpcHostLinks } from '@holdfast/control/adapters/rpc-host-links'
 import { SqliteStore } from '@holdfast/control/adapters/sqlite-store'
@@ -12,7 +12,7 @@ import type { SettingsOf } from '../settings.ts'
 import { parseDatabaseAddress } from './database-address.ts'
 import { defectLog } from './log-defect.ts'
 import { readKey } from './read-key.ts'
-import type { RoleGround } from './start-role.ts'
+import type { RoleGround } from './role-ground.ts'
 
 const HEARTBEAT_MS = 1000
 /** Leases decide who runs what; this only says what people read of a host. */
@@ -37,7 +37,7 @@ export async function startControl(
       settings: {
         hostNames: settings.apiHosts,
         keyPepper: clusterKey,
-        hostSilenceMs: HOST_SILENCE_MS,
+        hostSilenceMs: settings.hostSilenceMs ?? HOST_SILENCE_MS,
         heartbeatMs: HEARTBEAT_MS,
         exposures: exposuresAt(settings),
         idleTimeoutMsDefault: null,
@@ -62,7 +62,7 @@ async function openStore(text: string): Promise<Store> {
     case 'sqlite':
       return await SqliteStore.open(address.path)
     case 'postgres':
-      throw new Failure('unsupported-here', 'control on Postgres is not there yet')
+      return await PostgresStore.open({ connection: address.url })
   }
 }
 

@@ -1,15 +1,16 @@
-import { Failure } from '@holdfast/base/failure'
 import type { GenerationIndex } from '@holdfast/generations/index/generation-index'
 import { SqliteGenerationIndex } from '@holdfast/generations/index/sqlite-generation-index'
 import type { LeaseRegistry } from '@holdfast/lease/lease-registry'
 import { startLeaseRole } from '@holdfast/lease/lease-role'
+import { PostgresGenerationIndex } from '@holdfast/lease/postgres-generation-index'
+import { PostgresLeaseRegistry } from '@holdfast/lease/postgres-lease-registry'
 import { SqliteLeaseRegistry } from '@holdfast/lease/sqlite-lease-registry'
 import type { RunningRole } from '../running-role.ts'
 import type { SettingsOf } from '../settings.ts'
 import { parseDatabaseAddress } from './database-address.ts'
 import { defectLog } from './log-defect.ts'
 import { readKey } from './read-key.ts'
-import type { RoleGround } from './start-role.ts'
+import type { RoleGround } from './role-ground.ts'
 
 export async function startLease(ground: RoleGround, settings: SettingsOf<'lease'>): Promise<RunningRole> {
   await using stack = new AsyncDisposableStack()
@@ -41,7 +42,9 @@ async function openDatabase(
       const index = stack.use(await SqliteGenerationIndex.open({ path: address.path }))
       return { index, registry: stack.use(await SqliteLeaseRegistry.open({ path: address.path })) }
     }
-    case 'postgres':
-      throw new Failure('unsupported-here', 'leases on Postgres are not there yet')
+    case 'postgres': {
+      const index = stack.use(await PostgresGenerationIndex.open({ connection: address.url }))
+      return { index, registry: stack.use(await PostgresLeaseRegistry.open({ connection: address.url })) }
+    }
   }
 }
