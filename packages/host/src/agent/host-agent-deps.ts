@@ -23,12 +23,16 @@ export interface HostAgentDeps
   readonly runtimes: readonly Runtime[]
   readonly leases: Leases
   readonly control: Pick<RpcClient<typeof CONTROL_CALLS>, 'call'>
+  /** The program `holdwatch`. */
+  readonly holdwatch: string
   /** A way to another host; the caller of it ends it. */
   readonly connectHost: (address: string) => RpcClient<typeof HOST_CALLS>
   /** Only a fresh process gets over this: the caller ends this one. */
   readonly onFatal: (failure: Failure) => void
   /** Told of failures that are defects. */
   readonly onDefect?: (failure: unknown, call: string) => void
+  /** Told what the operator of this host should know. */
+  readonly onNotice?: (notice: string) => void
 }
 
 export interface HostAgentOptions {

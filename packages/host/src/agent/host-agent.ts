@@ -12,6 +12,7 @@ import { fileHandlers } from '../files/file-calls.ts'
 import { fileStreams } from '../files/file-streams.ts'
 import { watchStream } from '../files/file-watch.ts'
 import { HostLayout } from '../volume/host-layout.ts'
+import type { Watchdog } from '../watchdog/watchdog.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
 import { attachUpgrade } from './exec-attach.ts'
 import { execHandlers } from './exec-handlers.ts'
@@ -20,6 +21,7 @@ import { Heartbeat } from './heartbeat.ts'
 import type { HostAgentDeps, HostAgentOptions } from './host-agent-deps.ts'
 import { portUpgrade } from './port-stream.ts'
 import { ResidentWorkspaces } from './resident-workspaces.ts'
+import { startWatchdog } from './start-watchdog.ts'
 import { workspaceHandlers } from './workspace-handlers.ts'
 
 const CLOSE_TIMING: CloseTiming = { graceMs: 10_000, finalMs: 60_000 }
@@ -39,12 +41,13 @@ export class HostAgent implements AsyncDisposable {
   /** Kills what an earlier process left, then serves, then registers at control. Rejects as these do. */
   static async start(deps: HostAgentDeps, options: HostAgentOptions): Promise<HostAgent> {
     const layout = new HostLayout(options.state)
-    for (const runtime of deps.runtimes) await runtime.killLeftovers(layout.sandboxes)
     await using stack = new AsyncDisposableStack()
+    const watchdog = stack.use(await startWatchdog(deps, layout))
+    for (const runtime of deps.runtimes) await runtime.killLeftovers(layout.sandboxes)
     const reports = stack.use(
       makeReports(deps, options, (workspace, id) => residents.noteReported(workspace, id)),
     )
-    const residents = stack.use(makeResidents(deps, options, { layout, reports }))
+    const residents = stack.use(makeResidents(deps, options, { layout, reports, watchdog }))
     const { address, clusterKey } = options
     const { onDefect } = deps
     const server = stack.use(
@@ -80,6 +83,12 @@ export class HostAgent implements AsyncDisposable {
   }
 }
 
+interface AgentParts {
+  readonly layout: HostLayout
+  readonly reports: ExecReports
+  readonly watchdog: Watchdog
+}
+
 function makeReports(
   { clock, control }: HostAgentDeps,
   { host }: HostAgentOptions,
@@ -95,7 +104,7 @@ function makeReports(
 function makeResidents(
   deps: HostAgentDeps,
   options: HostAgentOptions,
-  { layout, reports }: { readonly layout: HostLayout; readonly reports: ExecReports },
+  { layout, reports, watchdog }: AgentParts,
 ): ResidentWorkspaces {
   const { clock, randomness, holdfs, leases, runtimes, onFatal } = deps
   const { store, keyFile, volume, ringBytesMax } = options
@@ -105,7 +114,7 @@ function makeResidents(
     volumes: { directories, layout, volume, store, keyFile },
     leases,
     runtimeFor: (spec) => chooseRuntime(runtimes, spec),
-    live: { clock, randomness, holdfs, layout },
+    live: { clock, randomness, holdfs, layout, watchdog },
     onFatal,
     execs: { clock, ...(ringBytesMax === undefined ? {} : { ringBytesMax }) },
     onExecEnded: (workspace, epoch, exec) =>

@@ -31,6 +31,8 @@ export class HostWorld implements AsyncDisposable {
   readonly reports: Reports = []
   /** What control wants ended, told with the next heartbeat. */
   readonly unwanted: WorkspaceId[] = []
+  /** A heartbeat is answered when this has resolved. */
+  answering: () => Promise<void> = async () => {}
   readonly #stack = new AsyncDisposableStack()
   #execs = 0
   leases!: Awaited<ReturnType<typeof startLeaseRoleIn>>
@@ -45,7 +47,10 @@ export class HostWorld implements AsyncDisposable {
     })
     world.#stack.use(control).serve(CONTROL_CALLS, {
       registerHost: async () => ({ heartbeatMs: 500 }),
-      reportHost: async () => ({ unwanted: world.unwanted.splice(0) }),
+      reportHost: async () => {
+        await world.answering()
+        return { unwanted: world.unwanted.splice(0) }
+      },
       reportEvents: async () => ({}),
       reportExecs: async ({ execs }) => {
         world.reports.push(...execs)

@@ -9,6 +9,7 @@ import { join } from 'node:path'
  *     <state>/workspaces/<id>/seed.json which generation `files` equals while nothing runs
  *     <state>/workspaces/<id>/execs/…   commands and the last part of their output
  *     <state>/sandboxes/<id>/           the runtime's files of a sandbox that runs
+ *     <state>/watchdog/                 the watchdog's lock and what it watches
  */
 export class HostLayout {
   readonly path: string
@@ -16,7 +17,7 @@ export class HostLayout {
   constructor(path: string) {
     mkdirSync(path, { recursive: true, mode: 0o711 })
     this.path = realpathSync(path)
-    for (const name of ['home', 'workspaces', 'sandboxes', 'drills'])
+    for (const name of ['home', 'workspaces', 'sandboxes', 'drills', 'watchdog'])
       mkdirSync(join(this.path, name), { recursive: true, mode: name === 'workspaces' ? 0o711 : 0o700 })
   }
 
@@ -30,6 +31,10 @@ export class HostLayout {
 
   get sandboxes(): string {
     return join(this.path, 'sandboxes')
+  }
+
+  get watchdog(): string {
+    return join(this.path, 'watchdog')
   }
 
   get drills(): string {

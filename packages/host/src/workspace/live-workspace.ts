@@ -14,6 +14,8 @@ import type { ExecRegistry } from '../exec/exec-registry.ts'
 import { ServiceSet } from '../services/service-set.ts'
 import type { HostLayout } from '../volume/host-layout.ts'
 import type { WorkspaceVolume } from '../volume/workspace-volume.ts'
+import type { Watchdog } from '../watchdog/watchdog.ts'
+import { WatchedSandbox } from '../watchdog/watched-sandbox.ts'
 import { CaptureLoop } from './capture-loop.ts'
 import { FrozenWorkload } from './frozen-workload.ts'
 import type { ResidentLease } from './leases.ts'
@@ -26,6 +28,8 @@ export interface LiveDeps {
   readonly holdfs: Holdfs
   readonly layout: HostLayout
   readonly registry: ExecRegistry
+  /** Keeps the deadlines of all sandboxes, whatever happens to this process. */
+  readonly watchdog: Watchdog
   /** The sandbox has ended without being told to, or captures have: nothing goes on by itself. */
   readonly onBroken: (failure: Failure) => void
   /** What user code asks on its own socket. */
@@ -59,6 +63,7 @@ export class LiveWorkspace implements AsyncDisposable {
   readonly #runtime: Runtime
   readonly #held: HeldHistory
   #running: Running | undefined
+  #watched: WatchedSandbox | undefined
   #isEnding = false
   #hasEnded = false
 
@@ -81,6 +86,7 @@ export class LiveWorkspace implements AsyncDisposable {
       this.#running = await this.#attend(sandbox)
     } catch (error) {
       await sandbox.kill()
+      await this.#watched?.end()
       throw error
     }
     this.#hasEnded = false
@@ -133,6 +139,7 @@ export class LiveWorkspace implements AsyncDisposable {
     const running = this.#running
     if (running === undefined) return
     await running.sandbox.kill()
+    await this.#watched?.end()
     running.workload.noteEnd()
     this.#hasEnded = true
   }
@@ -166,15 +173,29 @@ export class LiveWorkspace implements AsyncDisposable {
   async #startSandbox(): Promise<Sandbox> {
     const { layout, randomness } = this.#deps
     const id = newIdentifier('sb', randomness).replace('_', '-')
-    const sandbox = await this.#runtime.start({
-      id,
-      folder: `${layout.sandboxes}/${id}`,
-      spec: this.spec,
-      volumePath: this.files.path,
-      deadlineBootMs: this.lease.deadlineBootMs,
-    })
-    sandbox.onGuestCall(this.#deps.onGuestCall)
-    return sandbox
+    await this.#watch(id)
+    try {
+      const sandbox = await this.#runtime.start({
+        id,
+        folder: `${layout.sandboxes}/${id}`,
+        spec: this.spec,
+        volumePath: this.files.path,
+        deadlineBootMs: this.lease.deadlineBootMs,
+      })
+      sandbox.onGuestCall(this.#deps.onGuestCall)
+      return sandbox
+    } catch (error) {
+      await this.#watched?.end()
+      throw error
+    }
+  }
+
+  /** From before its first process: there is no moment in which nobody would kill it. */
+  async #watch(id: string): Promise<void> {
+    const cgroups = this.#runtime.cgroupsOf(id)
+    const { deadlineBootMs } = this.lease
+    this.#watched = await WatchedSandbox.begin(this.#deps.watchdog, { name: id, deadlineBootMs, cgroups })
+    if (this.lease.deadlineBootMs > deadlineBootMs) this.#watched?.extend(this.lease.deadlineBootMs)
   }
 
   async #attend(sandbox: Sandbox): Promise<Running> {
@@ -204,6 +225,7 @@ export class LiveWorkspace implements AsyncDisposable {
   }
 
   #extend(deadlineBootMs: number): void {
+    this.#watched?.extend(deadlineBootMs)
     this.#running?.sandbox.extend(deadlineBootMs).catch(() => {}) // whoever misses its deadline is killed
   }
 }

@@ -37,7 +37,7 @@ export async function startControl(
       settings: {
         hostNames: settings.apiHosts,
         keyPepper: clusterKey,
-        hostSilenceMs: HOST_SILENCE_MS,
+        hostSilenceMs: settings.hostSilenceMs ?? HOST_SILENCE_MS,
         heartbeatMs: HEARTBEAT_MS,
         exposures: exposuresAt(settings),
         idleTimeoutMsDefault: null,
