@@ -30,6 +30,7 @@ ceph-osd|command -v ceph-osd|and its disk, which is in memory
 faketime|command -v faketime|clocks that jump while roles run
 nftables|command -v nft|cuts networks between hosts in tests
 iproute2|command -v ip|makes those networks
+chromium|command -v chromium|shows the admin page to its tests
 postgresql|test -d /usr/lib/postgresql|the database of an installation with several hosts
 LIST
 }
