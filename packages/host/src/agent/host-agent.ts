@@ -11,6 +11,7 @@ import { ExecReports } from '../exec/exec-reports.ts'
 import { fileHandlers } from '../files/file-calls.ts'
 import { fileStreams } from '../files/file-streams.ts'
 import { watchStream } from '../files/file-watch.ts'
+import type { ToolPlace } from '../files/guest-tool.ts'
 import { HostLayout } from '../volume/host-layout.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
 import { attachUpgrade } from './exec-attach.ts'
@@ -114,16 +115,20 @@ function makeResidents(
 }
 
 function serve(server: RpcServer, deps: HostAgentDeps, residents: ResidentWorkspaces): void {
-  const sandboxOf = (workspace: string) => residents.get(workspace).expectSandbox()
+  const placeOf = (workspace: string, gone: AbortSignal): ToolPlace => ({
+    sandbox: residents.get(workspace).expectSandbox(),
+    clock: deps.clock,
+    gone,
+  })
   const registryOf = (workspace: string) => residents.registry(workspace)
   const residentOf = (workspace: string) => residents.get(workspace)
   server.serve(HOST_CALLS, {
     ...workspaceHandlers({ ...deps, residents }),
     ...execHandlers(residents),
   })
-  server.serve(FILE_CALLS, fileHandlers(sandboxOf))
+  server.serve(FILE_CALLS, fileHandlers(placeOf))
   server.route({
-    streams: { ...execStreams(registryOf), ...fileStreams(sandboxOf), ...watchStream(sandboxOf, deps.clock) },
+    streams: { ...execStreams(registryOf), ...fileStreams(placeOf), ...watchStream(placeOf, deps.clock) },
     upgrades: { ...attachUpgrade(registryOf), ...portUpgrade(residentOf) },
   })
 }
