@@ -57,7 +57,7 @@ describe('several machines, as docs/cluster.md sets them up', { concurrency: 1 }
 
   test('a request for a served app finds the host that runs it', async () => {
     const service = { name: 'web', argv: ['python3', '-m', 'http.server', '8000'] }
-    await workspace.services.set(service)
+    await workspace.services.create(service)
     const url = new URL(await workspace.url(8000, { access: 'public' }))
     const read = async () => {
       const answer = await fetch(new URL('/a', cluster.urls.apps), { headers: { host: url.host } })
