@@ -24,7 +24,8 @@ const PLACES: Readonly<Record<string, Place>> = {
   agent: { rank: 3 },
 
   server: { rank: 4 },
-  cli: { rank: 4 },
+  /** `hold up` and `hold server` start the roles. */
+  cli: { rank: 4, peers: ['server'] },
   console: { rank: 4, browserOnly: ['protocol', 'client'] },
 }
 

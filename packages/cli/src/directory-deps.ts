@@ -1,5 +1,7 @@
+import type { Clock } from '@holdfast/base/clock'
 import { errnoOf } from '@holdfast/base/errno'
 import { Failure, isFailure } from '@holdfast/base/failure'
+import type { Randomness } from '@holdfast/base/randomness'
 import { type DirectoryDeps, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import { Home } from '@holdfast/generations/directory/home'
 import type { Unfinished } from '@holdfast/generations/directory/unfinished'
@@ -7,12 +9,25 @@ import { Holdfs } from '@holdfast/generations/holdfs/holdfs'
 import { SqliteGenerationIndex } from '@holdfast/generations/index/sqlite-generation-index'
 import { StagePool } from '@holdfast/generations/stage/stage-pool'
 import { openObjectStore } from '@holdfast/generations/store/open-object-store'
-import type { Context, Use } from './open-context.ts'
-import { CountedObjectStore } from './store-traffic.ts'
+import type { Config } from './config.ts'
+import { CountedObjectStore, type StoreTraffic } from './store-traffic.ts'
+
+/** `reading` starts no native companion; only `beginning` makes a history where there is none. */
+export type Use = 'reading' | 'writing' | 'beginning'
+
+/** What of a context the engine stands on. */
+interface DirectoryGround {
+  readonly config: Config
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly isRoot: boolean
+  readonly traffic: StoreTraffic
+  readonly use: <T extends AsyncDisposable | Disposable>(resource: T) => T
+}
 
 /** What operations on directories need; closed with the context. */
 export async function openDirectoryDeps(
-  context: Context,
+  context: DirectoryGround,
   use: Use,
   unfinished: Unfinished,
 ): Promise<DirectoryDeps> {
@@ -46,7 +61,7 @@ export async function openDirectory(deps: DirectoryDeps, path: string): Promise<
 }
 
 /** The registry of this user's directories, made at its first use. Throws `no-permission`. */
-export function openHome({ config }: Context): Home {
+export function openHome({ config }: Pick<DirectoryGround, 'config'>): Home {
   const path = config.home.value
   try {
     return new Home(path)

@@ -6,6 +6,7 @@ import type { DirectoryDeps, DurableDirectory } from '@holdfast/generations/dire
 import { Unfinished } from '@holdfast/generations/directory/unfinished'
 import type { SignalSource } from '@holdfast/generations/directory/watch-signals'
 import type { Config, Environment } from './config.ts'
+import type { Use } from './directory-deps.ts'
 import { onInterruption } from './interruption.ts'
 import type { Output } from './output/output.ts'
 import type { ProgressState } from './output/progress.ts'
@@ -27,9 +28,6 @@ export interface Ground {
   /** Ends the process at once. */
   readonly end: (exitCode: number) => void
 }
-
-/** `reading` starts no native companion; only `beginning` makes a history where there is none. */
-export type Use = 'reading' | 'writing' | 'beginning'
 
 /**
  * The composition root: which store, index, clock and threads a command works with. What a command does not ask for is

@@ -35,7 +35,11 @@ export async function* followEvents(
     const resumed = lastId === undefined ? {} : { 'last-event-id': lastId }
     const headers = { accept: 'text/event-stream', ...call.headers, ...resumed }
     const response = await api.open({ ...call, method: 'GET', headers })
-    for await (const event of eventsOf(response, call.signal)) {
+    // A server with nothing to tell says so in comments: that connection was of use.
+    const onComment = () => {
+      barren = 0
+    }
+    for await (const event of eventsOf(response, { signal: call.signal, onComment })) {
       barren = 0
       lastId = event.id ?? lastId
       yield event
@@ -51,12 +55,12 @@ export async function* followEvents(
 /** The events of one connection; a lost connection ends them like a finished one. */
 async function* eventsOf(
   response: Response,
-  signal: AbortSignal | undefined,
+  { signal, onComment }: { readonly signal: AbortSignal | undefined; readonly onComment: () => void },
 ): AsyncGenerator<StreamedEvent, void> {
   if (response.body === null) return
   const events = response.body
     .pipeThrough(new TextDecoderStream())
-    .pipeThrough(new EventSourceParserStream({ maxBufferSize: EVENT_CHARACTERS_MAX }))
+    .pipeThrough(new EventSourceParserStream({ maxBufferSize: EVENT_CHARACTERS_MAX, onComment }))
     .getReader()
   try {
     while (true) {

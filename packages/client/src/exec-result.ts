@@ -100,7 +100,7 @@ export class CollectedOutput {
   }
 }
 
-export function bytesOfBase64(text: string): Uint8Array {
+function bytesOfBase64(text: string): Uint8Array {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
 }
 

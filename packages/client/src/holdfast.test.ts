@@ -85,6 +85,26 @@ test('a stream that never brings anything is given up', async () => {
   await assert.rejects(workspace.exec('sleep 0.3', { onStdout: () => {} }), { code: 'server-unreachable' })
 })
 
+test('a stream with nothing to tell is followed as long as it says so', async () => {
+  let connections = 0
+  const quiet = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    const isLast = ++connections === 20
+    response.end(isLast ? 'id: 1\nevent: fork\ndata: {"id":1,"type":"fork"}\n\n' : ': here\n\n')
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => quiet.once('listening', resolve))
+  const address = quiet.address()
+  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+  const ground = { ...platformGround, sleep: async () => {} }
+  for await (const each of new Holdfast({ url, apiKey: 'x', ground }).events()) {
+    assert.ok(each.kind === 'event' && each.event.type === 'fork')
+    break
+  }
+  assert.equal(connections, 20)
+  quiet.closeAllConnections()
+  quiet.close()
+})
+
 test('who does not answer is named, and what answers otherwise is told by its status', async () => {
   const silent = new Holdfast({ url: 'http://127.0.0.1:2', apiKey: 'x', retry: { attemptsMax: 1 } })
   await assert.rejects(silent.connect('box'), /127\.0\.0\.1:2 does not answer: .*ECONNREFUSED/)

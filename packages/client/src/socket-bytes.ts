@@ -1,8 +1,6 @@
-import { PORT_UNREACHABLE_CLOSE } from '@holdfast/protocol/rest/exposure'
+import { ENDED_CLOSE, PORT_UNREACHABLE_CLOSE } from '@holdfast/protocol/rest/socket-close'
 import { HoldfastError } from './holdfast-error.ts'
 
-/** The server closes so where the other side has ended. */
-const CLOSED_BY_END = 1000
 /** The writer waits while more than this is not sent yet. */
 const UNSENT_BYTES_MAX = 1 << 20
 const UNSENT_POLL_MS = 5
@@ -40,7 +38,7 @@ export class SocketBytes implements AsyncIterable<Uint8Array>, Disposable {
     await this.#opened
     while (true) {
       for (let bytes = this.#waiting.shift(); bytes !== undefined; bytes = this.#waiting.shift()) yield bytes
-      if (this.#closed?.code === CLOSED_BY_END) return
+      if (this.#closed?.code === ENDED_CLOSE) return
       if (this.#closed !== undefined) throw lossOf(this.#closed)
       await new Promise<void>((resolve) => {
         this.#wake = resolve
@@ -57,7 +55,7 @@ export class SocketBytes implements AsyncIterable<Uint8Array>, Disposable {
   }
 
   close(): void {
-    this.#socket.close(CLOSED_BY_END)
+    this.#socket.close(ENDED_CLOSE)
   }
 
   [Symbol.dispose](): void {

@@ -10,12 +10,13 @@ import { HistoriesDouble } from '@holdfast/testkit/histories-double'
 import { HostDouble } from '@holdfast/testkit/host-double'
 import { RpcHostLinks } from './adapters/rpc-host-links.ts'
 import { SqliteStore } from './adapters/sqlite-store.ts'
+import type { AdmissionLimits } from './api/admission.ts'
 import { type ControlRole, startControlRole } from './control-role.ts'
 import type { Settings } from './operations/context.ts'
 import type { Store } from './ports/store.ts'
 
 const CLUSTER_KEY = 'c'.repeat(32)
-export const LINK_KEY = Buffer.alloc(32, 7)
+const LINK_KEY = Buffer.alloc(32, 7)
 const WAIT_MS_MAX = 15_000
 
 export interface Reply {
@@ -27,27 +28,39 @@ export interface Reply {
 
 export interface AskOptions {
   readonly body?: unknown
+  /** A body as it is sent, in place of `body`. */
+  readonly text?: string
   readonly key?: string | null
   readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface InstallationSettings extends Partial<Settings> {
+  readonly limits?: AdmissionLimits
+  /** Absent: a SQLite file of its own. */
+  readonly openStore?: () => Promise<Store>
+  /** Absent: of its own; those of another one make both replicas of one installation. */
+  readonly histories?: HistoriesDouble
 }
 
 /** A control role with its database, its own RPC server, and hosts that are doubles; everything over real sockets. */
 export class Installation implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'holdfast-control-'))
-  readonly histories = new HistoriesDouble(() => systemClock.wallMs())
+  readonly histories: HistoriesDouble
   readonly hosts: HostDouble[] = []
   readonly defects: unknown[] = []
-  readonly #settings: Partial<Settings>
+  readonly #settings: InstallationSettings
   #store!: Store
   #links!: RpcHostLinks
   #rpc!: RpcServer
   #role!: ControlRole
+  #isRunning = false
 
-  private constructor(settings: Partial<Settings>) {
+  private constructor(settings: InstallationSettings) {
     this.#settings = settings
+    this.histories = settings.histories ?? new HistoriesDouble(() => systemClock.wallMs())
   }
 
-  static async start(settings: Partial<Settings> = {}, hosts = 1): Promise<Installation> {
+  static async start(settings: InstallationSettings = {}, hosts = 1): Promise<Installation> {
     const installation = new Installation(settings)
     await installation.begin()
     for (let count = 0; count < hosts; count++) await installation.addHost()
@@ -73,7 +86,8 @@ export class Installation implements AsyncDisposable {
   }
 
   async begin(): Promise<void> {
-    this.#store = await SqliteStore.open(join(this.directory, 'control.db'))
+    const { limits, openStore, histories: _histories, ...settings } = this.#settings
+    this.#store = openStore ? await openStore() : await SqliteStore.open(join(this.directory, 'control.db'))
     this.#links = new RpcHostLinks(CLUSTER_KEY)
     this.#rpc = await RpcServer.listen({
       address: `unix:${join(this.directory, 'rpc')}`,
@@ -91,18 +105,20 @@ export class Installation implements AsyncDisposable {
           links: new ExposureLinks(LINK_KEY),
         },
         idleTimeoutMsDefault: null,
-        ...this.#settings,
+        ...settings,
       },
       apiAddress: 'http://127.0.0.1:0',
       adminKeyPath: join(this.directory, 'admin.key'),
       sweepMs: 50,
+      ...(limits ? { limits } : {}),
       onDefect: (error) => this.defects.push(error),
     })
+    this.#isRunning = true
   }
 
   /** Control ends as it may at any moment, and begins anew on its database. */
   async restart(): Promise<void> {
-    await this.#end()
+    await this.end()
     await this.begin()
   }
 
@@ -124,14 +140,15 @@ export class Installation implements AsyncDisposable {
   async ask(line: string, options: AskOptions = {}): Promise<Reply> {
     const [method = 'GET', path = '/'] = line.split(' ')
     const { body, key = this.adminKey, headers } = options
+    const sent = options.text ?? (body === undefined ? undefined : JSON.stringify(body))
     const response = await fetch(`${this.url}${path}`, {
       method,
       headers: {
         ...(key === null ? {} : { authorization: `Bearer ${key}` }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(sent === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(sent === undefined ? {} : { body: sent }),
     })
     const text = await response.text()
     const isJson = response.headers.get('content-type')?.startsWith('application/json')
@@ -159,11 +176,14 @@ export class Installation implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const host of this.hosts) await host[Symbol.asyncDispose]()
-    await this.#end()
+    await this.end()
     rmSync(this.directory, { recursive: true, force: true })
   }
 
-  async #end(): Promise<void> {
+  /** Control is gone; its database and its hosts stay. */
+  async end(): Promise<void> {
+    if (!this.#isRunning) return
+    this.#isRunning = false
     await this.#role[Symbol.asyncDispose]()
     await this.#rpc[Symbol.asyncDispose]()
     await this.#links[Symbol.asyncDispose]()

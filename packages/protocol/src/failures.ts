@@ -209,11 +209,6 @@ export const FAILURES = {
     http: 502,
     hint: 'nothing listens on that port of 127.0.0.1 inside: start the service first',
   },
-  'port-reserved': {
-    kind: 'refused',
-    http: 409,
-    hint: 'serve on another port: this one belongs to the proxy',
-  },
   'chunk-missing': { kind: 'broken', http: 500, hint: 'run `hold dir verify DIR` to list what is damaged' },
   'chunk-corrupt': { kind: 'broken', http: 500, hint: 'run `hold dir verify DIR` to list what is damaged' },
   'object-missing': { kind: 'broken', http: 500, hint: 'run `hold dir verify DIR` to list what is damaged' },

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { systemClock } from '@holdfast/base/clock'
 import { failureToWire } from '@holdfast/base/failure'
 import type { FromRole, ToRole } from './role-messages.ts'
 import { startRole } from './roles/start-role.ts'
@@ -18,18 +19,22 @@ export async function runRoleProcess(): Promise<void> {
   const [message] = (await once(process, 'message')) as [ToRole]
   try {
     await using role = await startRole(parseSettings(message.settings))
-    say({ kind: 'ready', address: role.address, publicUrl: role.publicUrl })
+    await say({ kind: 'ready', address: role.address, publicUrl: role.publicUrl })
     await told.promise
-    setTimeout(() => process.exit(1), END_MS_MAX).unref()
+    void systemClock.sleep(END_MS_MAX).then(() => process.exit(1))
   } catch (error) {
     const { code, message, details } = failureToWire(error)
-    console.error(error)
-    say({ kind: 'failed', code, message, details })
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+    await say({ kind: 'failed', code, message, details })
     process.exitCode = 1
   }
-  process.disconnect?.()
+  process.exit()
 }
 
-function say(message: FromRole): void {
-  if (process.connected) process.send?.(message)
+/** Resolves when it is on its way: a process that ended sooner would take it along. */
+async function say(message: FromRole): Promise<void> {
+  await new Promise<void>((resolve) => {
+    if (!process.connected || !process.send) resolve()
+    else process.send(message, () => resolve())
+  })
 }

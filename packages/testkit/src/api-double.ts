@@ -1,11 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
-import { systemClock } from '@holdfast/base/clock'
 import { AttachControl } from '@holdfast/protocol/host-streams'
 import { AttachQuery } from '@holdfast/protocol/rest/exec'
-import { PORT_UNREACHABLE_CLOSE } from '@holdfast/protocol/rest/exposure'
-import type { Event } from '@holdfast/protocol/rest/platform'
+import { ENDED_CLOSE, PORT_UNREACHABLE_CLOSE } from '@holdfast/protocol/rest/socket-close'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { z } from 'zod'
 import {
@@ -23,7 +21,7 @@ import type { DoubleExec } from './double-exec.ts'
 import { execRoutes } from './double-exec-routes.ts'
 import { fileRoutes } from './double-file-routes.ts'
 import { platformRoutes } from './double-platform-routes.ts'
-import type { DoubleWorkspace } from './double-workspace.ts'
+import { DoubleState } from './double-state.ts'
 import { workspaceRoutes } from './double-workspace-routes.ts'
 
 /** One thing that goes wrong with one request. */
@@ -50,11 +48,9 @@ export async function startApiDouble(plan: ApiFaultPlan = () => undefined): Prom
 }
 
 /** Strict: a request or an answer of another shape than the API's is a complaint, and disposing of it throws them. */
-export class ApiDouble implements AsyncDisposable {
+export class ApiDouble extends DoubleState implements AsyncDisposable {
   readonly apiKey = 'hk_double'
   readonly complaints: string[] = []
-  readonly workspaces = new Map<string, DoubleWorkspace>()
-  readonly events: Event[] = []
   /** `METHOD /path` of each request, in order. */
   readonly requests: string[] = []
   readonly #server: Server
@@ -64,6 +60,7 @@ export class ApiDouble implements AsyncDisposable {
   readonly #sockets = new WebSocketServer({ noServer: true })
 
   constructor(server: Server, plan: ApiFaultPlan) {
+    super()
     this.#server = server
     this.#plan = plan
     this.#routes = [
@@ -86,35 +83,6 @@ export class ApiDouble implements AsyncDisposable {
   get url(): string {
     const address = this.#server.address()
     return typeof address === 'object' && address !== null ? `http://127.0.0.1:${address.port}` : ''
-  }
-
-  /** By id or name. Throws `not-found`. */
-  workspace(named: string): DoubleWorkspace {
-    const found = [...this.workspaces.values()].find(
-      ({ document }) => document.id === named || document.name === named,
-    )
-    if (found === undefined) throw new Refusal('not-found', `no workspace ${named}`)
-    return found
-  }
-
-  exec(workspace: string, id: string): DoubleExec {
-    const exec = this.workspace(workspace).execs.get(id)
-    if (exec === undefined) throw new Refusal('not-found', `no command ${id}`)
-    return exec
-  }
-
-  tell(workspace: DoubleWorkspace, type: string): void {
-    this.events.push({
-      id: this.events.length + 1,
-      category: 'activity',
-      type,
-      org_id: workspace.document.org_id,
-      workspace_id: workspace.document.id,
-      actor: 'system',
-      source: 'control',
-      at: systemClock.wallMs(),
-      payload: { status: workspace.document.status },
-    })
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -196,7 +164,7 @@ export class ApiDouble implements AsyncDisposable {
         after = piece.sequence
         socket.send(Buffer.from(piece.bytes, 'base64'))
       }
-      if (!exec.isRunning) socket.close(1000)
+      if (!exec.isRunning) socket.close(ENDED_CLOSE)
     }
     exec.changes.on('change', send)
     socket.on('close', () => exec.changes.off('change', send))
@@ -230,7 +198,7 @@ function jsonOf({ request, bytes }: DoubleCall): unknown {
 function joinPort(port: number, socket: WebSocket): void {
   const connection = connect(port, '127.0.0.1')
   connection.on('data', (bytes) => socket.send(bytes))
-  connection.on('end', () => socket.close(1000))
+  connection.on('end', () => socket.close(ENDED_CLOSE))
   connection.on('error', ({ message }) => socket.close(PORT_UNREACHABLE_CLOSE, message))
   socket.on('message', (bytes: Buffer) => connection.write(bytes))
   socket.on('close', () => connection.destroy())

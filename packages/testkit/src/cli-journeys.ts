@@ -173,7 +173,7 @@ const states: CliJourney = async (hold) => {
   assert.equal((await hold.run(['files', 'put', 'cli-states', 'a.txt'], 'one')).exitCode, 0)
   const first = await hold.printed('checkpoint', 'cli-states', '-m', 'good', '-q')
   await hold.printed('exec', 'cli-states', '--', 'sh', '-c', 'echo two > a.txt; echo new > b.txt')
-  assert.match(await hold.printed('sync', 'cli-states'), /^Durable: generation 2/)
+  assert.match(await hold.printed('sync', 'cli-states'), /^Durable: generation \d+/)
   assert.deepEqual((await hold.printed('diff', 'cli-states', '-q')).split('\n'), ['a.txt', 'b.txt'])
   assert.match(await hold.printed('history', 'cli-states', '--checkpoints'), /good/)
   assert.equal(await hold.printed('files', 'cat', 'cli-states', 'a.txt', '--at', first.slice(0, 10)), 'one')

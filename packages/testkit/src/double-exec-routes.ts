@@ -13,16 +13,16 @@ import {
 } from '@holdfast/protocol/rest/exec'
 import { PageQuery, pageOf } from '@holdfast/protocol/rest/ground'
 import { z } from 'zod'
-import type { ApiDouble } from './api-double.ts'
 import { beginEvents, type DoubleCall, type DoubleRoute, Refusal, route } from './api-double-wire.ts'
 import { DoubleExec } from './double-exec.ts'
+import type { DoubleState } from './double-state.ts'
 import type { DoubleWorkspace } from './double-workspace.ts'
 
 const EXECS = '/v1/workspaces/{id}/execs'
 const Nothing = z.strictObject({})
 
 /** Commands. */
-export function execRoutes(double: ApiDouble): readonly DoubleRoute[] {
+export function execRoutes(double: DoubleState): readonly DoubleRoute[] {
   const execOf = ({ id = '', exec = '' }: Readonly<Record<string, string>>) => double.exec(id, exec)
   return [
     route(

@@ -27,8 +27,8 @@ import {
   WriteFileQuery,
 } from '@holdfast/protocol/rest/files'
 import { z } from 'zod'
-import type { ApiDouble } from './api-double.ts'
 import { beginEvents, type DoubleRoute, Refusal, route } from './api-double-wire.ts'
+import type { DoubleState } from './double-state.ts'
 import type { DoubleWorkspace } from './double-workspace.ts'
 
 const FILES = '/v1/workspaces/{id}/files'
@@ -36,7 +36,7 @@ const FILES = '/v1/workspaces/{id}/files'
 type Params = Readonly<Record<string, string>>
 
 /** Files. */
-export function fileRoutes(double: ApiDouble): readonly DoubleRoute[] {
+export function fileRoutes(double: DoubleState): readonly DoubleRoute[] {
   const of = ({ id = '' }: Params) => double.workspace(id)
   return [
     route(

@@ -24,9 +24,9 @@ import {
   Key,
 } from '@holdfast/protocol/rest/platform'
 import { z } from 'zod'
-import type { ApiDouble } from './api-double.ts'
 import { beginEvents, type DoubleCall, type DoubleRoute, route } from './api-double-wire.ts'
 import { startExec } from './double-exec-routes.ts'
+import type { DoubleState } from './double-state.ts'
 import type { DoubleWorkspace } from './double-workspace.ts'
 
 const ONE = '/v1/workspaces/{id}'
@@ -45,11 +45,11 @@ const HOST: z.output<typeof Host> = {
 }
 
 /** What is served, what happened, and what stands behind the workspaces. */
-export function platformRoutes(double: ApiDouble): readonly DoubleRoute[] {
+export function platformRoutes(double: DoubleState): readonly DoubleRoute[] {
   return [...servingRoutes(double), ...eventRoutes(double), ...keyRoutes(), ...hostRoutes()]
 }
 
-function servingRoutes(double: ApiDouble): readonly DoubleRoute[] {
+function servingRoutes(double: DoubleState): readonly DoubleRoute[] {
   const of = ({ id = '' }: Readonly<Record<string, string>>) => double.workspace(id)
   return [
     route(
@@ -126,7 +126,7 @@ function expose(
   return exposure
 }
 
-function eventRoutes(double: ApiDouble): readonly DoubleRoute[] {
+function eventRoutes(double: DoubleState): readonly DoubleRoute[] {
   return [
     route('GET /v1/events', { query: EventsQuery }, async (call, { query }) =>
       streamEvents(double, call, {
@@ -156,7 +156,7 @@ function eventRoutes(double: ApiDouble): readonly DoubleRoute[] {
 }
 
 async function streamEvents(
-  double: ApiDouble,
+  double: DoubleState,
   { response }: DoubleCall,
   asked: { readonly after: number; readonly topics: readonly string[] },
 ): Promise<void> {

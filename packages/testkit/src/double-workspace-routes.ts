@@ -26,8 +26,8 @@ import {
   Workspace,
 } from '@holdfast/protocol/rest/workspace'
 import { z } from 'zod'
-import type { ApiDouble } from './api-double.ts'
 import { type DoubleRoute, Refusal, route } from './api-double-wire.ts'
+import type { DoubleState } from './double-state.ts'
 import { DoubleWorkspace } from './double-workspace.ts'
 
 const ONE = '/v1/workspaces/{id}'
@@ -36,7 +36,7 @@ const Nothing = z.strictObject({})
 type Params = Readonly<Record<string, string>>
 
 /** Workspaces and their generations. */
-export function workspaceRoutes(double: ApiDouble): readonly DoubleRoute[] {
+export function workspaceRoutes(double: DoubleState): readonly DoubleRoute[] {
   const of = ({ id = '' }: Params) => double.workspace(id)
   return [
     route('POST /v1/workspaces', { body: CreateWorkspace, answer: Workspace }, async (_call, { body }) =>
@@ -67,11 +67,12 @@ export function workspaceRoutes(double: ApiDouble): readonly DoubleRoute[] {
       },
     ),
     ...lifecycleRoutes(double),
+    ...forkRoutes(double),
     ...generationRoutes(double),
   ]
 }
 
-function create(double: ApiDouble, body: z.output<typeof CreateWorkspace>): Workspace {
+function create(double: DoubleState, body: z.output<typeof CreateWorkspace>): Workspace {
   const known = [...double.workspaces.values()].find(({ document }) => document.name === body.name)
   if (body.name !== undefined && known !== undefined) {
     if (body.if_exists === 'connect') return known.document
@@ -86,7 +87,7 @@ function create(double: ApiDouble, body: z.output<typeof CreateWorkspace>): Work
 }
 
 function listed(
-  double: ApiDouble,
+  double: DoubleState,
   query: z.output<typeof ListWorkspaces> & z.output<typeof PageQuery>,
 ): { readonly items: readonly Workspace[]; readonly next_cursor: string | null } {
   const labels = [query.label ?? []].flat()
@@ -107,7 +108,7 @@ function listed(
   return { items: fitting.slice(from, until), next_cursor: until < fitting.length ? String(until) : null }
 }
 
-function lifecycleRoutes(double: ApiDouble): readonly DoubleRoute[] {
+function lifecycleRoutes(double: DoubleState): readonly DoubleRoute[] {
   const of = ({ id = '' }: Params) => double.workspace(id)
   return [
     route(`POST ${ONE}/stop`, { body: StopWorkspace, answer: Workspace }, async (_call, { params }) => {
@@ -142,6 +143,12 @@ function lifecycleRoutes(double: ApiDouble): readonly DoubleRoute[] {
         return document
       }),
     ),
+  ]
+}
+
+function forkRoutes(double: DoubleState): readonly DoubleRoute[] {
+  const of = ({ id = '' }: Params) => double.workspace(id)
+  return [
     route(
       `POST ${ONE}/fork`,
       { body: ForkWorkspace, answer: ForkResults },
@@ -193,7 +200,7 @@ function lifecycleRoutes(double: ApiDouble): readonly DoubleRoute[] {
   ]
 }
 
-function generationRoutes(double: ApiDouble): readonly DoubleRoute[] {
+function generationRoutes(double: DoubleState): readonly DoubleRoute[] {
   const of = ({ id = '' }: Params) => double.workspace(id)
   const find = (params: Params, named: string) => {
     const found = of(params).find(named)

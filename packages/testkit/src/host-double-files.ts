@@ -5,17 +5,17 @@ import { Failure } from '@holdfast/base/failure'
 import type { FILE_CALLS, FileStat } from '@holdfast/protocol/files'
 import type { WorkspaceId } from '@holdfast/protocol/identifiers'
 import type { RpcHandlers } from '@holdfast/rpc/rpc-server'
-import type { HostDouble } from './host-double.ts'
+import type { HostDoubleGround } from './host-double-ground.ts'
 
 /** Where a path of a workspace lies on this machine. */
-export function placeOf(double: HostDouble, workspace: WorkspaceId, path: string): string {
+export function placeOf(double: HostDoubleGround, workspace: WorkspaceId, path: string): string {
   const inside = posix.normalize(path.replace(/^\/workspace\/?/, ''))
   if (inside.startsWith('..') || inside.startsWith('/'))
     throw new Failure('invalid-argument', `${path} is not in the workspace`)
   return join(double.find(workspace).directory, inside)
 }
 
-export function fileHandlers(double: HostDouble): RpcHandlers<typeof FILE_CALLS> {
+export function fileHandlers(double: HostDoubleGround): RpcHandlers<typeof FILE_CALLS> {
   function stat(workspace: WorkspaceId, path: string): FileStat {
     return absent(path, () => statOf(path, lstatSync(placeOf(double, workspace, path))))
   }

@@ -3,12 +3,12 @@ import type { HOST_CALLS, WorkspaceFacts } from '@holdfast/protocol/host-calls'
 import type { WorkspaceId } from '@holdfast/protocol/identifiers'
 import type { ServiceSpec, ServiceState } from '@holdfast/protocol/service'
 import type { RpcHandlers } from '@holdfast/rpc/rpc-server'
-import type { HostDouble } from './host-double.ts'
 import { killGroup } from './host-double-execs.ts'
+import type { HostDoubleGround } from './host-double-ground.ts'
 
 type Handlers = RpcHandlers<typeof HOST_CALLS>
 
-export function hostHandlers(double: HostDouble): Handlers {
+export function hostHandlers(double: HostDoubleGround): Handlers {
   return {
     ...lifeHandlers(double),
     ...captureHandlers(double),
@@ -26,7 +26,7 @@ type Life =
   | 'handOff'
   | 'drain'
 
-function lifeHandlers(double: HostDouble): Pick<Handlers, Life> {
+function lifeHandlers(double: HostDoubleGround): Pick<Handlers, Life> {
   const { histories, nowMs } = double.options
   return {
     openWorkspace: async ({ workspace, rollBackTo, handedOver }) => {
@@ -89,7 +89,7 @@ function lifeHandlers(double: HostDouble): Pick<Handlers, Life> {
 
 type Capture = 'sync' | 'checkpoint' | 'rollBack' | 'drill'
 
-function captureHandlers(double: HostDouble): Pick<Handlers, Capture> {
+function captureHandlers(double: HostDoubleGround): Pick<Handlers, Capture> {
   const { histories } = double.options
   function committed(workspace: WorkspaceId, cause: string, message = '') {
     const open = double.find(workspace)
@@ -118,7 +118,7 @@ function captureHandlers(double: HostDouble): Pick<Handlers, Capture> {
 
 type Exec = 'startExec' | 'execState' | 'listExecs' | 'signalExec' | 'resizeExec' | 'execInput' | 'deleteExec'
 
-function execHandlers(double: HostDouble): Pick<Handlers, Exec> {
+function execHandlers(double: HostDoubleGround): Pick<Handlers, Exec> {
   return {
     startExec: async ({ workspace, exec, request, waitMs, outputBytesMax }) => {
       const running = double.find(workspace).execs.start(exec, request)
@@ -159,7 +159,7 @@ function execHandlers(double: HostDouble): Pick<Handlers, Exec> {
 }
 
 function serviceHandlers(
-  double: HostDouble,
+  double: HostDoubleGround,
 ): Pick<Handlers, 'setServices' | 'serviceStates' | 'listeningPorts'> {
   const states = new Map<WorkspaceId, ServiceState[]>()
   return {

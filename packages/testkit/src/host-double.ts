@@ -7,34 +7,17 @@ import { HOST_CALLS, type WorkspaceFacts } from '@holdfast/protocol/host-calls'
 import { HostId, type WorkspaceId } from '@holdfast/protocol/identifiers'
 import { RpcClient } from '@holdfast/rpc/rpc-client'
 import { RpcServer } from '@holdfast/rpc/rpc-server'
-import type { HistoriesDouble } from './histories-double.ts'
 import { DoubleExecs } from './host-double-execs.ts'
 import { fileHandlers } from './host-double-files.ts'
+import type { DoubleWorkspace, HostDoubleGround, HostDoubleOptions } from './host-double-ground.ts'
 import { hostHandlers } from './host-double-handlers.ts'
 import { hostRoutes } from './host-double-routes.ts'
-
-export interface HostDoubleOptions {
-  readonly id: string
-  readonly directory: string
-  readonly clusterKey: string
-  readonly controlAddress: string
-  readonly histories: HistoriesDouble
-  readonly nowMs: () => number
-  readonly address?: string
-}
-
-/** A workspace that a double runs. */
-export interface DoubleWorkspace {
-  facts: WorkspaceFacts
-  readonly execs: DoubleExecs
-  readonly directory: string
-}
 
 /**
  * A host that speaks all of its calls over real sockets, and runs commands as plain processes in plain directories:
  * for tests of what control asks of hosts. It captures nothing: generations are entries of the histories' double.
  */
-export class HostDouble implements AsyncDisposable {
+export class HostDouble implements HostDoubleGround, AsyncDisposable {
   readonly id: HostId
   readonly options: HostDoubleOptions
   readonly workspaces = new Map<WorkspaceId, DoubleWorkspace>()
@@ -47,7 +30,7 @@ export class HostDouble implements AsyncDisposable {
   /** Told where a workspace was handed to: the other double takes it up. */
   onHandOff: (target: HostId, facts: WorkspaceFacts) => void = () => undefined
   /** What the next closing comes to, in place of a saved generation. */
-  closeOutcome: { readonly kind: 'not-saved'; readonly sandbox: 'alive' | 'gone' } | undefined
+  closeOutcome: HostDoubleGround['closeOutcome']
 
   private constructor(options: HostDoubleOptions, server: RpcServer) {
     this.id = HostId.parse(options.id)
@@ -73,7 +56,13 @@ export class HostDouble implements AsyncDisposable {
 
   async register(): Promise<void> {
     await this.#control.call('registerHost', {
-      ...{ host: this.id, name: 'double', address: this.address, bootId: 'boot', version: '0.1.0' },
+      ...{
+        host: this.id,
+        name: `double-${this.id}`,
+        address: this.address,
+        bootId: 'boot',
+        version: '0.1.0',
+      },
       runtimes: [{ kind: 'runc', isolation: 'shared-kernel' }],
       volume: 'live',
       capacity: CAPACITY,

@@ -25,6 +25,7 @@ export const COMMAND_ROWS: readonly CommandRow[] = [
   { words: 'resume', load: async () => (await import('./workspace/lifecycle.ts')).resumeCommand },
   { words: 'restart', load: async () => (await import('./workspace/lifecycle.ts')).restartCommand },
   { words: 'rm', load: async () => (await import('./workspace/remove.ts')).removeCommand },
+  { words: 'handoff', load: async () => (await import('./workspace/handoff.ts')).handoffCommand },
   { words: 'archive', load: async () => (await import('./workspace/lifecycle.ts')).archiveCommand },
   { words: 'unarchive', load: async () => (await import('./workspace/lifecycle.ts')).unarchiveCommand },
   { words: 'cp', load: async () => (await import('./workspace/copy.ts')).copyCommand },

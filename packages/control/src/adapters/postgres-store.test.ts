@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { PostgresServer } from '@holdfast/testkit/postgres-server'
 import { PostgresStore } from './postgres-store.ts'
 import { type OpenedStore, storeConformance } from './store-conformance.fixture.ts'
@@ -36,5 +37,19 @@ test('a database that restarts is unavailable, and then it is there again', asyn
     { code: 'index-unavailable' },
   )
   await server.restart('SIGINT')
+  assert.equal(await opened.store.read.events.lastId(), 0)
+})
+
+test('a connection that is cut in the middle of a change fails it, and nothing else', async () => {
+  await using opened = await open()
+  await assert.rejects(
+    opened.store.write(async (changes) => {
+      await changes.answers.removeExpired(1)
+      await server.restart('SIGINT')
+      await delay(100) // nobody asks anything of the connection while it breaks
+      await changes.answers.removeExpired(1)
+    }),
+    { code: 'index-unavailable' },
+  )
   assert.equal(await opened.store.read.events.lastId(), 0)
 })

@@ -109,6 +109,8 @@ function poolOf(options: PostgresStoreOptions, schema: string): pg.Pool {
   })
   // A connection that breaks while nobody uses it is replaced when somebody does.
   pool.on('error', () => undefined)
+  // One that breaks while it is used says so to its user.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
 

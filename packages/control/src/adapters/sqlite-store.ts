@@ -36,6 +36,7 @@ export class SqliteStore implements Store {
   readonly #listeners = new CommitListeners()
   #waiting: Waiting[] = []
   #isScheduled = false
+  #isClosed = false
   #running: Promise<void> = Promise.resolve()
 
   private constructor(path: string) {
@@ -57,6 +58,10 @@ export class SqliteStore implements Store {
 
   write<T>(change: (changes: Changes) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      if (this.#isClosed) {
+        reject(new Failure('index-unavailable', 'the database is closed'))
+        return
+      }
       this.#waiting.push({ change, resolve: (value) => resolve(value as T), reject })
       this.#schedule()
     })
@@ -67,6 +72,7 @@ export class SqliteStore implements Store {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true
     while (this.#isScheduled) await new Promise((resolve) => setImmediate(resolve))
     await this.#running
     this.#reading.close()

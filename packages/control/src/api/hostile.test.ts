@@ -3,6 +3,11 @@ import { request } from 'node:http'
 import { test } from 'node:test'
 import { Installation, type Reply } from '../control.fixture.ts'
 
+/** As the table of failures spells it. */
+function codeOf({ body }: Reply): string {
+  return body.error.code.replaceAll('_', '-')
+}
+
 /** What of an answer may not tell a foreign id from an unknown one. */
 function told({ status, body }: Reply) {
   return { status, ...body.error, request_id: null }
@@ -73,25 +78,25 @@ async function strangerKey(installation: Installation): Promise<string> {
 }
 
 const BAD: readonly (readonly [what: string, line: string, body: unknown, status: number, code: string])[] = [
-  ['an unknown field', 'POST /v1/workspaces', { org_id: 'org_x' }, 400, 'invalid_argument'],
-  ['a status of its own', 'POST /v1/workspaces', { status: 'idle' }, 400, 'invalid_argument'],
-  ['an unknown query', 'GET /v1/workspaces?admin=true', undefined, 400, 'invalid_argument'],
-  ['a forged cursor', 'GET /v1/workspaces?cursor=%27--', undefined, 400, 'invalid_argument'],
-  ['a page too large', 'GET /v1/workspaces?limit=100000', undefined, 400, 'invalid_argument'],
-  ['a malformed id', 'GET /v1/workspaces/ws_!', undefined, 404, 'not_found'],
-  ['an id with a quote', "GET /v1/workspaces/'%20or%201=1", undefined, 404, 'not_found'],
-  ['neither argv nor shell', 'POST /v1/workspaces/w/execs', {}, 400, 'invalid_argument'],
+  ['an unknown field', 'POST /v1/workspaces', { org_id: 'org_x' }, 400, 'invalid-argument'],
+  ['a status of its own', 'POST /v1/workspaces', { status: 'idle' }, 400, 'invalid-argument'],
+  ['an unknown query', 'GET /v1/workspaces?admin=true', undefined, 400, 'invalid-argument'],
+  ['a forged cursor', 'GET /v1/workspaces?cursor=%27--', undefined, 400, 'invalid-argument'],
+  ['a page too large', 'GET /v1/workspaces?limit=100000', undefined, 400, 'invalid-argument'],
+  ['a malformed id', 'GET /v1/workspaces/ws_!', undefined, 404, 'not-found'],
+  ['an id with a quote', "GET /v1/workspaces/'%20or%201=1", undefined, 404, 'not-found'],
+  ['neither argv nor shell', 'POST /v1/workspaces/w/execs', {}, 400, 'invalid-argument'],
   [
     'a name that looks like an id',
     'POST /v1/workspaces',
     { name: `ws-${'0'.repeat(26)}` },
     400,
-    'invalid_argument',
+    'invalid-argument',
   ],
-  ['a body that is nested too deep', 'POST /v1/workspaces', deep(40), 413, 'too_large'],
-  ['a body that is too large', 'POST /v1/workspaces', { name: 'a'.repeat(1 << 21) }, 413, 'too_large'],
-  ['a path that nobody answers', 'GET /v2/workspaces', undefined, 404, 'not_found'],
-  ['a scope that does not exist', 'POST /v1/keys', { name: 'k', scopes: ['root'] }, 400, 'invalid_argument'],
+  ['a body that is nested too deep', 'POST /v1/workspaces', deep(40), 413, 'too-large'],
+  ['a body that is too large', 'POST /v1/workspaces', { name: 'a'.repeat(1 << 21) }, 413, 'too-large'],
+  ['a path that nobody answers', 'GET /v2/workspaces', undefined, 404, 'not-found'],
+  ['a scope that does not exist', 'POST /v1/keys', { name: 'k', scopes: ['root'] }, 400, 'invalid-argument'],
 ]
 
 test('what is malformed is refused with a code of the table, and never as a defect', async () => {
@@ -99,7 +104,7 @@ test('what is malformed is refused with a code of the table, and never as a defe
   for (const [what, line, body, status, code] of BAD) {
     const reply = await installation.ask(line, body === undefined ? {} : { body })
     assert.equal(reply.status, status, `${what}: ${JSON.stringify(reply.body)}`)
-    assert.equal(reply.body.error.code, code, what)
+    assert.equal(codeOf(reply), code, what)
     assert.match(reply.body.error.request_id, /^req_/)
     assert.equal(reply.headers.get('x-request-id'), reply.body.error.request_id)
   }
@@ -151,7 +156,7 @@ test('a request that comes again with its key has its answer again; another requ
   assert.deepEqual(again.body, first.body)
   assert.deepEqual(beside.body, first.body)
   const other = await installation.ask('POST /v1/workspaces', { body: { name: 'b' }, headers })
-  assert.equal(other.body.error.code, 'idempotency_mismatch')
+  assert.equal(codeOf(other), 'idempotency-mismatch')
   const secrets = { 'idempotency-key': 'key' }
   const body = { name: 'k', scopes: ['workspace:read'] }
   const key = await installation.ask('POST /v1/keys', { body, headers: secrets })
@@ -166,4 +171,38 @@ test('two requests that crashed between effect and answer make one workspace', a
   await installation.store.write((changes) => changes.answers.removeExpired(Number.MAX_SAFE_INTEGER))
   const again = await installation.ask('POST /v1/workspaces', { body: { name: 'a' }, headers })
   assert.equal(again.body.id, first.body.id, JSON.stringify(again.body))
+})
+
+for (const [code, requestsMax] of [
+  ['overloaded', 2],
+  ['too-many-requests', 9],
+] as const)
+  test(`more requests than fit are refused at once as ${code}, with the time to come again`, async () => {
+    const limits = { requestsMax, requestsOfKeyMax: 2, streamsMax: 2, streamsOfKeyMax: 1 }
+    await using installation = await Installation.start({ limits })
+    const { id } = await installation.workspace()
+    const line = `POST /v1/workspaces/${id}/execs?wait=5s`
+    const run = { body: { argv: ['sleep', '0.5'] } }
+    const replies = await Promise.all(Array.from({ length: 5 }, () => installation.ask(line, run)))
+    const refused = replies.filter(({ status }) => status !== 201)
+    assert.deepEqual(refused.map(codeOf), [code, code, code])
+    for (const reply of refused) {
+      assert.equal(reply.headers.get('retry-after'), '1')
+      assert.equal(reply.body.error.retryable, true)
+    }
+    assert.equal(
+      (await installation.ask(line, { body: { argv: ['true'] } })).status,
+      201,
+      'afterwards there is room',
+    )
+  })
+
+test('without a host with room a handoff is refused, and a workspace waits', async () => {
+  await using installation = await Installation.start()
+  const { id } = await installation.workspace()
+  assert.equal(codeOf(await installation.ask(`POST /v1/workspaces/${id}/handoff`, { body: {} })), 'no-host')
+  await using empty = await Installation.start({}, 0)
+  const made = await empty.ask('POST /v1/workspaces?wait=200ms', { body: {} })
+  assert.equal(made.body.status, 'provisioning')
+  assert.equal(made.body.status_reason, 'no-host')
 })

@@ -1,5 +1,5 @@
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 }
-export const WAIT_MS_MAX = 60_000
+const WAIT_MS_MAX = 60_000
 
 /** `30s`, `500ms`, `2m` in milliseconds, at most a minute: longer waits are asked for again. */
 export function parseWaitMs(text: string | undefined): number {

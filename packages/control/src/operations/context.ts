@@ -2,7 +2,7 @@ import type { Clock } from '@holdfast/base/clock'
 import type { ExposureLinks } from '@holdfast/base/exposure-link'
 import type { Randomness } from '@holdfast/base/randomness'
 import type { Scope } from '@holdfast/protocol/endpoints'
-import type { OrgId, WorkspaceId } from '@holdfast/protocol/identifiers'
+import type { OrgId } from '@holdfast/protocol/identifiers'
 import type { Histories } from '../ports/histories.ts'
 import type { HostLinks } from '../ports/host-links.ts'
 import type { Store } from '../ports/store.ts'
@@ -52,6 +52,3 @@ export interface Caller {
    */
   readonly randomness: Randomness
 }
-
-/** A workspace as its caller names it. */
-export type WorkspaceName = string | WorkspaceId

@@ -33,7 +33,7 @@ export async function exposePort(
   })
 }
 
-export async function putExposure(
+async function putExposure(
   deps: Deps,
   caller: Caller,
   wish: {
@@ -108,7 +108,7 @@ export async function createLink(
 /** Under which name a gateway finds a link's token in an address. */
 const LINK_PARAMETER = 'holdfast_token'
 
-export function served(deps: Deps, exposure: ExposureRecord): ServedPort {
+function served(deps: Deps, exposure: ExposureRecord): ServedPort {
   const { scheme, domain, port } = settingsOf(deps)
   const host = exposureHost({ port: exposure.port, workspace: exposure.workspace }, domain)
   return { ...exposure, url: `${scheme}://${host}${port === undefined ? '' : `:${port}`}/` }

@@ -9,21 +9,21 @@ const PAGE = 200
 const SEARCHED_MAX = 10_000
 const PREFIX_CHARACTERS_MIN = 4
 
-/** By id, by number, as `head`, or by the beginning of an id, of at least 4 digits. `not-found`, or `invalid-argument` if several fit. */
+/** `head`, or by id, by number, or by the beginning of an id, of at least 4 digits. `not-found`, or `invalid-argument` if several fit. */
 export async function findGeneration(
   deps: Deps,
   record: WorkspaceRecord,
   name: string,
 ): Promise<GenerationSummary> {
+  if (name === 'head') {
+    const [head] = await deps.histories.list(record.id, { limit: 1 })
+    if (head) return head
+    throw noGeneration(name)
+  }
   const id = GenerationId.safeParse(name)
   if (id.success) {
     const found = await deps.histories.byId(record.id, id.data)
     if (found) return found
-    throw noGeneration(name)
-  }
-  if (name === 'head') {
-    const [head] = await deps.histories.list(record.id, { limit: 1 })
-    if (head) return head
     throw noGeneration(name)
   }
   const byNumber = await numbered(deps, record, name)

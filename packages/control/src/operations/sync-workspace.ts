@@ -51,7 +51,8 @@ export async function createCheckpoint(
 export async function captured(deps: Deps, record: WorkspaceRecord): Promise<DurableState> {
   const link = await linkOf(deps, record)
   const state = await link.call('sync', { workspace: record.id }, { timeoutMs: COMMIT_MS_MAX })
-  if (state.isNew) await deps.store.write(async (changes) => void (await noteHead(changes, record, state)))
+  // One that was committed meanwhile is the head too, and who asks for the workspace next sees it.
+  await deps.store.write(async (changes) => void (await noteHead(changes, record, state)))
   return state
 }
 

@@ -67,7 +67,7 @@ function depsFor(place: AgentPlace, stack: AsyncDisposableStack): Omit<HostAgent
     ...GROUND,
     openStore: async (address) => wrapStore(await openObjectStore(address, GROUND)),
     openIndex: async () => new RpcGenerationIndex({ client: history, acquire: neverAcquired }),
-    runtimes: [new RuncRuntime({ ...GROUND, programs: installedPrograms(), openFilesMax: 4096 })],
+    runtimes: [makeRuntime()],
     holdwatch: installedPrograms().holdwatch,
     leases: new HolderLeases((events) => stack.use(new LeaseHolder({ ...holding, events }))),
     control: stack.use(new RpcClient(CONTROL_CALLS, control)),
@@ -78,6 +78,10 @@ function depsFor(place: AgentPlace, stack: AsyncDisposableStack): Omit<HostAgent
     },
     onDefect: (failure, call) => console.error('defect', call, failure),
   }
+}
+
+export function makeRuntime(): RuncRuntime {
+  return new RuncRuntime({ ...GROUND, programs: installedPrograms(), openFilesMax: 4096 })
 }
 
 /** Leases come from the holder. */

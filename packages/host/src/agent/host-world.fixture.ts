@@ -17,7 +17,7 @@ import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
 import { RpcClient } from '@holdfast/rpc/rpc-client'
 import { RpcServer } from '@holdfast/rpc/rpc-server'
 import { startLeaseRoleIn } from '@holdfast/testkit/lease-role'
-import { type AgentPlace, CLUSTER_KEY, startAgentForTest } from './agent-for-test.fixture.ts'
+import { type AgentPlace, CLUSTER_KEY, makeRuntime, startAgentForTest } from './agent-for-test.fixture.ts'
 
 type Reports = RpcRequest<typeof CONTROL_CALLS, 'reportExecs'>['execs']
 type OpenOrder = RpcRequest<typeof HOST_CALLS, 'openWorkspace'>
@@ -33,6 +33,8 @@ export class HostWorld implements AsyncDisposable {
   readonly events: ReportedEvent[] = []
   /** What control wants ended, told with the next heartbeat. */
   readonly unwanted: WorkspaceId[] = []
+  /** A heartbeat is answered when this has resolved. */
+  answering: () => Promise<void> = async () => {}
   readonly #stack = new AsyncDisposableStack()
   #execs = 0
   leases!: Awaited<ReturnType<typeof startLeaseRoleIn>>
@@ -47,7 +49,10 @@ export class HostWorld implements AsyncDisposable {
     })
     world.#stack.use(control).serve(CONTROL_CALLS, {
       registerHost: async () => ({ heartbeatMs: 500 }),
-      reportHost: async () => ({ unwanted: world.unwanted.splice(0) }),
+      reportHost: async () => {
+        await world.answering()
+        return { unwanted: world.unwanted.splice(0) }
+      },
       reportEvents: async ({ events }) => {
         world.events.push(...events)
         return {}
@@ -80,7 +85,12 @@ export class HostWorld implements AsyncDisposable {
       once(child.stdout, 'data'),
       once(child, 'exit').then(() => Promise.reject(new Error('it ended'))),
     ])
-    const agent = this.#stack.use(new AgentForTest(this, name, async () => void child.kill('SIGKILL')))
+    const agent = this.#stack.use(
+      new AgentForTest(this, name, async () => {
+        await killed(child)
+        await makeRuntime().killLeftovers(join(this.base, name, 'sandboxes'))
+      }),
+    )
     return Object.assign(agent, { child })
   }
 
@@ -191,6 +201,12 @@ export class AgentForTest implements AsyncDisposable {
 
 export function hostOf(name: string): HostId {
   return HostId.parse(`host_${name.replace(/[^a-hjkmnp-tv-z0-9]/g, '').padEnd(26, '0')}`)
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGKILL')
+  await once(child, 'exit')
 }
 
 /** What is mounted in it goes first. */

@@ -6,22 +6,25 @@ import { FaultyObjectStore } from '@holdfast/testkit/faulty-object-store'
 import { HostWorld, hostOf } from './host-world.fixture.ts'
 import { findProcess, pidOneOf, until } from './processes.fixture.ts'
 
+/** No other process of this machine sleeps so long. */
+const UNIQUE = `600.${process.pid}`
+
 test('an agent that is killed loses nothing that was synced', { timeout: 60_000 }, async () => {
   await using world = await HostWorld.make()
   const first = await world.agentProcess('host-a')
   await first.open()
   await first.shell('echo synced > a')
   await first.sync()
-  const running = await first.start(['sleep', '600'])
+  const running = await first.start(['sleep', UNIQUE])
   assert.equal(running.exec.status, 'running')
-  const sleeper = findProcess('sleep 600')
+  const sleeper = findProcess(`sleep ${UNIQUE}`)
   assert.equal(sleeper.length, 1)
   first.child.kill('SIGKILL')
   await once(first.child, 'exit')
 
   const second = await world.agentProcess('host-a')
   assert.deepEqual(
-    findProcess('sleep 600'),
+    findProcess(`sleep ${UNIQUE}`),
     [],
     'what an earlier agent left is killed before this one serves',
   )
@@ -48,8 +51,8 @@ test('a sandbox that is killed from outside leaves its files durable', { timeout
   const agent = await world.agent()
   await agent.open()
   await agent.shell('echo last > a')
-  const { exec } = await agent.start(['sh', '-c', 'echo $$; exec sleep 601'])
-  process.kill(pidOneOf(findProcess('sleep 601')[0] ?? 0), 'SIGKILL')
+  const { exec } = await agent.start(['sh', '-c', `exec sleep ${UNIQUE}`])
+  process.kill(pidOneOf(findProcess(`sleep ${UNIQUE}`)[0] ?? 0), 'SIGKILL')
   await until(async () => (await agent.facts()).state === 'sandbox-gone')
   await until(async () => (await agent.facts()).failure?.code === 'sandbox-gone')
   const ended = await agent.host.call('execState', {
@@ -72,13 +75,13 @@ test('a workspace whose lease is taken is killed, and commits nothing more', {
   const opened = await agent.open()
   await agent.shell('echo one > a')
   const { generation } = await agent.sync()
-  await agent.start(['sleep', '602'])
+  await agent.start(['sleep', UNIQUE])
   const { workspace } = world
   const successor = { host: hostOf('host-z'), ttlMs: 60_000 }
   const released = { workspace, host: hostOf('host-a'), epoch: opened.epoch, successor }
   await world.leases.registry.releaseLease(released)
   await until(async () => (await agent.facts()).state === 'failed')
-  assert.deepEqual(findProcess('sleep 602'), [])
+  assert.deepEqual(findProcess(`sleep ${UNIQUE}`), [])
   assert.equal((await agent.facts()).failure?.code, 'lease-lost')
   assert.equal((await world.leases.index.workspace(workspace)).head, generation.id)
   await assert.rejects(agent.open(), (error) => isFailure(error, 'lease-held'))
@@ -94,7 +97,7 @@ test('a save that fails leaves the sandbox running', { timeout: 60_000 }, async 
         isBroken && operation === 'put' ? { kind: 'fail' } : undefined,
       ),
   })
-  await agent.open({ services: [service(['sleep', '603'])] })
+  await agent.open({ services: [service(['sleep', UNIQUE])] })
   await agent.shell('echo one > a')
   await agent.sync()
   isBroken = true
@@ -104,7 +107,7 @@ test('a save that fails leaves the sandbox running', { timeout: 60_000 }, async 
   assert.equal(outcome.kind === 'not-saved' && outcome.sandbox, 'alive')
   assert.equal((await agent.facts()).state, 'running')
   assert.equal((await agent.shell('cat a')).text, 'two\n')
-  await until(async () => findProcess('sleep 603').length === 1)
+  await until(async () => findProcess(`sleep ${UNIQUE}`).length === 1)
   isBroken = false
   assert.equal((await agent.close()).kind, 'saved')
   await agent.open()

@@ -2,7 +2,12 @@ import { chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } fro
 import { isFailure } from '@holdfast/base/failure'
 import { type DirectoryDeps, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import type { DirectoryConfig } from '@holdfast/generations/directory/home'
-import { makeBtrfsVolume, openBtrfsVolume } from '@holdfast/generations/directory/open-btrfs-volume'
+import {
+  findBtrfsVolume,
+  makeBtrfsVolume,
+  type OpenBtrfsVolume,
+  openBtrfsVolume,
+} from '@holdfast/generations/directory/open-btrfs-volume'
 import { openVolume } from '@holdfast/generations/directory/open-volume'
 import { loadRemembered, saveRemembered } from '@holdfast/generations/directory/remembered-files'
 import { restoreOnto } from '@holdfast/generations/directory/restore-onto'
@@ -39,30 +44,25 @@ export type Brought = 'kept' | 'snapshot' | 'patched' | 'restored' | 'empty'
 export class WorkspaceVolume implements AsyncDisposable {
   readonly directory: DurableDirectory
   readonly #deps: WorkspaceVolumeDeps
-  #volume: Volume
-  readonly #opened: AsyncDisposable
 
-  private constructor(
-    deps: WorkspaceVolumeDeps,
-    parts: { directory: DurableDirectory; volume: Volume; opened: AsyncDisposable },
-  ) {
+  private constructor(deps: WorkspaceVolumeDeps, directory: DurableDirectory) {
     this.#deps = deps
-    this.directory = parts.directory
-    this.#volume = parts.volume
-    this.#opened = parts.opened
+    this.directory = directory
   }
 
   /** Makes the volume if there is none. Rejects as `makeBtrfsVolume` and `BtrfsVolume.open` do. */
   static async open(deps: WorkspaceVolumeDeps, name: WorkspaceName): Promise<WorkspaceVolume> {
     const config = await ensureRegistered(deps, name)
-    await using stack = new AsyncDisposableStack()
-    const directory = stack.use(await DurableDirectory.open(deps.directories, config.path))
-    const volume = stack.use(await openVolume(directory))
-    return new WorkspaceVolume(deps, { directory, volume, opened: stack.move() })
+    return new WorkspaceVolume(deps, await DurableDirectory.open(deps.directories, config.path))
   }
 
-  get volume(): Volume {
-    return this.#volume
+  get kind(): DirectoryConfig['volume'] {
+    return this.directory.config.volume
+  }
+
+  /** For captures, until the files are brought to another state: what it knows of local snapshots is of this moment. */
+  openVolume(): Promise<Volume> {
+    return openVolume(this.directory)
   }
 
   get path(): string {
@@ -97,7 +97,8 @@ export class WorkspaceVolume implements AsyncDisposable {
       if ((await restoreOnto(directory, request)) === 'unfit') return false
       if (directory.config.volume === 'live') await this.#remember(generation)
       else {
-        await using capture = await this.#volume.capture(null)
+        await using volume = await this.openVolume()
+        await using capture = await volume.capture(null)
         await capture.accept(generation.id)
       }
       return true
@@ -148,7 +149,7 @@ export class WorkspaceVolume implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#opened[Symbol.asyncDispose]()
+    await this.directory[Symbol.asyncDispose]()
   }
 
   async #replace(generation: GenerationRow | null): Promise<Brought> {
@@ -177,14 +178,33 @@ export class WorkspaceVolume implements AsyncDisposable {
       if (readdirSync(this.path).length > 0) await this.#remake()
       return 'empty'
     }
-    const snapshot = volume.isTrusted ? await volume.snapshotOf(generation.id) : undefined
+    const own = volume.isTrusted ? await volume.snapshotOf(generation.id) : undefined
+    if (own === undefined && (await this.#copyParent(volume, generation))) return 'snapshot'
     await volume.replace({
-      from: snapshot && { path: snapshot.path, generation: generation.id },
+      from: own && { path: own.path, generation: generation.id },
       fill: async (path) => void (await this.directory.restoreInto({ generation, path })),
       force: true,
       commit: async () => generation.id,
     })
-    return snapshot ? 'snapshot' : 'restored'
+    return own ? 'snapshot' : 'restored'
+  }
+
+  /** A fork begins with the snapshot of another workspace here, if there is one: its watch may delete it meanwhile. */
+  async #copyParent(volume: OpenBtrfsVolume, generation: GenerationRow): Promise<boolean> {
+    const { deps, config } = this.directory
+    const parent = deps.home.directories().find(({ workspace }) => workspace === generation.workspace)
+    if (parent?.volume !== 'btrfs' || parent.workspace === config.workspace) return false
+    try {
+      await using origin = await findBtrfsVolume(deps, parent)
+      const snapshot = origin.isTrusted ? await origin.snapshotOf(generation.id) : undefined
+      if (snapshot === undefined) return false
+      const from = { path: snapshot.path, generation: generation.id }
+      await volume.replace({ from, fill: async () => {}, force: true, commit: async () => generation.id })
+      return true
+    } catch (error) {
+      if (isFailure(error, 'not-found', 'source-failed')) return false
+      throw error
+    }
   }
 
   async #remake(): Promise<void> {
@@ -192,7 +212,7 @@ export class WorkspaceVolume implements AsyncDisposable {
     await using old = await openBtrfsVolume(deps, config)
     await old.destroy()
     makeEmpty(config.path)
-    this.#volume = await makeBtrfsVolume(deps, config)
+    await makeBtrfsVolume(deps, config)
   }
 }
 

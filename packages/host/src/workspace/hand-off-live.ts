@@ -43,12 +43,12 @@ export async function handOffLive(live: LiveWorkspace, request: HandOffRequest):
   await finishFrozen(live, { cause: 'handoff', withinMs: request.finalMs })
   const lease = await releaseTo(live, request)
   live.registry.expectEnd('handoff')
-  const ended = live.killSandbox()
+  // Before the target is asked: were this process killed in between, what is frozen here would be thawed beside it.
+  await live.killSandbox()
   const { epoch, ttlMs } = lease
   const order = { ...opened, handedOver: { epoch, ttlMs }, rollBackTo: null }
   const facts = await target.client.call('openWorkspace', order, { timeoutMs: OPEN_MS_MAX })
   const pauseMs = clock.monotonicMs() - pausedAt
-  await ended
   return { facts, pauseMs, preCopyMs: pausedAt - beganAt }
 }
 

@@ -6,6 +6,7 @@ import type { DirectoryWriter } from '@holdfast/generations/directory/durable-di
 import { HeldHistory } from '@holdfast/generations/directory/held-history'
 import { WriterLock } from '@holdfast/generations/directory/writer-lock'
 import type { Holdfs } from '@holdfast/generations/holdfs/holdfs'
+import type { Volume } from '@holdfast/generations/volume/volume'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ServiceSpec, ServiceState } from '@holdfast/protocol/service'
 import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
@@ -47,6 +48,7 @@ export interface LiveParts {
 
 interface Running {
   readonly sandbox: Sandbox
+  readonly volume: Volume
   readonly workload: FrozenWorkload
   readonly captures: CaptureLoop
   readonly services: ServiceSet
@@ -132,7 +134,7 @@ export class LiveWorkspace implements AsyncDisposable {
     return {
       runtime: this.#runtime.kind,
       isolation: this.#runtime.isolation,
-      volume: this.files.volume.kind,
+      volume: this.files.kind,
       consistency: running.workload.freezer === null ? 'per-database' : 'cut',
       fsync: running.sandbox.fsync,
       start: 'cold',
@@ -158,6 +160,7 @@ export class LiveWorkspace implements AsyncDisposable {
     this.#isEnding = false
     await running?.services[Symbol.asyncDispose]()
     await running?.captures[Symbol.asyncDispose]()
+    await running?.volume[Symbol.asyncDispose]()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -206,19 +209,20 @@ export class LiveWorkspace implements AsyncDisposable {
   async #attend(sandbox: Sandbox): Promise<Running> {
     const { clock, registry, onBroken, onCommitted, onService } = this.#deps
     const writer: DirectoryWriter = await this.files.directory.openWriter(this.#held)
+    const volume = await this.files.openVolume()
     const workload = new FrozenWorkload(this.#deps, sandbox)
     const captures = await CaptureLoop.start({
       clock,
       directory: this.files.directory,
       writer,
-      volume: this.files.volume,
+      volume,
       workload,
       everyMs: EVERY_MS,
       onCommitted,
       onFailed: onBroken,
     })
     const services = new ServiceSet({ clock, sandbox, registry, onChanged: onService })
-    return { sandbox, workload, captures, services }
+    return { sandbox, volume, workload, captures, services }
   }
 
   #noteEnd(sandbox: Sandbox): void {

@@ -85,6 +85,7 @@ export const OutputGap = z.strictObject({ from_sequence: z.int(), to_sequence: z
 /**
  * Of `GET …/output`, an SSE stream of events named `chunk` (an OutputPiece; its SSE id is the sequence), `gap` (an
  * OutputGap) and, where the command has ended, last `end` (an Exec). `Last-Event-ID` counts as `after`.
+ * A stream with nothing to tell sends a comment at least every 15 s: else proxies cut it, and clients give it up.
  */
 export const OutputQuery = z.strictObject({
   after: z.coerce.number().int().min(0).default(0),

@@ -10,13 +10,6 @@ export const Exposure = z.strictObject({
   url: z.string(),
   created_at: Instant,
 })
-/**
- * `GET …/ports/{port}` is a WebSocket with the bytes of one connection to 127.0.0.1:port inside, as binary frames. The
- * server closes with 1000 where that side ends, with 4502 and a reason where nothing listens. The key travels as on
- * `…/attach`.
- */
-export const PORT_UNREACHABLE_CLOSE = 4502
-
 export const CreateExposure = z.strictObject({ port: Port, access: ExposureAccess.default('private') })
 export const CreateLink = z.strictObject({
   expires_in_ms: z

@@ -38,7 +38,7 @@ export const CreateCheckpoint = z.strictObject({
   until: z.enum(['local', 'durable']).default('durable'),
 })
 
-export const ChangedEntry = z.strictObject({
+const ChangedEntry = z.strictObject({
   path: z.string(),
   change: z.enum(['added', 'removed', 'changed']),
   kind: z.string(),
@@ -48,7 +48,7 @@ export const ChangedEntry = z.strictObject({
 })
 
 /** SQLite row counts of both sides, for each table that differs. */
-export const ChangedDatabase = z.strictObject({
+const ChangedDatabase = z.strictObject({
   path: z.string(),
   tables: z.array(
     z.strictObject({ name: z.string(), rows_before: z.int().nullable(), rows_after: z.int().nullable() }),

@@ -7,7 +7,7 @@ import { HostClients } from './host-clients.ts'
 import { parseListen } from './listen.ts'
 import { defectLog } from './log-defect.ts'
 import { readKey } from './read-key.ts'
-import type { RoleGround } from './start-role.ts'
+import type { RoleGround } from './role-ground.ts'
 
 export async function startGatewayRole(
   { clock, log }: RoleGround,

@@ -26,8 +26,8 @@ import type { SettingsOf } from '../settings.ts'
 import { VERSION } from '../version.ts'
 import { defectLog } from './log-defect.ts'
 import { readKey } from './read-key.ts'
+import type { RoleGround } from './role-ground.ts'
 import { usableRuntimes } from './runtimes.ts'
-import type { RoleGround } from './start-role.ts'
 import { usableVolume } from './volume.ts'
 
 /** What a sandbox takes of a host's memory before its first command: some MiB, and room for one to grow. */

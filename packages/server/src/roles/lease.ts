@@ -10,7 +10,7 @@ import type { SettingsOf } from '../settings.ts'
 import { parseDatabaseAddress } from './database-address.ts'
 import { defectLog } from './log-defect.ts'
 import { readKey } from './read-key.ts'
-import type { RoleGround } from './start-role.ts'
+import type { RoleGround } from './role-ground.ts'
 
 export async function startLease(ground: RoleGround, settings: SettingsOf<'lease'>): Promise<RunningRole> {
   await using stack = new AsyncDisposableStack()

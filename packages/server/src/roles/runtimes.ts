@@ -1,14 +1,13 @@
-import { readFileSync } from 'node:fs'
 import { Failure } from '@holdfast/base/failure'
 import type { RuntimeKind } from '@holdfast/protocol/sandbox-spec'
+import { BwrapRuntime } from '@holdfast/sandbox/bwrap/bwrap-runtime'
 import { installedPrograms } from '@holdfast/sandbox/native-programs'
 import { NoneRuntime } from '@holdfast/sandbox/none/none-runtime'
+import { readOpenFilesMax } from '@holdfast/sandbox/open-files-limit'
 import { RuncRuntime } from '@holdfast/sandbox/runc/runc-runtime'
+import { RunscRuntime } from '@holdfast/sandbox/runsc/runsc-runtime'
 import type { Runtime } from '@holdfast/sandbox/runtime'
-import type { RoleGround } from './start-role.ts'
-
-/** Where the limit is not a number. */
-const OPEN_FILES_OTHERWISE = 1024
+import type { RoleGround } from './role-ground.ts'
 
 /**
  * The runtimes that work here, in the order in which they are wanted: each has started a sandbox to show it. Rejects with
@@ -22,8 +21,8 @@ export async function usableRuntimes(
   const reasons: string[] = []
   for (const kind of kinds) {
     const runtime = runtimeOf(kind, ground)
-    const reason = runtime === undefined ? 'this release has it not' : await runtime.probe()
-    if (runtime && reason === null) usable.push(runtime)
+    const reason = await runtime.probe()
+    if (reason === null) usable.push(runtime)
     else reasons.push(`${kind}: ${reason}`)
   }
   if (usable.length === 0)
@@ -32,21 +31,16 @@ export async function usableRuntimes(
   return usable
 }
 
-function runtimeOf(kind: RuntimeKind, ground: RoleGround): Runtime | undefined {
-  const deps = { ...ground, programs: installedPrograms(), openFilesMax: grantableFiles() }
+function runtimeOf(kind: RuntimeKind, ground: RoleGround): Runtime {
+  const deps = { ...ground, programs: installedPrograms(), openFilesMax: readOpenFilesMax() }
   switch (kind) {
     case 'runc':
       return new RuncRuntime(deps)
+    case 'runsc':
+      return new RunscRuntime(deps)
+    case 'bwrap':
+      return new BwrapRuntime(deps)
     case 'none':
       return new NoneRuntime(deps)
-    case 'runsc':
-    case 'bwrap':
-      return undefined
   }
-}
-
-/** How many open files this process may grant to others: its own hard limit. */
-function grantableFiles(): number {
-  const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
-  return hard === undefined ? OPEN_FILES_OTHERWISE : Number(hard)
 }

@@ -1,15 +1,9 @@
-import { type Clock, systemClock } from '@holdfast/base/clock'
-import { type Randomness, systemRandomness } from '@holdfast/base/randomness'
-import { destination, type Logger, pino } from 'pino'
+import { systemClock } from '@holdfast/base/clock'
+import { systemRandomness } from '@holdfast/base/randomness'
+import { destination, pino } from 'pino'
 import type { RunningRole } from '../running-role.ts'
 import type { RoleSettings } from '../settings.ts'
-
-/** What every role stands on. */
-export interface RoleGround {
-  readonly clock: Clock
-  readonly randomness: Randomness
-  readonly log: Logger
-}
+import type { RoleGround } from './role-ground.ts'
 
 /** Starts one role in this process; resolves once it answers. Only what that role needs is loaded. */
 export async function startRole(settings: RoleSettings): Promise<RunningRole> {

@@ -1,3 +1,4 @@
+import { allSettled } from '@holdfast/base/all-settled'
 import type { Clock } from '@holdfast/base/clock'
 import { Failure, isFailure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
@@ -39,17 +40,21 @@ export class RunningInstallation implements AsyncDisposable {
     const installation = new Installation(options, deps.randomness)
     stack.use(lockOf(installation))
     const roles = new Map<Role, SupervisedRole>()
-    const start = async (settings: RoleSettings, endMs: number): Promise<Readiness> => {
+    const add = (settings: RoleSettings, endMs: number): (() => Promise<Readiness>) => {
       const role = new SupervisedRole({ ...deps, logPath: installation.logPath(settings.role) }, settings)
       roles.set(settings.role, role)
       stack.defer(() => role.stop(endMs))
-      return await role.start()
+      return () => role.start()
     }
-    await start(installation.lease(), END_MS)
-    const control = await start(installation.control(), END_MS)
-    await start(installation.host(), options.graceMs + END_MS)
-    const gateway = await start(installation.gateway(), END_MS)
-    const urls = { url: control.publicUrl ?? '', appsUrl: gateway.publicUrl ?? '' }
+    // In the order of what needs what: they end in reverse. They start beside one another, and wait for others to answer.
+    const starts = [
+      add(installation.lease(), END_MS),
+      add(installation.control(), END_MS),
+      add(installation.host(), options.graceMs + END_MS),
+      add(installation.gateway(), END_MS),
+    ] as const
+    const [, control, , gateway] = await allSettled(starts.map((start) => start()))
+    const urls = { url: control?.publicUrl ?? '', appsUrl: gateway?.publicUrl ?? '' }
     installation.publish(urls)
     return new RunningInstallation(urls, roles, stack.move())
   }

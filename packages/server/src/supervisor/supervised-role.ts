@@ -64,10 +64,15 @@ export class SupervisedRole implements AsyncDisposable {
     const child = this.#child
     if (child && child.exitCode === null && child.signalCode === null) {
       const ended = once(child, 'exit')
+      const inTime = new AbortController()
       child.kill('SIGTERM')
-      const late = setTimeout(() => child.kill('SIGKILL'), graceMs)
+      const late = this.#deps.clock.sleep(graceMs, inTime.signal).then(
+        () => child.kill('SIGKILL'),
+        () => false, // it was in time
+      )
       await ended
-      clearTimeout(late)
+      inTime.abort()
+      await late
     }
     await this.#watching
   }

@@ -21,7 +21,7 @@ interface Change {
   readonly apply: (workspace: Workspace, given: Given) => Promise<unknown>
 }
 
-/** A command that does it with one after the other, and goes on with the next where one is refused. */
+/** A command that does it with one after the other, until one is refused. */
 function changing(change: Change): CommandSpec {
   return {
     path: [change.word],

@@ -9,7 +9,7 @@ import type { Context } from '../../open-context.ts'
 import { asFailure } from '../../output/failure.ts'
 import { parseChoice, parseDurationMs, parsePairs } from '../../parameters.ts'
 import { DAY_MS } from './parameters-of-workspaces.ts'
-import { runOnTerminal } from './remote-terminal.ts'
+import { type RemoteCommand, runOnTerminal } from './remote-terminal.ts'
 
 /** What a command line says about a command to start, by `EXEC_OPTIONS`. */
 export function startOptionsOf(given: Given): StartOptions {
@@ -21,15 +21,6 @@ export function startOptionsOf(given: Given): StartOptions {
     timeoutMs:
       timeout === undefined ? undefined : parseDurationMs('--timeout', timeout, { minMs: 1, maxMs: DAY_MS }),
   }
-}
-
-export interface RemoteCommand {
-  readonly argv: readonly string[]
-  readonly options: StartOptions
-  /** What is typed or piped in goes to it. */
-  readonly passInput: boolean
-  /** It gets a terminal. */
-  readonly onTerminal: boolean
 }
 
 /**
@@ -77,7 +68,7 @@ export function tellRefusal(context: Context, error: unknown): number {
   return code === EXIT.failure ? EXIT.platform : code
 }
 
-export function exitCodeOfExec(state: ExecState, context: Context): number {
+function exitCodeOfExec(state: ExecState, context: Context): number {
   switch (state.status) {
     case 'exited':
       return state.exitCode ?? EXIT.failure

@@ -1,8 +1,17 @@
+import type { StartOptions } from '@holdfast/client/execs'
 import type { Terminal } from '@holdfast/client/terminal'
 import type { Workspace } from '@holdfast/client/workspace'
 import { EXIT } from '../../exit-codes.ts'
 import type { Context } from '../../open-context.ts'
-import type { RemoteCommand } from './remote-command.ts'
+
+export interface RemoteCommand {
+  readonly argv: readonly string[]
+  readonly options: StartOptions
+  /** What is typed or piped in goes to it. */
+  readonly passInput: boolean
+  /** It gets a terminal. */
+  readonly onTerminal: boolean
+}
 
 const SIZE_WITHOUT_SCREEN = { columns: 80, rows: 24 }
 
@@ -15,8 +24,8 @@ export async function runOnTerminal(
   const { terminal } = context
   const size = terminal.size() ?? SIZE_WITHOUT_SCREEN
   const running = await workspace.execs.start(command.argv, {
-    env: { TERM: context.environment.TERM ?? 'xterm-256color', ...command.options.env },
     ...command.options,
+    env: { TERM: context.environment.TERM ?? 'xterm-256color', ...command.options.env },
     stdin: true,
     terminal: size,
   })

@@ -12,7 +12,7 @@ import {
 import type { EventQuery, EventReads } from '../../ports/store.ts'
 import type { Database, Tables } from '../tables.ts'
 
-export function sha256Hex(text: string): string {
+function sha256Hex(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 

@@ -79,7 +79,7 @@ async function writeFile(call: Call<z.output<typeof WriteFileQuery>, undefined>,
   const { body } = await link.stream({
     method: 'PUT',
     path: HOST_STREAMS.file,
-    query: { workspace: record.id, path, ...(mode === undefined ? {} : { mode }) },
+    query: { workspace: record.id, path, ...(mode === undefined ? {} : { mode: mode.toString(8) }) },
     body: wire.incoming,
     signal: call.signal,
   })
