@@ -28,6 +28,8 @@ export interface InstallationOptions {
   /** `postgres://…`; absent: a SQLite file for each of the two. */
   readonly database?: string
   readonly volume?: 'auto' | 'btrfs' | 'live'
+  /** Absent: short ones. */
+  readonly leaseTtlMs?: number
   readonly grounds?: Readonly<Record<string, RoleGround>>
   /** Where a role listens, and is reached by others. */
   readonly addresses?: Readonly<Record<string, string>>
@@ -188,7 +190,7 @@ export class Installation implements AsyncDisposable {
       storeKeyFile: null,
       runtimes: ['runc'],
       volume: this.#options.volume ?? 'auto',
-      leaseTtlMs: LEASE_TTL_MS,
+      leaseTtlMs: this.#options.leaseTtlMs ?? LEASE_TTL_MS,
       graceMs: 5_000,
     }
   }
