@@ -8,6 +8,7 @@ import { requireScope } from '../domain/scopes.ts'
 import { authenticate } from '../operations/api-keys.ts'
 import type { Caller, Deps } from '../operations/context.ts'
 import type { KeyRecord } from '../ports/entities.ts'
+import type { StaticFile } from './admin-page.ts'
 import { Admission, type AdmissionLimits } from './admission.ts'
 import { isDefect, refusalOf } from './answer-failure.ts'
 import { type Answer, Idempotency } from './idempotency.ts'
@@ -20,6 +21,8 @@ const URL_CHARACTERS_MAX = 8192
 export interface AppOptions {
   readonly deps: Deps
   readonly routes: readonly Route[]
+  /** What browsers get without a key. */
+  readonly files: readonly StaticFile[]
   readonly randomness: Randomness
   readonly limits: AdmissionLimits
   readonly counters: RequestCounters
@@ -57,6 +60,8 @@ export class App {
     this.hono = new Hono<Bindings>()
     for (const route of options.routes)
       this.hono.on(route.method, routerPath(route.path), (context) => this.#answer(route, context))
+    for (const file of options.files)
+      this.hono.on('GET', [...file.paths], (context) => this.#give(file, context))
     this.hono.notFound((context) => this.#refuse(context, new Failure('not-found', 'nothing answers there')))
     this.hono.onError((error, context) => this.#refuse(context, error))
   }
@@ -114,6 +119,12 @@ export class App {
       status: answer.status,
       headers: { ...SECURITY_HEADERS, ...(answer.body === '' ? {} : { 'content-type': 'application/json' }) },
     })
+  }
+
+  #give({ headers, body }: StaticFile, context: Context<Bindings>): Response {
+    using _place = this.#admission.enter('request')
+    this.#checkAddress(context.req.url, context.env.incoming.headers.host)
+    return new Response(body, { headers: { ...SECURITY_HEADERS, ...headers } })
   }
 
   async #once(
@@ -220,12 +231,13 @@ export function paramsOf(route: Route, pathname: string): Readonly<Record<string
 
 /** A name that comes once is a text, one that comes more often a list. */
 function queryOf(params: URLSearchParams): Record<string, string | string[]> {
-  const query: Record<string, string | string[]> = {}
-  for (const name of new Set(params.keys())) {
-    const [first = '', ...rest] = params.getAll(name)
-    query[name] = rest.length === 0 ? first : [first, ...rest]
-  }
-  return query
+  const names = [...new Set(params.keys())]
+  return Object.fromEntries(
+    names.map((name) => {
+      const [first = '', ...rest] = params.getAll(name)
+      return [name, rest.length === 0 ? first : [first, ...rest]]
+    }),
+  )
 }
 
 function goneSignal(outgoing: HttpBindings['outgoing']): AbortSignal {

@@ -14,6 +14,7 @@ import { ExecReports } from '../exec/exec-reports.ts'
 import { fileHandlers } from '../files/file-calls.ts'
 import { fileStreams } from '../files/file-streams.ts'
 import { watchStream } from '../files/file-watch.ts'
+import type { ToolPlace } from '../files/guest-tool.ts'
 import { HostLayout } from '../volume/host-layout.ts'
 import type { Watchdog } from '../watchdog/watchdog.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
@@ -154,7 +155,11 @@ interface ServedParts {
 
 function serve(server: RpcServer, deps: HostAgentDeps, parts: ServedParts): void {
   const { residents, drills } = parts
-  const sandboxOf = (workspace: string) => residents.get(workspace).expectSandbox()
+  const placeOf = (workspace: string, gone: AbortSignal): ToolPlace => ({
+    sandbox: residents.get(workspace).expectSandbox(),
+    clock: deps.clock,
+    gone,
+  })
   const registryOf = (workspace: string) => residents.registry(workspace)
   const residentOf = (workspace: string) => residents.get(workspace)
   const browse = makeBrowse(deps, parts)
@@ -162,13 +167,13 @@ function serve(server: RpcServer, deps: HostAgentDeps, parts: ServedParts): void
     ...workspaceHandlers({ ...deps, residents, drills }),
     ...execHandlers(residents),
   })
-  server.serve(FILE_CALLS, fileHandlers(sandboxOf))
+  server.serve(FILE_CALLS, fileHandlers(placeOf))
   server.serve(BROWSE_CALLS, browse.calls)
   server.route({
     streams: {
       ...execStreams(registryOf),
-      ...fileStreams(sandboxOf),
-      ...watchStream(sandboxOf, deps.clock),
+      ...fileStreams(placeOf),
+      ...watchStream(placeOf, deps.clock),
       ...browse.streams,
     },
     upgrades: { ...attachUpgrade(registryOf), ...portUpgrade(residentOf) },

@@ -45,8 +45,8 @@ export function workspaceHandlers(deps: WorkspaceHandlerDeps): WorkspaceCalls {
       services: await residents.get(workspace).setServices(services),
     }),
     serviceStates: async ({ workspace }) => ({ services: residents.get(workspace).serviceStates }),
-    listeningPorts: async ({ workspace }) => ({
-      ports: await listeningPorts(residents.get(workspace).expectSandbox()),
+    listeningPorts: async ({ workspace }, gone) => ({
+      ports: await listeningPorts({ sandbox: residents.get(workspace).expectSandbox(), clock, gone }),
     }),
     drain: async () => {
       residents.drain()

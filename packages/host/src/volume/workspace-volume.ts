@@ -200,8 +200,6 @@ export class WorkspaceVolume implements AsyncDisposable {
       if (snapshot === undefined) return false
       const from = { path: snapshot.path, generation: generation.id }
       await volume.replace({ from, fill: async () => {}, force: true, commit: async () => generation.id })
-      await using capture = await volume.capture(null)
-      await capture.accept(generation.id)
       return true
     } catch (error) {
       if (isFailure(error, 'not-found', 'source-failed')) return false
