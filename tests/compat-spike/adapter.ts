@@ -167,5 +167,8 @@ function answer(response: ServerResponse, status: number, document: object): voi
 function refuse(response: ServerResponse, error: unknown): void {
   if (response.headersSent) return void response.destroy()
   const code = error instanceof HoldfastError && error.code in FAILURES ? error.code : 'internal'
-  answer(response, FAILURES[code as FailureCode].http, { code: code.replaceAll('-', '_'), message: String(error) })
+  answer(response, FAILURES[code as FailureCode].http, {
+    code: code.replaceAll('-', '_'),
+    message: String(error),
+  })
 }
