@@ -7,8 +7,6 @@ import { spread } from '../timing.ts'
 
 const CLIENTS = 1000
 const EVENTS_PER_SECOND = 10
-/** A command tells its start and its end. */
-const EVENTS_PER_EXEC = 2
 const SECONDS = 10
 /** After the last event, for what is still under way. */
 const LATE_MS = 2000
@@ -26,9 +24,9 @@ async function runSse(bench: BenchRun): Promise<void> {
   bench.say(`${followers.count} clients`)
   const control = installation.pidOf('control')
   const cpuBefore = cpuSecondsOf(control)
-  for (let sent = 0; sent < seconds * EVENTS_PER_SECOND; sent += EVENTS_PER_EXEC) {
-    const pause = systemClock.sleep((1000 * EVENTS_PER_EXEC) / EVENTS_PER_SECOND)
-    await workspace.exec(['true'])
+  for (let sent = 0; sent < seconds * EVENTS_PER_SECOND; sent++) {
+    const pause = systemClock.sleep(1000 / EVENTS_PER_SECOND)
+    await workspace.update({ labels: { turn: String(sent) } })
     await pause
   }
   await systemClock.sleep(LATE_MS)
@@ -52,13 +50,13 @@ class Followers implements AsyncDisposable {
     for (let made = 0; made < count; made++) {
       const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
       const headers = { authorization: `Bearer ${apiKey}`, accept: 'text/event-stream' }
-      const request = get(`${url}/v1/events`, { headers, agent: false }, resolve)
+      const request = get(`${url}/v1/events?topic=type:workspace_update`, { headers, agent: false }, resolve)
       followers.#requests.push(request.on('error', reject))
       const response = await promise
       if (response.statusCode !== 200) throw new Error(`the API answered ${response.statusCode}`)
       readLines(response, (line) => {
-        const at = /^data:.*"at":"([^"]+)"/.exec(line)?.[1]
-        if (at !== undefined) onEvent(systemClock.wallMs() - Date.parse(at))
+        const at = /^data:.*?"at":(\d+)/.exec(line)?.[1]
+        if (at !== undefined) onEvent(systemClock.wallMs() - Number(at))
       })
     }
     return followers
