@@ -242,6 +242,9 @@ function queryOf(params: URLSearchParams): Record<string, string | string[]> {
 
 function goneSignal(outgoing: HttpBindings['outgoing']): AbortSignal {
   const gone = new AbortController()
-  outgoing.once('close', () => gone.abort())
+  // An abort after the whole answer would wake nobody, and costs 0.1 ms.
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) gone.abort()
+  })
   return gone.signal
 }
