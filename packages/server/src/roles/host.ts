@@ -44,6 +44,8 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
   const { history, leases } = openLeases(ground, settings, { host, clusterKey, stack })
   const threads = availableParallelism()
   const holdfs = stack.use(await Holdfs.start({ clock: ground.clock }))
+  const runtimes = await usableRuntimes(ground, settings.runtimes)
+  const volume = await usableVolume(holdfs, settings)
   const agent = stack.use(
     await HostAgent.start(
       {
@@ -61,7 +63,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
               throw new Failure('internal', `a lease of ${workspace} is acquired by the lease holder`)
             },
           }),
-        runtimes: await usableRuntimes(ground, settings.runtimes),
+        runtimes,
         holdwatch: installedPrograms().holdwatch,
         leases,
         control,
@@ -83,7 +85,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
         state: settings.state,
         store: settings.store,
         keyFile: settings.storeKeyFile,
-        volume: await usableVolume(holdfs, settings),
+        volume,
         capacity: {
           cpus: threads,
           memoryBytes: totalmem(),
@@ -96,6 +98,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
   return {
     address: agent.address,
     publicUrl: null,
+    offer: { runtimes: runtimes.map(({ kind }) => kind), volume },
     [Symbol.asyncDispose]: async () => {
       // What is not closed by then is left as a crash leaves it: its last generation holds.
       await within(ground.clock, settings.graceMs, agent.closeAll(0))
