@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePorts, ServiceProcess } from './service-process.ts'
+import { freePorts, ServiceProcess, unmountBelow } from './service-process.ts'
 
 /** An installation as `hold up` makes it, in a folder of its own. */
 export interface OneBox extends AsyncDisposable {
@@ -14,6 +14,7 @@ export async function startOneBox(): Promise<OneBox> {
   await using opened = new AsyncDisposableStack()
   const home = mkdtempSync(join(tmpdir(), 'hold-box-'))
   opened.defer(() => rmSync(home, { recursive: true, force: true }))
+  opened.defer(() => unmountBelow(home))
   const [api, apps] = await freePorts(2)
   opened.use(
     await ServiceProcess.start({

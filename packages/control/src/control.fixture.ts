@@ -28,6 +28,8 @@ export interface Reply {
 
 export interface AskOptions {
   readonly body?: unknown
+  /** A body as it is sent, in place of `body`. */
+  readonly text?: string
   readonly key?: string | null
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -139,14 +141,15 @@ export class Installation implements AsyncDisposable {
   async ask(line: string, options: AskOptions = {}): Promise<Reply> {
     const [method = 'GET', path = '/'] = line.split(' ')
     const { body, key = this.adminKey, headers } = options
+    const sent = options.text ?? (body === undefined ? undefined : JSON.stringify(body))
     const response = await fetch(`${this.url}${path}`, {
       method,
       headers: {
         ...(key === null ? {} : { authorization: `Bearer ${key}` }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(sent === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(sent === undefined ? {} : { body: sent }),
     })
     const text = await response.text()
     const isJson = response.headers.get('content-type')?.startsWith('application/json')

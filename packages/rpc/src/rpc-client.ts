@@ -10,6 +10,8 @@ import { type Replica, Replicas } from './replicas.ts'
 const CALL_MS_DEFAULT = 30_000
 /** A role that is there answers an upgrade as soon as it has connected on. */
 const UPGRADE_MS_MAX = 10_000
+/** An upload is answered at its end. */
+const STREAM_OPEN_MS_MAX = 300_000
 
 export interface RpcClientOptions {
   /** Several for a role of which several run: a call that one leaves unanswered is made to the next. */
@@ -32,6 +34,8 @@ export interface StreamRequest {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Readable | Uint8Array | null
   readonly signal?: AbortSignal
+  /** Until the answer begins. */
+  readonly headersTimeoutMs?: number
 }
 
 /** Calls one role. Rejects with the failure that the role met, else with `unreachable` or `timed-out`. */
@@ -74,7 +78,7 @@ export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
 
   /** Opens a stream; the body is the caller's to read or destroy. */
   async stream(request: StreamRequest): Promise<Dispatcher.ResponseData> {
-    const { method, path, headers, body, signal } = request
+    const { method, path, headers, body, signal, headersTimeoutMs = STREAM_OPEN_MS_MAX } = request
     const replica = this.#replicas.present
     const response = await replica.pool
       .request({
@@ -83,6 +87,7 @@ export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
         headers: { ...this.#headers(), ...headers },
         body: body ?? null,
         ...(signal ? { signal } : {}),
+        headersTimeout: headersTimeoutMs,
         bodyTimeout: 0,
       })
       .catch((error: unknown) => {

@@ -286,5 +286,6 @@ function changes(
       change: !old.has(path) ? 'added' : now.has(path) ? 'changed' : 'removed',
       kind: 'file',
       bytes: now.get(path)?.length ?? null,
+      aspects: old.has(path) && now.has(path) ? ['content'] : [],
     }))
 }

@@ -231,12 +231,13 @@ export function paramsOf(route: Route, pathname: string): Readonly<Record<string
 
 /** A name that comes once is a text, one that comes more often a list. */
 function queryOf(params: URLSearchParams): Record<string, string | string[]> {
-  const query: Record<string, string | string[]> = {}
-  for (const name of new Set(params.keys())) {
-    const [first = '', ...rest] = params.getAll(name)
-    query[name] = rest.length === 0 ? first : [first, ...rest]
-  }
-  return query
+  const names = [...new Set(params.keys())]
+  return Object.fromEntries(
+    names.map((name) => {
+      const [first = '', ...rest] = params.getAll(name)
+      return [name, rest.length === 0 ? first : [first, ...rest]]
+    }),
+  )
 }
 
 function goneSignal(outgoing: HttpBindings['outgoing']): AbortSignal {

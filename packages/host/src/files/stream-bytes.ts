@@ -6,6 +6,14 @@ import { toolFailure } from './guest-tool.ts'
 
 const INPUT_BYTES_MAX = 64 * 1024
 
+/** Aborted once the client has its answer, or has gone. */
+export function goneSignal(response: ServerResponse): AbortSignal {
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  if (response.destroyed) gone.abort()
+  return gone.signal
+}
+
 /** Sends bytes as quickly as they are taken. False: nobody takes them any more. */
 export async function sendBytes(response: ServerResponse, bytes: Uint8Array | string): Promise<boolean> {
   if (response.destroyed) return false

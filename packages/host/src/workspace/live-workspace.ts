@@ -8,7 +8,7 @@ import { WriterLock } from '@holdfast/generations/directory/writer-lock'
 import type { Holdfs } from '@holdfast/generations/holdfs/holdfs'
 import type { Volume } from '@holdfast/generations/volume/volume'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
-import type { ServiceSpec } from '@holdfast/protocol/service'
+import type { ServiceSpec, ServiceState } from '@holdfast/protocol/service'
 import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
 import type { ExecRegistry } from '../exec/exec-registry.ts'
 import { ServiceSet } from '../services/service-set.ts'
@@ -16,7 +16,7 @@ import type { HostLayout } from '../volume/host-layout.ts'
 import type { WorkspaceVolume } from '../volume/workspace-volume.ts'
 import type { Watchdog } from '../watchdog/watchdog.ts'
 import { WatchedSandbox } from '../watchdog/watched-sandbox.ts'
-import { CaptureLoop } from './capture-loop.ts'
+import { CaptureLoop, type CommittedRow } from './capture-loop.ts'
 import { FrozenWorkload } from './frozen-workload.ts'
 import type { ResidentLease } from './leases.ts'
 
@@ -32,6 +32,9 @@ export interface LiveDeps {
   readonly watchdog: Watchdog
   /** The sandbox has ended without being told to, or captures have: nothing goes on by itself. */
   readonly onBroken: (failure: Failure) => void
+  /** A generation was committed here. */
+  readonly onCommitted: (generation: CommittedRow) => void
+  readonly onService: (state: ServiceState) => void
   /** What user code asks on its own socket. */
   readonly onGuestCall: Parameters<Sandbox['onGuestCall']>[0]
 }
@@ -114,6 +117,11 @@ export class LiveWorkspace implements AsyncDisposable {
 
   get workload(): FrozenWorkload {
     return this.#expectRunning().workload
+  }
+
+  /** Tells of a generation that was committed beside the captures. */
+  noteCommitted(generation: CommittedRow): void {
+    this.#deps.onCommitted(generation)
   }
 
   get registry(): ExecRegistry {
@@ -199,7 +207,7 @@ export class LiveWorkspace implements AsyncDisposable {
   }
 
   async #attend(sandbox: Sandbox): Promise<Running> {
-    const { clock, registry, onBroken } = this.#deps
+    const { clock, registry, onBroken, onCommitted, onService } = this.#deps
     const writer: DirectoryWriter = await this.files.directory.openWriter(this.#held)
     const volume = await this.files.openVolume()
     const workload = new FrozenWorkload(this.#deps, sandbox)
@@ -210,9 +218,11 @@ export class LiveWorkspace implements AsyncDisposable {
       volume,
       workload,
       everyMs: EVERY_MS,
+      onCommitted,
       onFailed: onBroken,
     })
-    return { sandbox, volume, workload, captures, services: new ServiceSet({ clock, sandbox, registry }) }
+    const services = new ServiceSet({ clock, sandbox, registry, onChanged: onService })
+    return { sandbox, volume, workload, captures, services }
   }
 
   #noteEnd(sandbox: Sandbox): void {
