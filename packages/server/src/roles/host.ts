@@ -86,11 +86,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
         store: settings.store,
         keyFile: settings.storeKeyFile,
         volume,
-        capacity: {
-          cpus: threads,
-          memoryBytes: totalmem(),
-          workspacesMax: Math.max(1, Math.floor(totalmem() / MEMORY_OF_ONE_BYTES)),
-        },
+        capacity: capacityOf(threads),
       },
     ),
   )
@@ -105,6 +101,11 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
       await opened.disposeAsync()
     },
   }
+}
+
+function capacityOf(cpus: number) {
+  const memoryBytes = totalmem()
+  return { cpus, memoryBytes, workspacesMax: Math.max(1, Math.floor(memoryBytes / MEMORY_OF_ONE_BYTES)) }
 }
 
 /** Resolves when the work is done, or after that long. */

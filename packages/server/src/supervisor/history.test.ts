@@ -36,7 +36,10 @@ test(
     )
     assert.equal(await home.run('copy', 'cat', '/workspace/a'), 'two\n')
 
-    const { last_drill: drill } = await home.until('GET /workspaces/box', ({ last_drill }) => last_drill !== null)
+    const { last_drill: drill } = await home.until(
+      'GET /workspaces/box',
+      ({ last_drill }) => last_drill !== null,
+    )
     assert.equal(drill.outcome, 'verified')
     const { items } = (await home.ask('GET /drills')).body
     assert.ok(items.some(({ workspace_id }: { workspace_id: string }) => workspace_id === drill.workspace_id))
