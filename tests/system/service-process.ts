@@ -17,6 +17,8 @@ export interface ServiceOptions {
   readonly environment: Readonly<Record<string, string>>
   /** Found in what it writes once it answers. */
   readonly ready: RegExp
+  /** A program and its words that run it somewhere else than here, the last thing of which is the command itself. */
+  readonly within?: readonly string[]
 }
 
 /** A `hold` command that runs until it is told to end. It ends in good order when this process is gone, however it goes. */
@@ -36,9 +38,9 @@ export class ServiceProcess implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    const { words, logPath, environment, ready } = this.#options
+    const { words, logPath, environment, ready, within = [] } = this.#options
     const log = openSync(logPath, 'w')
-    const node = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, ...words]
+    const node = [...within, process.execPath, '--disable-warning=ExperimentalWarning', MAIN, ...words]
     const child = spawn('setpriv', ['--pdeathsig', 'TERM', ...node], {
       stdio: ['ignore', log, log],
       env: { PATH: process.env.PATH, ...environment },

@@ -105,6 +105,7 @@ export class Installation implements AsyncDisposable {
           links: new ExposureLinks(LINK_KEY),
         },
         idleTimeoutMsDefault: null,
+        isolationMinDefault: 'shared-kernel',
         ...settings,
       },
       apiAddress: 'http://127.0.0.1:0',

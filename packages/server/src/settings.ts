@@ -1,5 +1,5 @@
 import { Failure } from '@holdfast/base/failure'
-import { RuntimeKind } from '@holdfast/protocol/sandbox-spec'
+import { Isolation, RuntimeKind } from '@holdfast/protocol/sandbox-spec'
 import { z } from 'zod'
 
 const Address = z.string().min(1).max(1024)
@@ -38,6 +38,8 @@ const ControlSettings = z.strictObject({
   linkKeyFile: Path,
   /** Where the first start writes the key of the first user. */
   adminKeyFile: Path,
+  /** Of workspaces that do not say how much they want. `none` opts in to code without isolation. */
+  isolationMin: Isolation.optional(),
   /** A host that says nothing for so long counts as lost, once its leases have run out too. */
   hostSilenceMs: z.int().min(2000).max(600_000).optional(),
 })

@@ -49,8 +49,8 @@ export class RuncRuntime implements Runtime {
     this.#deps = deps
   }
 
-  probe(): Promise<string | null> {
-    return probeRuntime(this)
+  async probe(): Promise<string | null> {
+    return process.geteuid?.() === 0 ? await probeRuntime(this) : 'only root may run it'
   }
 
   async start(request: StartRequest): Promise<Sandbox> {

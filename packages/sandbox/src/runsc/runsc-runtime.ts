@@ -48,8 +48,8 @@ export class RunscRuntime implements Runtime {
     this.#deps = deps
   }
 
-  probe(): Promise<string | null> {
-    return probeRuntime(this)
+  async probe(): Promise<string | null> {
+    return process.geteuid?.() === 0 ? await probeRuntime(this) : 'only root may run it'
   }
 
   async start(request: StartRequest): Promise<Sandbox> {

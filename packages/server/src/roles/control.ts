@@ -42,6 +42,7 @@ export async function startControl(
         heartbeatMs: HEARTBEAT_MS,
         exposures: exposuresAt(settings),
         idleTimeoutMsDefault: null,
+        isolationMinDefault: settings.isolationMin ?? 'shared-kernel',
       },
       rpc,
       apiAddress: `http://${settings.api}`,

@@ -44,6 +44,8 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
   const { history, leases } = openLeases(ground, settings, { host, clusterKey, stack })
   const threads = availableParallelism()
   const holdfs = stack.use(await Holdfs.start({ clock: ground.clock }))
+  const runtimes = await usableRuntimes(ground, settings.runtimes)
+  const volume = await usableVolume(holdfs, settings)
   const agent = stack.use(
     await HostAgent.start(
       {
@@ -61,7 +63,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
               throw new Failure('internal', `a lease of ${workspace} is acquired by the lease holder`)
             },
           }),
-        runtimes: await usableRuntimes(ground, settings.runtimes),
+        runtimes,
         holdwatch: installedPrograms().holdwatch,
         leases,
         control,
@@ -83,12 +85,8 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
         state: settings.state,
         store: settings.store,
         keyFile: settings.storeKeyFile,
-        volume: await usableVolume(holdfs, settings),
-        capacity: {
-          cpus: threads,
-          memoryBytes: totalmem(),
-          workspacesMax: Math.max(1, Math.floor(totalmem() / MEMORY_OF_ONE_BYTES)),
-        },
+        volume,
+        capacity: capacityOf(threads),
       },
     ),
   )
@@ -96,12 +94,18 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
   return {
     address: agent.address,
     publicUrl: null,
+    offer: { runtimes: runtimes.map(({ kind }) => kind), volume },
     [Symbol.asyncDispose]: async () => {
       // What is not closed by then is left as a crash leaves it: its last generation holds.
       await within(ground.clock, settings.graceMs, agent.closeAll(0))
       await opened.disposeAsync()
     },
   }
+}
+
+function capacityOf(cpus: number) {
+  const memoryBytes = totalmem()
+  return { cpus, memoryBytes, workspacesMax: Math.max(1, Math.floor(memoryBytes / MEMORY_OF_ONE_BYTES)) }
 }
 
 /** Resolves when the work is done, or after that long. */

@@ -4,6 +4,7 @@ import { Failure, isFailure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import { WriterLock } from '@holdfast/generations/directory/writer-lock'
 import { Installation, type UpOptions } from '../installation.ts'
+import type { HostOffer } from '../running-role.ts'
 import type { Role, RoleSettings } from '../settings.ts'
 import { type Readiness, type RoleChange, SupervisedRole } from './supervised-role.ts'
 
@@ -20,16 +21,19 @@ export interface UpDeps {
 export class RunningInstallation implements AsyncDisposable {
   readonly url: string
   readonly appsUrl: string
+  /** What its host works with. */
+  readonly offer: HostOffer
   readonly #roles: ReadonlyMap<Role, SupervisedRole>
   readonly #opened: AsyncDisposable
 
   private constructor(
-    urls: { readonly url: string; readonly appsUrl: string },
+    { url, appsUrl, offer }: { readonly url: string; readonly appsUrl: string; readonly offer: HostOffer },
     roles: ReadonlyMap<Role, SupervisedRole>,
     opened: AsyncDisposable,
   ) {
-    this.url = urls.url
-    this.appsUrl = urls.appsUrl
+    this.url = url
+    this.appsUrl = appsUrl
+    this.offer = offer
     this.#roles = roles
     this.#opened = opened
   }
@@ -53,10 +57,11 @@ export class RunningInstallation implements AsyncDisposable {
       add(installation.host(), options.graceMs + END_MS),
       add(installation.gateway(), END_MS),
     ] as const
-    const [, control, , gateway] = await allSettled(starts.map((start) => start()))
+    const [, control, host, gateway] = await allSettled(starts.map((start) => start()))
     const urls = { url: control?.publicUrl ?? '', appsUrl: gateway?.publicUrl ?? '' }
     installation.publish(urls)
-    return new RunningInstallation(urls, roles, stack.move())
+    const offer = host?.offer ?? { runtimes: [], volume: 'live' }
+    return new RunningInstallation({ ...urls, offer }, roles, stack.move())
   }
 
   pidOf(role: Role): number | undefined {
