@@ -53,6 +53,7 @@ export class Installation implements AsyncDisposable {
   #links!: RpcHostLinks
   #rpc!: RpcServer
   #role!: ControlRole
+  #isRunning = false
 
   private constructor(settings: InstallationSettings) {
     this.#settings = settings
@@ -112,11 +113,12 @@ export class Installation implements AsyncDisposable {
       ...(limits ? { limits } : {}),
       onDefect: (error) => this.defects.push(error),
     })
+    this.#isRunning = true
   }
 
   /** Control ends as it may at any moment, and begins anew on its database. */
   async restart(): Promise<void> {
-    await this.#end()
+    await this.end()
     await this.begin()
   }
 
@@ -174,11 +176,14 @@ export class Installation implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const host of this.hosts) await host[Symbol.asyncDispose]()
-    await this.#end()
+    await this.end()
     rmSync(this.directory, { recursive: true, force: true })
   }
 
-  async #end(): Promise<void> {
+  /** Control is gone; its database and its hosts stay. */
+  async end(): Promise<void> {
+    if (!this.#isRunning) return
+    this.#isRunning = false
     await this.#role[Symbol.asyncDispose]()
     await this.#rpc[Symbol.asyncDispose]()
     await this.#links[Symbol.asyncDispose]()

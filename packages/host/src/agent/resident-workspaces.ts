@@ -1,10 +1,9 @@
 import { readdirSync } from 'node:fs'
 import { Failure } from '@holdfast/base/failure'
-import type { DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import type { CloseOutcome } from '@holdfast/protocol/host-calls'
 import { WorkspaceId } from '@holdfast/protocol/identifiers'
 import { ExecRegistry, type ExecRegistryDeps } from '../exec/exec-registry.ts'
-import { forgetVolume, openHistory, WorkspaceVolume } from '../volume/workspace-volume.ts'
+import { forgetVolume, type WorkspaceName, WorkspaceVolume } from '../volume/workspace-volume.ts'
 import type { CloseRequest } from '../workspace/close-live.ts'
 import type { OpenRequest } from '../workspace/open-live.ts'
 import { type ResidentDeps, ResidentWorkspace } from '../workspace/resident-workspace.ts'
@@ -12,6 +11,8 @@ import { Serial } from '../workspace/serial.ts'
 
 export interface ResidentsDeps extends Omit<ResidentDeps, 'registry'> {
   readonly execs: Omit<ExecRegistryDeps, 'folder' | 'onEnded'>
+  /** A workspace has stopped, and the head is all of it. */
+  readonly onStopped: (workspace: WorkspaceName) => void
   /** A command of a client has ended. */
   readonly onExecEnded: (
     workspace: string,
@@ -94,6 +95,7 @@ export class ResidentWorkspaces implements AsyncDisposable {
     const resident = this.get(workspace)
     const outcome = await resident.close(request)
     if (outcome.kind === 'saved' || outcome.sandbox === 'gone') this.leave(workspace, outcome)
+    if (outcome.kind === 'saved' && request.cause === 'stop') this.#deps.onStopped(resident.name)
     return outcome
   }
 
@@ -126,16 +128,6 @@ export class ResidentWorkspaces implements AsyncDisposable {
       await using files = await WorkspaceVolume.open(this.#deps.volumes, name)
       await files.bring(await files.directory.index.generation(generation))
     })
-  }
-
-  /** Where drills restore to. */
-  get drills(): string {
-    return this.#deps.volumes.layout.drills
-  }
-
-  /** The history of a workspace, open here or not; the caller closes it. */
-  async history(name: { workspace: string; org: string }): Promise<DurableDirectory> {
-    return await this.#turn(name.workspace).run(() => openHistory(this.#deps.volumes, name))
   }
 
   noteReported(workspace: string, exec: string): void {

@@ -16,6 +16,9 @@ import type { FrozenWorkload } from './frozen-workload.ts'
 /** Where the guest has its files: databases are checked there. */
 const GUEST_PATH = '/workspace'
 
+/** What is told of a generation as soon as it is the head. */
+export type CommittedRow = Pick<GenerationRow, 'id' | 'sequence' | 'cause' | 'message' | 'files' | 'bytes'>
+
 export interface CaptureParts {
   readonly clock: Clock
   readonly directory: DurableDirectory
@@ -24,6 +27,7 @@ export interface CaptureParts {
   readonly workload: FrozenWorkload
   /** How often to look for changes. */
   readonly everyMs: number
+  readonly onCommitted: (generation: CommittedRow) => void
   /** The loop has ended by itself: nothing is committed any more. */
   readonly onFailed: (failure: Failure) => void
 }
@@ -134,7 +138,7 @@ export class CaptureLoop implements AsyncDisposable {
   }
 
   #makeLoop(): WatchLoop {
-    const { clock, directory, writer, everyMs } = this.#parts
+    const { clock, directory, writer, everyMs, onCommitted } = this.#parts
     return new WatchLoop({
       clock,
       rounds: this.#rounds,
@@ -142,7 +146,10 @@ export class CaptureLoop implements AsyncDisposable {
       budget: putBudgetFor(directory.store.address, clock.monotonicMs()),
       saveState: () => writer.saveState(),
       rightOfWay: this.#rightOfWay,
-      onCommitted: (generation: CommittedGeneration) => this.#maintenance?.noteCommit(generation),
+      onCommitted: (generation: CommittedGeneration) => {
+        onCommitted(generation)
+        this.#maintenance?.noteCommit(generation)
+      },
       onFailed: () => {},
     })
   }

@@ -20,6 +20,7 @@ import { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import { HostId } from '@holdfast/protocol/identifiers'
 import { LEASE_CALLS, LEASE_MARGIN_MS, LEASE_RENEW_MS, LEASE_TTL_MS } from '@holdfast/protocol/lease-calls'
 import { RpcClient } from '@holdfast/rpc/rpc-client'
+import { installedPrograms } from '@holdfast/sandbox/native-programs'
 import type { RunningRole } from '../running-role.ts'
 import type { SettingsOf } from '../settings.ts'
 import { VERSION } from '../version.ts'
@@ -61,6 +62,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
             },
           }),
         runtimes: await usableRuntimes(ground, settings.runtimes),
+        holdwatch: installedPrograms().holdwatch,
         leases,
         control,
         connectHost: (address) =>
@@ -70,6 +72,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
           process.exit(1)
         },
         onDefect: defectLog(ground.log),
+        onNotice: (notice) => ground.log.warn(notice),
       },
       {
         host,
