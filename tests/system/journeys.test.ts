@@ -19,7 +19,7 @@ describe('against an installation on one box', { concurrency: 2 }, () => {
     test(`examples/sdk/${name} does what it says`, { timeout: 60_000 }, () => runExample(name, box))
 
   for (const [name, journey] of Object.entries(CLI_JOURNEYS))
-    test(`CLI: ${name}`, { timeout: 60_000 }, async () => {
+    test(`CLI: ${name}`, { timeout: 120_000 }, async () => {
       using hold = new HoldProcess(box)
       await journey(hold)
     })
