@@ -39,6 +39,7 @@ test(`${CYCLES} times a role is killed at any moment: nothing acknowledged is lo
   await using installation = await Installation.start()
   const workspace = await installation.client.create()
   const ledger = await Ledger.begin(workspace)
+  await ledger.sync()
   for (let cycle = 0; cycle < CYCLES; cycle++) {
     const roles = [...installation.hosts.values(), installation.control, installation.lease]
     const role = roles[Math.floor(next() * roles.length)] ?? installation.lease
