@@ -8,6 +8,7 @@ const NETWORK = '198.18'
 export class HostNetworks implements Disposable {
   readonly #names: ReadonlyMap<string, number>
   readonly #made: string[] = []
+  readonly #links: number[] = []
 
   constructor(hosts: readonly string[]) {
     this.#names = new Map(hosts.map((host, index) => [host, 1 + index + 4 * (process.pid % 60)]))
@@ -49,6 +50,8 @@ export class HostNetworks implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    // A network lives on with whoever is still in it, and its link with it.
+    for (const number of this.#links.splice(0)) ip('link', 'delete', `hf${number}o`)
     for (const name of this.#made.splice(0)) ip('netns', 'delete', name)
   }
 
@@ -58,6 +61,7 @@ export class HostNetworks implements Disposable {
     this.#made.push(name)
     const [outside, inside] = [`hf${number}o`, `hf${number}i`]
     ip('link', 'add', outside, 'type', 'veth', 'peer', 'name', inside, 'netns', name)
+    this.#links.push(number)
     ip('address', 'add', `${NETWORK}.${number}.1/24`, 'dev', outside)
     ip('link', 'set', outside, 'up')
     for (const [device, address] of [
