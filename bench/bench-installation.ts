@@ -71,6 +71,13 @@ export class BenchInstallation implements AsyncDisposable {
     return this.#running.pidOf(role) ?? 0
   }
 
+  /** Stops the process of a role until the end of the scope. */
+  standStill(role: 'control'): Disposable {
+    const pid = this.pidOf(role)
+    process.kill(pid, 'SIGSTOP')
+    return { [Symbol.dispose]: () => void process.kill(pid, 'SIGCONT') }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#opened[Symbol.asyncDispose]()
   }

@@ -6,14 +6,16 @@ import { type Attempts, attempts, successPct, wallMs } from '../timing.ts'
 
 const LARGE_BYTES = 1e9
 
-/** Rewrites a place of the large file, and small files, as fast as it can. */
-const WRITER =
-  'n=0; while :; do n=$((n+1)); dd if=/dev/urandom of=large bs=64k count=4 conv=notrunc seek=$((n % 100)) ' +
-  'status=none; echo $n >small-$((n % 50)); done'
+/** Files as an agent writes them, as fast as it can; and pieces in the middle of the large one. */
+const WRITERS = {
+  handoff: 'n=0; while :; do n=$((n+1)); seq 1000 >small-$((n % 50)); echo $n >>log; done',
+  'handoff-in-place':
+    'n=0; while :; do n=$((n+1)); dd if=/dev/urandom of=large bs=64k count=4 conv=notrunc seek=$((n % 100)) status=none; done',
+} as const
 
 export const handoff: Suite = {
   name: 'handoff',
-  cases: ['handoff', 'resume', 'resume-elsewhere'],
+  cases: ['handoff', 'handoff-in-place', 'resume', 'resume-elsewhere'],
   peers: [],
   run: runHandoff,
 }
@@ -28,7 +30,8 @@ async function runHandoff(bench: BenchRun): Promise<void> {
   const large = await holdfast.create({})
   await large.exec(`head -c ${bytes} /dev/urandom >large`, { throwOnError: true })
   await large.sync()
-  if (bench.wants('handoff')) await runMoves(bench, large)
+  for (const name of ['handoff', 'handoff-in-place'] as const)
+    if (bench.wants(name)) await runMoves(bench, name, large)
   if (bench.wants('resume')) {
     const made = await attempts(bench.quick ? 2 : 5, async () => {
       await large.stop()
@@ -39,18 +42,18 @@ async function runHandoff(bench: BenchRun): Promise<void> {
   if (bench.wants('resume-elsewhere')) await runElsewhere(bench, installation, bytes)
 }
 
-async function runMoves(bench: BenchRun, large: Workspace): Promise<void> {
-  bench.say('handing off under load')
+async function runMoves(bench: BenchRun, name: keyof typeof WRITERS, large: Workspace): Promise<void> {
+  bench.say(name)
   const copyMs: number[] = []
   const moved = await attempts(bench.quick ? 4 : 20, async () => {
-    await large.exec(WRITER, { detached: true })
+    await large.exec(WRITERS[name], { detached: true })
     await large.sync()
     const result = await large.handoff()
     copyMs.push(result.preCopyMs)
     return result.pauseMs
   })
-  reportAttempts(bench, 'handoff', moved, 0.95)
-  bench.report({ case: 'handoff', metric: 'copy_p50_ms', value: median(copyMs) })
+  reportAttempts(bench, name, moved, 0.95)
+  bench.report({ case: name, metric: 'copy_p50_ms', value: median(copyMs) })
 }
 
 /** The other host has never had it: all of it comes out of the store. */

@@ -55,8 +55,8 @@ class Followers implements AsyncDisposable {
       const response = await promise
       if (response.statusCode !== 200) throw new Error(`the API answered ${response.statusCode}`)
       readLines(response, (line) => {
-        const at = /^data:.*"at":"([^"]+)"/.exec(line)?.[1]
-        if (at !== undefined) onEvent(systemClock.wallMs() - Date.parse(at))
+        const at = /^data:.*?"at":(\d+)/.exec(line)?.[1]
+        if (at !== undefined) onEvent(systemClock.wallMs() - Number(at))
       })
     }
     return followers

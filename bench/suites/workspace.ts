@@ -48,9 +48,10 @@ async function runWorkspace(bench: BenchRun): Promise<void> {
 async function runAtHost(
   bench: BenchRun,
   name: string,
-  { folder, holdfast }: BenchInstallation,
+  installation: BenchInstallation,
   spec: Partial<SandboxSpec> = {},
 ): Promise<void> {
+  const { folder, holdfast } = installation
   bench.say(`${name}: create and run at the host`)
   const clusterKey = readKey(join(folder, 'server/cluster.key'))
   const at = (role: string) => ({ address: `unix:${join(folder, 'server/run', role)}.sock`, clusterKey })
@@ -58,6 +59,8 @@ async function runAtHost(
   await using host = new RpcClient(HOST_CALLS, { ...at('host0'), unreachable: 'host-unreachable' })
   const { value: own } = await holdfast.platform.orgs().next()
   const org = OrgId.parse(own?.id)
+  // Control would end what it does not know of.
+  using _still = installation.standStill('control')
   const made = await attempts((bench.quick ? 1 : 4) * TURNS, async () => {
     const id = WorkspaceId.parse(newIdentifier('ws', systemRandomness))
     await history.call('createWorkspace', { id, org })

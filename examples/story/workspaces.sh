@@ -59,7 +59,7 @@ proven 'an app at a URL' "$(curl -fsS -o /dev/null -w '%{time_total}' -H "Host: 
 step 'A checkpoint, then an accident, then back'
 whole=$(hold checkpoint demo -m 'before the accident' -q) || fail 'checkpoint'
 hold exec demo -- sh -c 'rm -rf site && echo oops >oops' || fail 'exec'
-: # diff
+hold diff demo || fail diff
 rolled_at=$(milliseconds)
 hold rollback demo "$whole" || fail 'rollback'
 proven 'rollback of a running workspace' "$(($(milliseconds) - rolled_at)) ms, start of the command included"

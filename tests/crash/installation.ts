@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { systemClock } from '@holdfast/base/clock'
 import { systemRandomness } from '@holdfast/base/randomness'
 import { Holdfast } from '@holdfast/client/holdfast'
+import { HoldfastError } from '@holdfast/client/holdfast-error'
 import type { Workspace } from '@holdfast/client/workspace'
 import { WorkspaceId } from '@holdfast/protocol/identifiers'
 import { LEASE_CALLS } from '@holdfast/protocol/lease-calls'
@@ -27,6 +28,8 @@ export interface InstallationOptions {
   /** `postgres://…`; absent: a SQLite file for each of the two. */
   readonly database?: string
   readonly volume?: 'auto' | 'btrfs' | 'live'
+  /** Absent: short ones. */
+  readonly leaseTtlMs?: number
   readonly grounds?: Readonly<Record<string, RoleGround>>
   /** Where a role listens, and is reached by others. */
   readonly addresses?: Readonly<Record<string, string>>
@@ -93,17 +96,19 @@ export class Installation implements AsyncDisposable {
     return join(this.stateOf(name), 'workspaces', workspace.id, 'files')
   }
 
-  /** Resolves once it runs under a later epoch than `epoch`. */
-  async recovered(workspace: Workspace, epoch: number, withinMs = 25_000): Promise<Workspace> {
-    return await until(
-      `${workspace.id} runs again`,
-      async () => {
-        const seen = await workspace.refresh().catch(() => undefined)
-        if (seen?.status === 'failed') throw new Error(`failed: ${seen.state.statusMessage}`)
-        const isBack = seen?.status === 'idle' || seen?.status === 'busy'
-        return isBack && seen.state.epoch > epoch ? seen : undefined
+  /** Resolves once it runs under a later epoch than `epoch`; one that was saved and stopped on the way is resumed. */
+  async recovered(workspace: Workspace, epoch: number, withinMs = 25_000): Promise<void> {
+    const seen = async (): Promise<true | undefined> => {
+      const { status, state } = await workspace.refresh()
+      if (status === 'failed') throw new Error(`it has failed: ${state.statusReason} ${state.statusMessage}`)
+      if (status === 'stopped') await workspace.resume()
+      return status === 'idle' && state.epoch > epoch ? true : undefined
+    }
+    await until(`${workspace.id} runs again`, () => seen().catch(forgiveUnavailable), withinMs).catch(
+      (error) => {
+        const { status, statusReason, statusMessage } = workspace.state
+        throw new Error(`it is ${status}: ${statusReason}, ${statusMessage}`, { cause: error })
       },
-      withinMs,
     )
   }
 
@@ -185,10 +190,16 @@ export class Installation implements AsyncDisposable {
       storeKeyFile: null,
       runtimes: ['runc'],
       volume: this.#options.volume ?? 'auto',
-      leaseTtlMs: LEASE_TTL_MS,
+      leaseTtlMs: this.#options.leaseTtlMs ?? LEASE_TTL_MS,
       graceMs: 5_000,
     }
   }
+}
+
+/** Roles that are down, or not there yet, are what these tests are about. */
+export function forgiveUnavailable(error: unknown): undefined {
+  if (error instanceof HoldfastError) return undefined
+  throw error
 }
 
 /** What is mounted in it goes first. */

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { HoldfastError } from '@holdfast/client/holdfast-error'
 import type { Workspace } from '@holdfast/client/workspace'
 import { seededNumbers } from '@holdfast/testkit/seeded-numbers'
-import { Installation } from './installation.ts'
+import { forgiveUnavailable, Installation } from './installation.ts'
 import { Ledger } from './ledger.ts'
 import { until } from './until.ts'
 
@@ -42,7 +41,7 @@ test(`${CYCLES} times a role is killed at any moment: nothing acknowledged is lo
   for (let cycle = 0; cycle < CYCLES; cycle++) {
     const roles = [...installation.hosts.values(), installation.control, installation.lease]
     const role = roles[Math.floor(next() * roles.length)] ?? installation.lease
-    const syncing = ledger.sync().catch(forgiveLoss)
+    const syncing = ledger.sync().catch(forgiveUnavailable)
     await delay(next() * KILL_WITHIN_MS)
     await role.kill()
     await role.start()
@@ -64,11 +63,6 @@ async function audited(workspace: Workspace, ledger: Ledger): Promise<true | und
     await ledger.goOn()
     return true
   } catch (error) {
-    return forgiveLoss(error)
+    return forgiveUnavailable(error)
   }
-}
-
-function forgiveLoss(error: unknown): undefined {
-  if (error instanceof HoldfastError) return undefined
-  throw error
 }

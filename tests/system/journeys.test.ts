@@ -1,5 +1,6 @@
 import { after, before, describe, test } from 'node:test'
 import { CLI_JOURNEYS, HoldProcess } from '@holdfast/testkit/cli-journeys'
+import { runExample, SDK_EXAMPLES } from '@holdfast/testkit/sdk-examples'
 import { SDK_JOURNEYS } from '@holdfast/testkit/sdk-journeys'
 import { type OneBox, startOneBox } from './one-box.ts'
 
@@ -13,6 +14,9 @@ describe('against an installation on one box', { concurrency: 2 }, () => {
 
   for (const [name, journey] of Object.entries(SDK_JOURNEYS))
     test(`SDK: ${name}`, { timeout: 60_000 }, () => journey(box))
+
+  for (const name of Object.keys(SDK_EXAMPLES))
+    test(`examples/sdk/${name} does what it says`, { timeout: 60_000 }, () => runExample(name, box))
 
   for (const [name, journey] of Object.entries(CLI_JOURNEYS))
     test(`CLI: ${name}`, { timeout: 60_000 }, async () => {

@@ -177,6 +177,7 @@ const states: CliJourney = async (hold) => {
   assert.deepEqual((await hold.printed('diff', 'cli-states', '-q')).split('\n'), ['a.txt', 'b.txt'])
   assert.match(await hold.printed('history', 'cli-states', '--checkpoints'), /good/)
   assert.equal(await hold.printed('files', 'cat', 'cli-states', 'a.txt', '--at', first.slice(0, 10)), 'one')
+  assert.match(await hold.printed('files', 'ls', 'cli-states', '-q', '--at', first), /^a\.txt$/m)
   await hold.printed('fork', 'cli-states', 'cli-states-fork', '--at', first)
   assert.equal(await hold.printed('files', 'cat', 'cli-states-fork', 'a.txt'), 'one')
   assert.match(await hold.printed('lineage', 'cli-states'), /^cli-states .*\n {2}cli-states-fork /)

@@ -113,7 +113,7 @@ export class App {
       await route.handle(this.#call(route, entered, { query, body: undefined, signal }), wire)
       return new Response(null, { headers: { 'x-hono-already-sent': 'true' } })
     }
-    const text = route.body === undefined ? '' : await readText(incoming)
+    const text = route.body === undefined ? '' : await readText(incoming, this.#options.deps.clock)
     const answer = await this.#once(context, entered, { route, text, query, signal })
     return new Response(answer.body === '' ? null : answer.body, {
       status: answer.status,
@@ -206,6 +206,8 @@ export class App {
       headers: {
         ...SECURITY_HEADERS,
         ...headers,
+        // What is left of a body that nobody read would be taken for the next request.
+        ...(context.env.incoming.complete ? {} : { connection: 'close' }),
         'content-type': 'application/json',
         'x-request-id': requestId,
       },
@@ -242,6 +244,9 @@ function queryOf(params: URLSearchParams): Record<string, string | string[]> {
 
 function goneSignal(outgoing: HttpBindings['outgoing']): AbortSignal {
   const gone = new AbortController()
-  outgoing.once('close', () => gone.abort())
+  // An abort after the whole answer would wake nobody, and costs 0.1 ms.
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) gone.abort()
+  })
   return gone.signal
 }

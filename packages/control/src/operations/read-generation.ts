@@ -46,7 +46,7 @@ export async function reachGeneration(
 }
 
 /** A path as people write it: absolute ones are those of the sandbox. */
-export function innerPath(path: string): string {
+function innerPath(path: string): string {
   if (path !== GUEST_ROOT && !path.startsWith(`${GUEST_ROOT}/`)) return path
   return path.slice(GUEST_ROOT.length + 1) || '.'
 }

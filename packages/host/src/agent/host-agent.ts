@@ -16,6 +16,7 @@ import { fileStreams } from '../files/file-streams.ts'
 import { watchStream } from '../files/file-watch.ts'
 import type { ToolPlace } from '../files/guest-tool.ts'
 import { HostLayout } from '../volume/host-layout.ts'
+import { parkVolumes } from '../volume/park-volumes.ts'
 import type { Watchdog } from '../watchdog/watchdog.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
 import { attachUpgrade } from './exec-attach.ts'
@@ -48,6 +49,8 @@ export class HostAgent implements AsyncDisposable {
   static async start(deps: HostAgentDeps, options: HostAgentOptions): Promise<HostAgent> {
     const layout = new HostLayout(options.state)
     await using stack = new AsyncDisposableStack()
+    const directories: DirectoryDeps = { ...deps, home: new Home(layout.home) }
+    stack.defer(() => parkVolumes(directories))
     const watchdog = stack.use(await startWatchdog(deps, layout))
     for (const runtime of deps.runtimes) await runtime.killLeftovers(layout.sandboxes)
     const reports = stack.use(
@@ -56,7 +59,9 @@ export class HostAgent implements AsyncDisposable {
     const history = stack.use(await openHostHistory(deps, options))
     const events = stack.use(makeEvents(deps, options, layout))
     const drills = stack.use(makeDrills(deps, { layout, history, events }))
-    const residents = stack.use(makeResidents(deps, options, { layout, reports, watchdog, events, drills }))
+    const residents = stack.use(
+      makeResidents(deps, options, { layout, directories, reports, watchdog, events, drills }),
+    )
     const { address, clusterKey } = options
     const { onDefect } = deps
     const server = stack.use(
@@ -94,6 +99,7 @@ export class HostAgent implements AsyncDisposable {
 
 interface AgentParts {
   readonly layout: HostLayout
+  readonly directories: DirectoryDeps
   readonly reports: ExecReports
   readonly watchdog: Watchdog
   readonly events: HostEvents
@@ -126,11 +132,10 @@ function makeReports(
 function makeResidents(
   deps: HostAgentDeps,
   options: HostAgentOptions,
-  { layout, reports, watchdog, events, drills }: AgentParts,
+  { layout, directories, reports, watchdog, events, drills }: AgentParts,
 ): ResidentWorkspaces {
   const { clock, randomness, holdfs, leases, runtimes, onFatal } = deps
   const { store, keyFile, volume, ringBytesMax } = options
-  const directories: DirectoryDeps = { ...deps, home: new Home(layout.home) }
   return new ResidentWorkspaces({
     ...(options.timing ?? CLOSE_TIMING),
     volumes: { directories, layout, volume, store, keyFile },

@@ -13,6 +13,8 @@ import {
 } from './guest-tool.ts'
 
 const LINE_CHARS_MAX = 2000
+/** What leads to it is made with it; it must not be there itself. `$1` is the path, `$2` the mode. */
+const MAKE_DIRECTORY = 'mkdir -p -- "$(dirname -- "$1")" && exec mkdir -m "$2" -- "$1"'
 
 /** Answers about files, each by a tool that runs inside as the guest's user: the host itself follows no guest path. */
 export function fileHandlers(
@@ -26,7 +28,7 @@ export function fileHandlers(
     makeDirectory: async ({ workspace, path, mode }, gone) => {
       const place = placeOf(workspace, gone)
       const name = guestName(path)
-      await expectTool(place, ['mkdir', '-m', mode.toString(8), '--', name], path)
+      await expectTool(place, ['sh', '-c', MAKE_DIRECTORY, 'sh', name, mode.toString(8)], path)
       return await stat(place, name)
     },
     moveFile: async ({ workspace, from, to }, gone) => {

@@ -81,7 +81,8 @@ async function fileBytes(place: ToolPlace, name: string, path: string): Promise<
 async function putFile(placeOf: PlaceOf, request: IncomingMessage, { response, url }: Asked): Promise<void> {
   const { workspace, path, mode } = parseQuery(PutFileQuery, url)
   const argv = ['sh', '-c', PUT_FILE, 'sh', guestName(path), mode]
-  await feedInput(await startTool(placeOf(workspace, goneSignal(response)), argv, true), request, path)
+  const place = placeOf(workspace, goneSignal(response))
+  await feedInput({ exec: await startTool(place, argv, true), clock: place.clock }, request, path)
   response.writeHead(204).end()
 }
 
@@ -106,6 +107,7 @@ async function putArchive(
 ): Promise<void> {
   const { workspace, path } = parseQuery(PathQuery, url)
   const argv = ['sh', '-c', PUT_ARCHIVE, 'sh', guestPath(path)]
-  await feedInput(await startTool(placeOf(workspace, goneSignal(response)), argv, true), request, path)
+  const place = placeOf(workspace, goneSignal(response))
+  await feedInput({ exec: await startTool(place, argv, true), clock: place.clock }, request, path)
   response.writeHead(204).end()
 }

@@ -36,6 +36,13 @@ test(
     )
     assert.equal(await home.run('copy', 'cat', '/workspace/a'), 'two\n')
 
+    const file = `${home.path}/box.hold`
+    await home.hold('export', 'box', file, '--at', String(first.sequence))
+    await home.hold('import', file, 'old')
+    assert.equal(await home.hold('files', 'cat', 'old', 'a', '--at', 'head'), 'one\n')
+    assert.equal(await home.hold('files', 'ls', 'old', '-q', '--at', '1'), 'a\nsrc\n')
+    assert.match(await home.hold('diff', 'box'), /~ a/)
+    assert.match(await home.hold('drill', 'old'), /is verified/)
     const { last_drill: drill } = await home.until(
       'GET /workspaces/box',
       ({ last_drill }) => last_drill !== null,

@@ -1,11 +1,16 @@
+import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { systemClock } from '@holdfast/base/clock'
 import { systemRandomness } from '@holdfast/base/randomness'
 import type { UpOptions } from '../installation.ts'
 import { RunningInstallation } from './running-installation.ts'
+
+const HOLD = fileURLToPath(new URL('../../../cli/src/main.js', import.meta.url))
 
 export interface Answer {
   readonly status: number
@@ -60,6 +65,13 @@ export class HomeForTest implements AsyncDisposable {
     const isJson = response.headers.get('content-type')?.startsWith('application/json')
     const document = isJson ? JSON.parse(bytes.toString()) : undefined
     return { status: response.status, headers: response.headers, bytes, body: document }
+  }
+
+  /** What a command line on this box prints. */
+  async hold(...words: readonly string[]): Promise<string> {
+    const environment = { PATH: process.env.PATH, HOLDFAST_HOME: this.path, NO_COLOR: '1' }
+    const { stdout } = await promisify(execFile)(process.execPath, [HOLD, ...words], { env: environment })
+    return stdout
   }
 
   /** The end of a command and what it printed. */

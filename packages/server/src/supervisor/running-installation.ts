@@ -1,5 +1,6 @@
 import { allSettled } from '@holdfast/base/all-settled'
 import type { Clock } from '@holdfast/base/clock'
+import { Failure, isFailure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import { WriterLock } from '@holdfast/generations/directory/writer-lock'
 import { Installation, type UpOptions } from '../installation.ts'
@@ -37,11 +38,11 @@ export class RunningInstallation implements AsyncDisposable {
     this.#opened = opened
   }
 
-  /** Rejects with `lease-held` while another process runs this installation, and as its roles do. */
+  /** Rejects with `already-running` while another process runs this installation, and as its roles do. */
   static async start(deps: UpDeps, options: UpOptions): Promise<RunningInstallation> {
     await using stack = new AsyncDisposableStack()
     const installation = new Installation(options, deps.randomness)
-    stack.use(WriterLock.take(installation.folder))
+    stack.use(lockOf(installation))
     const roles = new Map<Role, SupervisedRole>()
     const add = (settings: RoleSettings, endMs: number): (() => Promise<Readiness>) => {
       const role = new SupervisedRole({ ...deps, logPath: installation.logPath(settings.role) }, settings)
@@ -70,5 +71,19 @@ export class RunningInstallation implements AsyncDisposable {
   /** Ends the roles in reverse: the host commits the last generations while the others still answer. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#opened[Symbol.asyncDispose]()
+  }
+}
+
+/** Only one process runs an installation. */
+function lockOf({ folder }: Installation): WriterLock {
+  try {
+    return WriterLock.take(folder)
+  } catch (error) {
+    if (!isFailure(error, 'lease-held')) throw error
+    const pid = String(error.details.pid)
+    throw new Failure('already-running', `process ${pid} runs the server of ${folder} already`, {
+      pid,
+      folder,
+    })
   }
 }
