@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Workspace } from '@holdfast/client/workspace'
 import { seededNumbers } from '@holdfast/testkit/seeded-numbers'
+import { systemRandomness } from '@holdfast/base/randomness'
 import { forgiveUnavailable, Installation } from './installation.ts'
 import { Ledger } from './ledger.ts'
 import { until } from './until.ts'
@@ -32,7 +33,7 @@ test('a host agent that is killed loses nothing that was synced, and its workspa
 test(`${CYCLES} times a role is killed at any moment: nothing acknowledged is lost, and the workspace runs on`, {
   timeout: CYCLES * CYCLE_MS_MAX,
 }, async (t) => {
-  const seed = LONG ? Math.floor(Math.random() * 2 ** 32) : 7
+  const seed = LONG ? Buffer.from(systemRandomness.bytes(4)).readUInt32LE() : 7
   t.diagnostic(`seed ${seed}`)
   const next = seededNumbers(seed)
   await using installation = await Installation.start()

@@ -14,7 +14,7 @@ const LEASE_TTL_MS = 6_000
 type Settings = Readonly<Record<string, unknown>>
 
 /** The settings that docs/cluster.md shows for a role, with what is different here. Nothing is added to them. */
-export function documentedSettings(role: string, different: Settings): Settings {
+function documentedSettings(role: string, different: Settings): Settings {
   const blocks = readFileSync(DOCUMENT, 'utf8').matchAll(/```json\n(.*?)```/gs)
   const shown = Array.from(blocks, ([, text = '']): Settings => JSON.parse(text)).find(
     (settings) => settings.role === role,
