@@ -45,9 +45,9 @@ function storm(folder: string, count: number): void {
     rmSync(join(folder, `package-${made}`), { recursive: true })
 }
 
-export const WORKLOADS = { sqlite: commitRows, git: commitFiles, storm } as const
+const WORKLOADS = { sqlite: commitRows, git: commitFiles, storm } as const
 
-export function isWorkload(name: string): name is keyof typeof WORKLOADS {
+function isWorkload(name: string): name is keyof typeof WORKLOADS {
   return name in WORKLOADS
 }
 
