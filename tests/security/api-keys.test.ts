@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemRandomness } from '@holdfast/base/randomness'
+import { RequestCounters } from '@holdfast/control/api/request-counters'
+import { allRoutes } from '@holdfast/control/api/routes/all-routes'
 import { Installation } from '@holdfast/control/control.fixture'
 import { newSecret } from '@holdfast/control/operations/api-keys'
-import { ENDPOINTS, SCOPES, type Scope } from '@holdfast/protocol/endpoints'
+import { SCOPES, type Scope } from '@holdfast/protocol/endpoints'
 import { type OrgId, OrgId as OrgIdShape } from '@holdfast/protocol/identifiers'
 
 const LIMITS = { timeout: 20_000 }
+const ROUTES = allRoutes({ counters: new RequestCounters(), stepsTaken: () => 0 })
 const PARAMETER = /\{(\w+)\}/g
 const STRANGERS: OrgId = OrgIdShape.parse(`org_${'1'.repeat(26)}`)
 
@@ -68,8 +71,8 @@ const BODIES: readonly (readonly [ending: RegExp, body: unknown])[] = [
   [/\/move$/, { from: 'a', to: 'b' }],
   [/\/mkdir$/, { path: 'a' }],
   [/\/exposures$/, { port: 8080 }],
-  [/\/services$/, { name: 'web', command: ['true'] }],
-  [/\/deploy$/, { name: 'web', command: ['true'], port: 8080 }],
+  [/\/services$/, { name: 'web', argv: ['true'] }],
+  [/\/deploy$/, { name: 'web', service: 'true', port: 8080 }],
   [/\/signal$/, { signal: 'SIGTERM' }],
   [/\/resize$/, { columns: 80, rows: 24 }],
   [/\/stdin$/, { bytes: '' }],
@@ -100,7 +103,7 @@ test(
     const mine = await things(installation, installation.adminKey)
     const theirs = await things(installation, key)
     let compared = 0
-    for (const { method, path, scope } of ENDPOINTS) {
+    for (const { method, path, scope } of ROUTES) {
       const names = [...path.matchAll(PARAMETER)].map(([, name = '']) => name)
       if (scope?.startsWith('platform') || /attach$|ports\/\{port\}$|export$/.test(path)) continue
       for (const swapped of names.filter((name) => ['id', 'exec', 'generation', 'key'].includes(name))) {
@@ -164,7 +167,7 @@ test('a key with one scope opens exactly the routes of that scope', LIMITS, asyn
     const { body } = await installation.ask('POST /v1/keys', { body: { name: scope, scopes: [scope] } })
     keys.set(scope, body.secret)
   }
-  for (const { method, path, scope } of ENDPOINTS) {
+  for (const { method, path, scope } of ROUTES) {
     const line = `${method} ${path.replaceAll(PARAMETER, (_, name) => UNKNOWN[name] ?? 'x')}?zzz=1`
     for (const [held, key] of keys) {
       const { status, body } = await installation.ask(line, { key })
