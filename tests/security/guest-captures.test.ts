@@ -65,13 +65,13 @@ test(
 
 const DEEP = `
 import os
-for depth in range(4096):
+for depth in range(2048):
     os.mkdir('d'); os.chdir('d')
 open('bottom', 'w').write('reached')
 `
 
 test(
-  '4,096 nested directories are captured or refused by name, and hold up neither host nor guest',
+  '2,048 nested directories are captured or refused by name, and hold up neither host nor guest',
   LIMITS,
   async () => {
     await using ground = await HostileGround.open()
