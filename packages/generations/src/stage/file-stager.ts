@@ -22,8 +22,8 @@ import type { PreparedFile } from './stage-messages.ts'
 const WHOLE_FILE_BYTES_MAX = 256 * 1024
 /** The buffer for whole files begins with this: most files are smaller. */
 const SMALL_BYTES_FIRST = 16 * 1024
-/** How often a file that changes while it is read is read again. */
-const READ_ATTEMPTS_MAX = 3
+/** How often a file that changes while it is read is read: a small one is soon read between two writes. */
+const READ_ATTEMPTS_MAX = { small: 32, large: 3 }
 
 /** A file's stat fields when it was surveyed: what was learnt of it since holds only while these stand. */
 export interface SurveyedFile {
@@ -139,8 +139,8 @@ export class FileStager {
   #stageOpen(fd: number, request: FileRequest, wary: boolean): StagedFile | 'database' {
     let before = request.surveyed
     let grewOnly = true
-    for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
-      const content = this.#read(fd, attempt === 0 ? request : withoutHints(request), {
+    for (let attempt = 1; ; attempt++) {
+      const content = this.#read(fd, attempt === 1 ? request : withoutHints(request), {
         bytes: before.bytes,
         wary,
       })
@@ -149,13 +149,13 @@ export class FileStager {
       const after = surveyedOf(stats)
       if (content && isUntouched(before, after)) return { content, stats, appended: false }
       grewOnly &&= after.bytes > before.bytes
-      const isLast = attempt === READ_ATTEMPTS_MAX - 1 || isSparse(stats)
-      if (content && grewOnly && isLast) return { content, stats, appended: true }
-      if (isLast) break
+      if (attempt >= readAttemptsMax(stats)) {
+        if (content && grewOnly) return { content, stats, appended: true }
+        const path = toText(request.path)
+        throw new Failure('file-unstable', `${path} changed each time it was read`, { path })
+      }
       before = after
     }
-    const path = toText(request.path)
-    throw new Failure('file-unstable', `${path} changed each time it was read`, { path })
   }
 
   #read(
@@ -267,9 +267,10 @@ function milliseconds(ns: bigint): number {
   return Number(ns / 1_000_000_000n) * 1000 + Number(ns % 1_000_000_000n) / 1_000_000
 }
 
-/** Holes that nobody has looked up since the file changed may be terabytes: it is not read again without them. */
-function isSparse(stats: BigIntStats): boolean {
-  return stats.blocks * 512n < stats.size
+/** Holes that nobody has looked up since a file changed may be terabytes: it is not read again without them. */
+function readAttemptsMax({ blocks, size }: BigIntStats): number {
+  if (size < WHOLE_FILE_BYTES_MAX) return READ_ATTEMPTS_MAX.small
+  return blocks * 512n < size ? 1 : READ_ATTEMPTS_MAX.large
 }
 
 /** A surveyed ctime that is not a number is not compared: the mtime moves with every write. */
