@@ -83,6 +83,8 @@ export const SandboxFacts = z.strictObject({
   volume: z.enum(['btrfs', 'live']),
   consistency: z.enum(['cut', 'per-database']),
   fsync: FsyncPolicy,
+  /** `none`: the volume cannot bound what the workspace holds, so `limits.diskBytes` is a wish. */
+  diskLimit: z.enum(['enforced', 'none']).default('none'),
   /** How the sandbox came to be. */
   start: z.enum(['warm', 'cold']),
 })

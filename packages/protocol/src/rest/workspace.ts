@@ -78,6 +78,11 @@ export const Workspace = z.strictObject({
   isolation: Isolation.nullable(),
   consistency: z.enum(['cut', 'per-database']).nullable(),
   fsync: FsyncPolicy,
+  /** `none`: where it runs, nothing enforces `limits.disk_bytes`. */
+  disk_limit: z.enum(['enforced', 'none']).nullable(),
+  start: z.enum(['warm', 'cold']).nullable(),
+  /** Why its writers are slowed down. */
+  pressure: z.enum(['none', 'unsynced', 'disk']).nullable(),
   system: System,
   limits: Limits,
   idle_timeout_ms: z.int().nullable(),
