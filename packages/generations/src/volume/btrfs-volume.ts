@@ -56,6 +56,10 @@ export interface Replacement {
 
 /** Below this share of free space, local snapshots go: the writers need it more. */
 const FREE_SHARE_MIN = 0.1
+/** One workspace may never fill the file system that others share, whatever its own bound. */
+const SHARE_MAX = 0.8
+/** Above this share of its bound, a workspace's local snapshots go: what they alone hold counts for it too. */
+const USED_SHARE_MAX = 0.9
 /** A snapshot that no generation claims after this time was left by a process that died. */
 const UNCLAIMED_MS_MAX = 24 * 3_600_000
 
@@ -225,13 +229,24 @@ export class BtrfsVolume implements Volume {
     generation: string,
   ): Promise<void> {
     for (const name of this.#log.accept(taken, generation)) await this.#deleteSnapshot(name)
-    if (this.#isShort()) await this.#makeRoom(false)
+    if (this.#isShort() || (await this.#isNearLimit())) await this.#makeRoom(false)
     await this.#deleteUnclaimed()
   }
 
   #isShort(): boolean {
     const { bavail, blocks } = statfsSync(this.#place.snapshots)
     return bavail < blocks * FREE_SHARE_MIN
+  }
+
+  async #isNearLimit(): Promise<boolean> {
+    const { bytesMax } = this.#log
+    if (bytesMax === null || this.#log.snapshots.length < 2) return false
+    return (await this.usedBytes()) > Math.min(bytesMax, this.#bytesMaxHere()) * USED_SHARE_MAX
+  }
+
+  #bytesMaxHere(): number {
+    const { blocks, bsize } = statfsSync(this.#place.snapshots)
+    return Math.floor(blocks * bsize * SHARE_MAX)
   }
 
   /** What is deleted comes back within half a minute, or once this sync has woken the kernel's cleaner. */
@@ -350,6 +365,16 @@ export class BtrfsVolume implements Volume {
     await this.#deps.holdfs.subvolumeSnapshot({ source, parent, name, readOnly: true })
   }
 
+  /** Bytes that count against the bound, as of the last sync: also what local snapshots alone hold. 0 without a bound. */
+  async usedBytes(): Promise<number> {
+    try {
+      return await this.#deps.holdfs.quotaUsed(fromText(subvolumePath(this.#place)))
+    } catch (error) {
+      if (isFailure(error, 'not-found')) return 0
+      throw error
+    }
+  }
+
   /** Bounds what the directory holds; null: not at all. Rejects as the native helper does. */
   async limit(bytesMax: number | null): Promise<void> {
     this.#log.setBytesMax(bytesMax)
@@ -359,7 +384,7 @@ export class BtrfsVolume implements Volume {
   async #applyLimit(always = false): Promise<void> {
     const { bytesMax } = this.#log
     if (bytesMax === null && !always) return
-    const bytes = bytesMax === null ? 'none' : BigInt(bytesMax)
+    const bytes = bytesMax === null ? 'none' : BigInt(Math.min(bytesMax, this.#bytesMaxHere()))
     await this.#deps.holdfs.quotaLimit(fromText(subvolumePath(this.#place)), bytes)
   }
 

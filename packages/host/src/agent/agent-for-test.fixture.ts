@@ -17,6 +17,7 @@ import { RuncRuntime } from '@holdfast/sandbox/runc/runc-runtime'
 import { HolderLeases } from '../holder-leases.ts'
 import { LeaseHolder } from '../lease-holder.ts'
 import { RpcGenerationIndex } from '../rpc-generation-index.ts'
+import type { PressureBounds } from '../workspace/write-pressure.ts'
 import { HostAgent } from './host-agent.ts'
 import type { HostAgentDeps, HostAgentOptions } from './host-agent-deps.ts'
 
@@ -31,6 +32,7 @@ export interface AgentPlace {
   readonly wrapStore?: (store: ObjectStore) => ObjectStore
   readonly ringBytesMax?: number
   readonly finalMs?: number
+  readonly pressure?: PressureBounds
 }
 
 export interface AgentUnderTest extends AsyncDisposable {
@@ -85,7 +87,7 @@ function neverAcquired(): Promise<never> {
 }
 
 function optionsFor(place: AgentPlace): HostAgentOptions {
-  const { base, host, name, volume, ringBytesMax } = place
+  const { base, host, name, volume, ringBytesMax, pressure } = place
   return {
     host,
     name,
@@ -99,5 +101,6 @@ function optionsFor(place: AgentPlace): HostAgentOptions {
     capacity: { cpus: 2, memoryBytes: 2 ** 31, workspacesMax: 10 },
     timing: { graceMs: 500, finalMs: place.finalMs ?? 5000 },
     ...(ringBytesMax === undefined ? {} : { ringBytesMax }),
+    ...(pressure === undefined ? {} : { pressure }),
   }
 }

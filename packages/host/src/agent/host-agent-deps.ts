@@ -10,6 +10,7 @@ import type { Runtime } from '@holdfast/sandbox/runtime'
 import type { WorkspaceVolumeDeps } from '../volume/workspace-volume.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
 import type { Leases } from '../workspace/leases.ts'
+import type { PressureBounds } from '../workspace/write-pressure.ts'
 
 type Capacity = RpcRequest<typeof CONTROL_CALLS, 'reportHost'>['capacity']
 
@@ -46,4 +47,5 @@ export interface HostAgentOptions {
   readonly capacity: Omit<Capacity, 'diskFreeBytes'>
   readonly timing?: CloseTiming
   readonly ringBytesMax?: number
+  readonly pressure?: PressureBounds
 }

@@ -98,14 +98,14 @@ function makeResidents(
   { layout, reports }: { readonly layout: HostLayout; readonly reports: ExecReports },
 ): ResidentWorkspaces {
   const { clock, randomness, holdfs, leases, runtimes, onFatal } = deps
-  const { store, keyFile, volume, ringBytesMax } = options
+  const { store, keyFile, volume, ringBytesMax, pressure } = options
   const directories: DirectoryDeps = { ...deps, home: new Home(layout.home) }
   return new ResidentWorkspaces({
     ...(options.timing ?? CLOSE_TIMING),
     volumes: { directories, layout, volume, store, keyFile },
     leases,
     runtimeFor: (spec) => chooseRuntime(runtimes, spec),
-    live: { clock, randomness, holdfs, layout },
+    live: { clock, randomness, holdfs, layout, ...(pressure === undefined ? {} : { pressure }) },
     onFatal,
     execs: { clock, ...(ringBytesMax === undefined ? {} : { ringBytesMax }) },
     onExecEnded: (workspace, epoch, exec) =>

@@ -86,6 +86,13 @@ export class HostWorld implements AsyncDisposable {
     return id
   }
 
+  /** Another workspace, without a generation. */
+  async another(): Promise<WorkspaceId> {
+    const id = WorkspaceId.parse(newIdentifier('ws', systemRandomness))
+    await this.leases.index.createWorkspace({ id, org: this.org })
+    return id
+  }
+
   nextExec(): ExecId {
     return ExecId.parse(`x${++this.#execs}`)
   }

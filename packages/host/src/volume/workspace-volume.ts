@@ -8,6 +8,7 @@ import { loadRemembered, saveRemembered } from '@holdfast/generations/directory/
 import { restoreOnto } from '@holdfast/generations/directory/restore-onto'
 import { seedFrom } from '@holdfast/generations/directory/rollback-directory'
 import type { GenerationRow } from '@holdfast/generations/index/generation-index'
+import { BtrfsVolume } from '@holdfast/generations/volume/btrfs-volume'
 import { readBootId } from '@holdfast/generations/volume/snapshot-log'
 import type { Volume } from '@holdfast/generations/volume/volume'
 import type { HostLayout } from './host-layout.ts'
@@ -115,26 +116,34 @@ export class WorkspaceVolume implements AsyncDisposable {
 
   /** The files equal another generation too, which was made of the same tree. */
   async alias(known: string, generation: string): Promise<void> {
-    const { deps, config, folder } = this.directory
+    const { folder } = this.directory
     const remembered = loadRemembered(folder)
     if (remembered?.generation === known) saveRemembered(folder, { ...remembered, generation })
-    if (config.volume === 'btrfs') {
-      await using volume = await openBtrfsVolume(deps, config)
-      await volume.alias(known, generation)
-    }
+    await this.#btrfs?.alias(known, generation)
     this.markClean(generation)
   }
 
-  /** Bounds what the files may come to. Without quotas they are bounded by the volume's own size alone. */
-  async limit(bytesMax: number): Promise<void> {
-    const { deps, config } = this.directory
-    if (config.volume !== 'btrfs') return
-    await using volume = await openBtrfsVolume(deps, config)
+  /** Bounds what the files may come to; false where nothing can, and only the disk itself bounds them. */
+  async limit(bytesMax: number): Promise<boolean> {
+    const volume = this.#btrfs
+    if (volume === undefined) return false
     try {
       await volume.limit(bytesMax)
+      return true
     } catch (error) {
       if (!isFailure(error, 'unsupported-here', 'source-failed')) throw error
+      return false
     }
+  }
+
+  /** What counts against the bound, as of the last sync; null where nothing is counted. */
+  async usedBytes(): Promise<number | null> {
+    return (await this.#btrfs?.usedBytes()) ?? null
+  }
+
+  /** The one whose record of snapshots is kept: two of the same directory would overwrite each other's. */
+  get #btrfs(): BtrfsVolume | undefined {
+    return this.#volume instanceof BtrfsVolume ? this.#volume : undefined
   }
 
   /** From now on somebody may write the files. */
@@ -152,7 +161,8 @@ export class WorkspaceVolume implements AsyncDisposable {
   }
 
   async #replace(generation: GenerationRow | null): Promise<Brought> {
-    if (this.directory.config.volume === 'btrfs') return await this.#replaceSubvolume(generation)
+    const btrfs = this.#btrfs
+    if (btrfs) return await this.#replaceSubvolume(btrfs, generation)
     const { path } = this
     const old = `${path}.old`
     rmSync(old, { recursive: true, force: true })
@@ -170,11 +180,9 @@ export class WorkspaceVolume implements AsyncDisposable {
     return generation === null ? 'empty' : 'restored'
   }
 
-  async #replaceSubvolume(generation: GenerationRow | null): Promise<Brought> {
-    const { deps, config } = this.directory
-    await using volume = await openBtrfsVolume(deps, config)
+  async #replaceSubvolume(volume: BtrfsVolume, generation: GenerationRow | null): Promise<Brought> {
     if (generation === null) {
-      if (readdirSync(this.path).length > 0) await this.#remake()
+      if (readdirSync(this.path).length > 0) await this.#remake(volume)
       return 'empty'
     }
     const snapshot = volume.isTrusted ? await volume.snapshotOf(generation.id) : undefined
@@ -187,9 +195,8 @@ export class WorkspaceVolume implements AsyncDisposable {
     return snapshot ? 'snapshot' : 'restored'
   }
 
-  async #remake(): Promise<void> {
+  async #remake(old: BtrfsVolume): Promise<void> {
     const { deps, config } = this.directory
-    await using old = await openBtrfsVolume(deps, config)
     await old.destroy()
     makeEmpty(config.path)
     this.#volume = await makeBtrfsVolume(deps, config)

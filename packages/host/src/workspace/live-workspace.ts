@@ -6,6 +6,7 @@ import type { DirectoryWriter } from '@holdfast/generations/directory/durable-di
 import { HeldHistory } from '@holdfast/generations/directory/held-history'
 import { WriterLock } from '@holdfast/generations/directory/writer-lock'
 import type { Holdfs } from '@holdfast/generations/holdfs/holdfs'
+import type { WritePressure } from '@holdfast/protocol/host-calls'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ServiceSpec } from '@holdfast/protocol/service'
 import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
@@ -16,6 +17,8 @@ import type { WorkspaceVolume } from '../volume/workspace-volume.ts'
 import { CaptureLoop } from './capture-loop.ts'
 import { FrozenWorkload } from './frozen-workload.ts'
 import type { ResidentLease } from './leases.ts'
+import { WriteBrake } from './write-brake.ts'
+import type { PressureBounds } from './write-pressure.ts'
 
 const EVERY_MS = 1000
 
@@ -25,6 +28,7 @@ export interface LiveDeps {
   readonly holdfs: Holdfs
   readonly layout: HostLayout
   readonly registry: ExecRegistry
+  readonly pressure?: PressureBounds
   /** The sandbox has ended without being told to, or captures have: nothing goes on by itself. */
   readonly onBroken: (failure: Failure) => void
   /** What user code asks on its own socket. */
@@ -43,6 +47,7 @@ interface Running {
   readonly workload: FrozenWorkload
   readonly captures: CaptureLoop
   readonly services: ServiceSet
+  readonly brake: WriteBrake
 }
 
 /**
@@ -57,6 +62,7 @@ export class LiveWorkspace implements AsyncDisposable {
   readonly #runtime: Runtime
   readonly #held: HeldHistory
   #running: Running | undefined
+  #isLimited = false
   #isEnding = false
   #hasEnded = false
 
@@ -72,7 +78,7 @@ export class LiveWorkspace implements AsyncDisposable {
 
   /** Starts a fresh sandbox on the files. Rejects as `Runtime.start` and the volume do; then none runs. */
   async run(services: readonly ServiceSpec[]): Promise<void> {
-    await this.files.limit(this.spec.limits.diskBytes)
+    this.#isLimited = await this.files.limit(this.spec.limits.diskBytes)
     this.files.markDirty()
     const sandbox = await this.#startSandbox()
     try {
@@ -121,8 +127,13 @@ export class LiveWorkspace implements AsyncDisposable {
       volume: this.files.volume.kind,
       consistency: running.workload.freezer === null ? 'per-database' : 'cut',
       fsync: running.sandbox.fsync,
+      diskLimit: this.#isLimited ? 'enforced' : 'none',
       start: 'cold',
     }
+  }
+
+  get pressure(): WritePressure {
+    return this.#running?.brake.pressure ?? 'none'
   }
 
   /** Its end from now on is no surprise. Nothing runs when it resolves; captures go on. */
@@ -141,6 +152,7 @@ export class LiveWorkspace implements AsyncDisposable {
     await this.killSandbox()
     this.#running = undefined
     this.#isEnding = false
+    await running?.brake[Symbol.asyncDispose]()
     await running?.services[Symbol.asyncDispose]()
     await running?.captures[Symbol.asyncDispose]()
   }
@@ -175,7 +187,7 @@ export class LiveWorkspace implements AsyncDisposable {
   }
 
   async #attend(sandbox: Sandbox): Promise<Running> {
-    const { clock, registry, onBroken } = this.#deps
+    const { clock, registry, holdfs, layout, pressure, onBroken } = this.#deps
     const writer: DirectoryWriter = await this.files.directory.openWriter(this.#held)
     const workload = new FrozenWorkload(this.#deps, sandbox)
     const captures = await CaptureLoop.start({
@@ -187,7 +199,11 @@ export class LiveWorkspace implements AsyncDisposable {
       everyMs: EVERY_MS,
       onFailed: onBroken,
     })
-    return { sandbox, workload, captures, services: new ServiceSet({ clock, sandbox, registry }) }
+    const brake = new WriteBrake({
+      ...{ clock, holdfs, workload, captures, files: this.files, disk: layout.path },
+      ...(pressure === undefined ? {} : { bounds: pressure }),
+    })
+    return { sandbox, workload, captures, brake, services: new ServiceSet({ clock, sandbox, registry }) }
   }
 
   #noteEnd(sandbox: Sandbox): void {
