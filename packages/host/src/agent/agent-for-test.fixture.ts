@@ -13,6 +13,7 @@ import { HostId } from '@holdfast/protocol/identifiers'
 import { LEASE_CALLS } from '@holdfast/protocol/lease-calls'
 import { RpcClient } from '@holdfast/rpc/rpc-client'
 import { installedPrograms } from '@holdfast/sandbox/native-programs'
+import type { WarmPoolSizes } from '@holdfast/sandbox/pool/warm-pool'
 import { RuncRuntime } from '@holdfast/sandbox/runc/runc-runtime'
 import { HolderLeases } from '../holder-leases.ts'
 import { LeaseHolder } from '../lease-holder.ts'
@@ -33,6 +34,7 @@ export interface AgentPlace {
   readonly ringBytesMax?: number
   readonly finalMs?: number
   readonly pressure?: PressureBounds
+  readonly warm?: WarmPoolSizes
 }
 
 export interface AgentUnderTest extends AsyncDisposable {
@@ -87,7 +89,7 @@ function neverAcquired(): Promise<never> {
 }
 
 function optionsFor(place: AgentPlace): HostAgentOptions {
-  const { base, host, name, volume, ringBytesMax, pressure } = place
+  const { base, host, name, volume, ringBytesMax, pressure, warm } = place
   return {
     host,
     name,
@@ -102,5 +104,6 @@ function optionsFor(place: AgentPlace): HostAgentOptions {
     timing: { graceMs: 500, finalMs: place.finalMs ?? 5000 },
     ...(ringBytesMax === undefined ? {} : { ringBytesMax }),
     ...(pressure === undefined ? {} : { pressure }),
+    ...(warm === undefined ? {} : { warm }),
   }
 }

@@ -6,6 +6,7 @@ import type { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
 import type { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import type { RpcRequest } from '@holdfast/protocol/rpc-table'
 import type { RpcClient } from '@holdfast/rpc/rpc-client'
+import type { WarmPoolSizes } from '@holdfast/sandbox/pool/warm-pool'
 import type { Runtime } from '@holdfast/sandbox/runtime'
 import type { WorkspaceVolumeDeps } from '../volume/workspace-volume.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
@@ -48,4 +49,6 @@ export interface HostAgentOptions {
   readonly timing?: CloseTiming
   readonly ringBytesMax?: number
   readonly pressure?: PressureBounds
+  /** Sandboxes that wait for workspaces to come; absent: none. */
+  readonly warm?: WarmPoolSizes
 }

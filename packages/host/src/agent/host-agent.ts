@@ -5,8 +5,11 @@ import { readBootId } from '@holdfast/generations/volume/snapshot-log'
 import { FILE_CALLS } from '@holdfast/protocol/files'
 import { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import { HostId, WorkspaceId } from '@holdfast/protocol/identifiers'
+import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
 import { RpcServer } from '@holdfast/rpc/rpc-server'
 import { chooseRuntime } from '@holdfast/sandbox/choose-runtime'
+import { bootClockMs } from '@holdfast/sandbox/holdinit/boot-clock'
+import { WarmPool, type WarmPoolSizes } from '@holdfast/sandbox/pool/warm-pool'
 import { ExecReports } from '../exec/exec-reports.ts'
 import { fileHandlers } from '../files/file-calls.ts'
 import { fileStreams } from '../files/file-streams.ts'
@@ -44,7 +47,8 @@ export class HostAgent implements AsyncDisposable {
     const reports = stack.use(
       makeReports(deps, options, (workspace, id) => residents.noteReported(workspace, id)),
     )
-    const residents = stack.use(makeResidents(deps, options, { layout, reports }))
+    const warm = options.warm && stack.use(openPool(deps, layout, options.warm))
+    const residents = stack.use(makeResidents(deps, options, { layout, reports, warm }))
     const { address, clusterKey } = options
     const { onDefect } = deps
     const server = stack.use(
@@ -80,6 +84,16 @@ export class HostAgent implements AsyncDisposable {
   }
 }
 
+/** Most workspaces are of the default kind: some of these wait from the start. */
+function openPool(deps: HostAgentDeps, layout: HostLayout, sizes: WarmPoolSizes): WarmPool {
+  const { clock, randomness, runtimes } = deps
+  const pool = new WarmPool({ clock, randomness, sizes, bootMs: bootClockMs, folder: layout.sandboxes })
+  const spec = SANDBOX_SPEC_DEFAULT
+  const runtime = runtimes.find((one) => one.prepare !== undefined && one.isolation === spec.isolationMin)
+  if (runtime) pool.warm({ runtime, org: '', spec }).catch(() => {}) // who asks next finds out by a start of its own
+  return pool
+}
+
 function makeReports(
   { clock, control }: HostAgentDeps,
   { host }: HostAgentOptions,
@@ -95,9 +109,10 @@ function makeReports(
 function makeResidents(
   deps: HostAgentDeps,
   options: HostAgentOptions,
-  { layout, reports }: { readonly layout: HostLayout; readonly reports: ExecReports },
+  parts: { readonly layout: HostLayout; readonly reports: ExecReports; readonly warm: WarmPool | undefined },
 ): ResidentWorkspaces {
   const { clock, randomness, holdfs, leases, runtimes, onFatal } = deps
+  const { layout, reports, warm } = parts
   const { store, keyFile, volume, ringBytesMax, pressure } = options
   const directories: DirectoryDeps = { ...deps, home: new Home(layout.home) }
   return new ResidentWorkspaces({
@@ -105,7 +120,11 @@ function makeResidents(
     volumes: { directories, layout, volume, store, keyFile },
     leases,
     runtimeFor: (spec) => chooseRuntime(runtimes, spec),
-    live: { clock, randomness, holdfs, layout, ...(pressure === undefined ? {} : { pressure }) },
+    live: {
+      ...{ clock, randomness, holdfs, layout },
+      ...(pressure === undefined ? {} : { pressure }),
+      ...(warm === undefined ? {} : { warm }),
+    },
     onFatal,
     execs: { clock, ...(ringBytesMax === undefined ? {} : { ringBytesMax }) },
     onExecEnded: (workspace, epoch, exec) =>

@@ -9,6 +9,7 @@ import type { Holdfs } from '@holdfast/generations/holdfs/holdfs'
 import type { WritePressure } from '@holdfast/protocol/host-calls'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ServiceSpec } from '@holdfast/protocol/service'
+import type { Started, WarmPool } from '@holdfast/sandbox/pool/warm-pool'
 import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
 import type { ExecRegistry } from '../exec/exec-registry.ts'
 import { ServiceSet } from '../services/service-set.ts'
@@ -29,6 +30,8 @@ export interface LiveDeps {
   readonly layout: HostLayout
   readonly registry: ExecRegistry
   readonly pressure?: PressureBounds
+  /** Absent: every sandbox is started when it is needed. */
+  readonly warm?: Pick<WarmPool, 'start'>
   /** The sandbox has ended without being told to, or captures have: nothing goes on by itself. */
   readonly onBroken: (failure: Failure) => void
   /** What user code asks on its own socket. */
@@ -48,6 +51,7 @@ interface Running {
   readonly captures: CaptureLoop
   readonly services: ServiceSet
   readonly brake: WriteBrake
+  readonly start: Started['start']
 }
 
 /**
@@ -80,9 +84,9 @@ export class LiveWorkspace implements AsyncDisposable {
   async run(services: readonly ServiceSpec[]): Promise<void> {
     this.#isLimited = await this.files.limit(this.spec.limits.diskBytes)
     this.files.markDirty()
-    const sandbox = await this.#startSandbox()
+    const { sandbox, start } = await this.#startSandbox()
     try {
-      this.#running = await this.#attend(sandbox)
+      this.#running = { ...(await this.#attend(sandbox)), start }
     } catch (error) {
       await sandbox.kill()
       throw error
@@ -128,7 +132,7 @@ export class LiveWorkspace implements AsyncDisposable {
       consistency: running.workload.freezer === null ? 'per-database' : 'cut',
       fsync: running.sandbox.fsync,
       diskLimit: this.#isLimited ? 'enforced' : 'none',
-      start: 'cold',
+      start: running.start,
     }
   }
 
@@ -172,21 +176,24 @@ export class LiveWorkspace implements AsyncDisposable {
     throw new Failure('invalid-state', 'the workspace does not run')
   }
 
-  async #startSandbox(): Promise<Sandbox> {
-    const { layout, randomness } = this.#deps
+  async #startSandbox(): Promise<Started> {
+    const { layout, randomness, warm, onGuestCall } = this.#deps
+    const { files, lease, spec } = this
     const id = newIdentifier('sb', randomness).replace('_', '-')
-    const sandbox = await this.#runtime.start({
-      id,
-      folder: `${layout.sandboxes}/${id}`,
-      spec: this.spec,
-      volumePath: this.files.path,
-      deadlineBootMs: this.lease.deadlineBootMs,
-    })
-    sandbox.onGuestCall(this.#deps.onGuestCall)
-    return sandbox
+    const request = {
+      ...{ id, folder: `${layout.sandboxes}/${id}`, spec, volumePath: files.path },
+      deadlineBootMs: lease.deadlineBootMs,
+    }
+    const { org } = files.directory.config
+    const runtime = this.#runtime
+    const started: Started = warm
+      ? await warm.start({ runtime, org, spec }, request)
+      : { sandbox: await runtime.start(request), start: 'cold' }
+    started.sandbox.onGuestCall(onGuestCall)
+    return started
   }
 
-  async #attend(sandbox: Sandbox): Promise<Running> {
+  async #attend(sandbox: Sandbox): Promise<Omit<Running, 'start'>> {
     const { clock, registry, holdfs, layout, pressure, onBroken } = this.#deps
     const writer: DirectoryWriter = await this.files.directory.openWriter(this.#held)
     const workload = new FrozenWorkload(this.#deps, sandbox)

@@ -81,6 +81,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
         store: settings.store,
         keyFile: settings.storeKeyFile,
         volume: await usableVolume(holdfs, settings),
+        warm: settings.warm,
         capacity: {
           cpus: threads,
           memoryBytes: totalmem(),
