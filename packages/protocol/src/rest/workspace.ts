@@ -32,6 +32,14 @@ export const Limits = z.strictObject({
 export const System = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('machine') }),
   z.strictObject({ kind: z.literal('directory'), path: z.string().startsWith('/').max(4096) }),
+  z.strictObject({
+    kind: z.literal('image'),
+    reference: z.string().min(3).max(1024),
+    digest: z
+      .string()
+      .regex(/^sha256:[0-9a-f]{64}$/)
+      .optional(),
+  }),
 ])
 
 export const Drill = z.strictObject({
