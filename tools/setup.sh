@@ -28,6 +28,9 @@ radosgw|command -v radosgw|the S3 service of Ceph, a second S3 to check our clie
 ceph-mon|command -v ceph-mon|radosgw keeps its objects in a Ceph: its monitor
 ceph-osd|command -v ceph-osd|and its disk, which is in memory
 postgresql|test -d /usr/lib/postgresql|the database of an installation with several hosts
+docker-registry|command -v docker-registry|a registry of images, to pull from
+umoci|command -v umoci|makes images to pull
+skopeo|command -v skopeo|pushes these
 LIST
 }
 

@@ -9,6 +9,7 @@ import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
 import { RpcServer } from '@holdfast/rpc/rpc-server'
 import { chooseRuntime } from '@holdfast/sandbox/choose-runtime'
 import { bootClockMs } from '@holdfast/sandbox/holdinit/boot-clock'
+import { ImageStore } from '@holdfast/sandbox/image/image-store'
 import { WarmPool, type WarmPoolSizes } from '@holdfast/sandbox/pool/warm-pool'
 import { ExecReports } from '../exec/exec-reports.ts'
 import { fileHandlers } from '../files/file-calls.ts'
@@ -120,6 +121,7 @@ function makeResidents(
     volumes: { directories, layout, volume, store, keyFile },
     leases,
     runtimeFor: (spec) => chooseRuntime(runtimes, spec),
+    images: new ImageStore({ randomness, folder: layout.images }),
     live: {
       ...{ clock, randomness, holdfs, layout },
       ...(pressure === undefined ? {} : { pressure }),

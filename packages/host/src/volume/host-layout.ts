@@ -9,6 +9,7 @@ import { join } from 'node:path'
  *     <state>/workspaces/<id>/seed.json which generation `files` equals while nothing runs
  *     <state>/workspaces/<id>/execs/…   commands and the last part of their output
  *     <state>/sandboxes/<id>/           the runtime's files of a sandbox that runs
+ *     <state>/images/<digest>/root      systems that were pulled, read-only for all who use them
  */
 export class HostLayout {
   readonly path: string
@@ -34,6 +35,10 @@ export class HostLayout {
 
   get drills(): string {
     return join(this.path, 'drills')
+  }
+
+  get images(): string {
+    return join(this.path, 'images')
   }
 
   workspace(id: string): string {
