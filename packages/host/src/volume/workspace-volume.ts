@@ -3,12 +3,11 @@ import { isFailure } from '@holdfast/base/failure'
 import { type DirectoryDeps, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import type { DirectoryConfig } from '@holdfast/generations/directory/home'
 import { makeBtrfsVolume, openBtrfsVolume } from '@holdfast/generations/directory/open-btrfs-volume'
-import { openVolume } from '@holdfast/generations/directory/open-volume'
+import { asBtrfs, openVolume } from '@holdfast/generations/directory/open-volume'
 import { loadRemembered, saveRemembered } from '@holdfast/generations/directory/remembered-files'
 import { restoreOnto } from '@holdfast/generations/directory/restore-onto'
 import { seedFrom } from '@holdfast/generations/directory/rollback-directory'
 import type { GenerationRow } from '@holdfast/generations/index/generation-index'
-import { BtrfsVolume } from '@holdfast/generations/volume/btrfs-volume'
 import { readBootId } from '@holdfast/generations/volume/snapshot-log'
 import type { Volume } from '@holdfast/generations/volume/volume'
 import type { HostLayout } from './host-layout.ts'
@@ -32,6 +31,8 @@ export interface WorkspaceName {
   readonly workspace: string
   readonly org: string
 }
+
+type Subvolume = NonNullable<ReturnType<typeof asBtrfs>>
 
 /** How the files came to equal what was wanted. */
 export type Brought = 'kept' | 'snapshot' | 'patched' | 'restored' | 'empty'
@@ -142,8 +143,8 @@ export class WorkspaceVolume implements AsyncDisposable {
   }
 
   /** The one whose record of snapshots is kept: two of the same directory would overwrite each other's. */
-  get #btrfs(): BtrfsVolume | undefined {
-    return this.#volume instanceof BtrfsVolume ? this.#volume : undefined
+  get #btrfs(): Subvolume | undefined {
+    return asBtrfs(this.#volume)
   }
 
   /** From now on somebody may write the files. */
@@ -180,7 +181,7 @@ export class WorkspaceVolume implements AsyncDisposable {
     return generation === null ? 'empty' : 'restored'
   }
 
-  async #replaceSubvolume(volume: BtrfsVolume, generation: GenerationRow | null): Promise<Brought> {
+  async #replaceSubvolume(volume: Subvolume, generation: GenerationRow | null): Promise<Brought> {
     if (generation === null) {
       if (readdirSync(this.path).length > 0) await this.#remake(volume)
       return 'empty'
@@ -195,7 +196,7 @@ export class WorkspaceVolume implements AsyncDisposable {
     return snapshot ? 'snapshot' : 'restored'
   }
 
-  async #remake(old: BtrfsVolume): Promise<void> {
+  async #remake(old: Subvolume): Promise<void> {
     const { deps, config } = this.directory
     await old.destroy()
     makeEmpty(config.path)
