@@ -19,6 +19,7 @@ import {
   type PlaceRequest,
   subvolumePath,
 } from './btrfs-place.ts'
+import { isNearLimit, limitBytes, usedBytes } from './btrfs-quota.ts'
 import { FREEZE_MS_MAX, Freeze } from './freezer.ts'
 import { runProgram } from './program.ts'
 import { readBootId, SNAPSHOT_NAME, SnapshotLog } from './snapshot-log.ts'
@@ -56,10 +57,6 @@ export interface Replacement {
 
 /** Below this share of free space, local snapshots go: the writers need it more. */
 const FREE_SHARE_MIN = 0.1
-/** One workspace may never fill the file system that others share, whatever its own bound. */
-const SHARE_MAX = 0.8
-/** Above this share of its bound, a workspace's local snapshots go: what they alone hold counts for it too. */
-const USED_SHARE_MAX = 0.9
 /** A snapshot that no generation claims after this time was left by a process that died. */
 const UNCLAIMED_MS_MAX = 24 * 3_600_000
 
@@ -229,24 +226,17 @@ export class BtrfsVolume implements Volume {
     generation: string,
   ): Promise<void> {
     for (const name of this.#log.accept(taken, generation)) await this.#deleteSnapshot(name)
-    if (this.#isShort() || (await this.#isNearLimit())) await this.#makeRoom(false)
+    if (
+      this.#isShort() ||
+      (await isNearLimit(this.#deps.holdfs, subvolumePath(this.#place), this.#log.bytesMax))
+    )
+      await this.#makeRoom(false)
     await this.#deleteUnclaimed()
   }
 
   #isShort(): boolean {
     const { bavail, blocks } = statfsSync(this.#place.snapshots)
     return bavail < blocks * FREE_SHARE_MIN
-  }
-
-  async #isNearLimit(): Promise<boolean> {
-    const { bytesMax } = this.#log
-    if (bytesMax === null || this.#log.snapshots.length < 2) return false
-    return (await this.usedBytes()) > Math.min(bytesMax, this.#bytesMaxHere()) * USED_SHARE_MAX
-  }
-
-  #bytesMaxHere(): number {
-    const { blocks, bsize } = statfsSync(this.#place.snapshots)
-    return Math.floor(blocks * bsize * SHARE_MAX)
   }
 
   /** What is deleted comes back within half a minute, or once this sync has woken the kernel's cleaner. */
@@ -365,14 +355,9 @@ export class BtrfsVolume implements Volume {
     await this.#deps.holdfs.subvolumeSnapshot({ source, parent, name, readOnly: true })
   }
 
-  /** Bytes that count against the bound, as of the last sync: also what local snapshots alone hold. 0 without a bound. */
+  /** What counts against its bound, as of the last sync. */
   async usedBytes(): Promise<number> {
-    try {
-      return await this.#deps.holdfs.quotaUsed(fromText(subvolumePath(this.#place)))
-    } catch (error) {
-      if (isFailure(error, 'not-found')) return 0
-      throw error
-    }
+    return await usedBytes(this.#deps.holdfs, subvolumePath(this.#place))
   }
 
   /** Bounds what the directory holds; null: not at all. Rejects as the native helper does. */
@@ -384,8 +369,7 @@ export class BtrfsVolume implements Volume {
   async #applyLimit(always = false): Promise<void> {
     const { bytesMax } = this.#log
     if (bytesMax === null && !always) return
-    const bytes = bytesMax === null ? 'none' : BigInt(Math.min(bytesMax, this.#bytesMaxHere()))
-    await this.#deps.holdfs.quotaLimit(fromText(subvolumePath(this.#place)), bytes)
+    await limitBytes(this.#deps.holdfs, subvolumePath(this.#place), bytesMax)
   }
 
   /** Takes the volume out of its place, with all that was written to it on its disk. Rejects with `lease-held`. */
