@@ -3,6 +3,8 @@ import { isFailure } from '@holdfast/base/failure'
 import { fromText } from '../format/byte-string.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
 
+/** Below this share of free space, local snapshots go: the writers need it more. */
+const FREE_SHARE_MIN = 0.1
 /** One workspace may never fill the file system that others share, whatever its own bound. */
 const SHARE_MAX = 0.8
 /** Above this share of its bound, a workspace's local snapshots go: what they alone hold counts for it too. */
@@ -23,7 +25,10 @@ export async function usedBytes(holdfs: Holdfs, path: string): Promise<number> {
   }
 }
 
-export async function isNearLimit(holdfs: Holdfs, path: string, bytesMax: number | null): Promise<boolean> {
+/** True where local snapshots should go: the file system, or the bound of this subvolume, is nearly used up. */
+export async function isCramped(holdfs: Holdfs, path: string, bytesMax: number | null): Promise<boolean> {
+  const { bavail, blocks } = statfsSync(path)
+  if (bavail < blocks * FREE_SHARE_MIN) return true
   if (bytesMax === null) return false
   return (await usedBytes(holdfs, path)) > effective(path, bytesMax) * USED_SHARE_MAX
 }

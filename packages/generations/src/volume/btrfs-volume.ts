@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmdirSync, statfsSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
@@ -19,7 +19,7 @@ import {
   type PlaceRequest,
   subvolumePath,
 } from './btrfs-place.ts'
-import { isNearLimit, limitBytes, usedBytes } from './btrfs-quota.ts'
+import { isCramped, limitBytes, usedBytes } from './btrfs-quota.ts'
 import { FREEZE_MS_MAX, Freeze } from './freezer.ts'
 import { runProgram } from './program.ts'
 import { readBootId, SNAPSHOT_NAME, SnapshotLog } from './snapshot-log.ts'
@@ -55,8 +55,6 @@ export interface Replacement {
   readonly commit: () => Promise<string>
 }
 
-/** Below this share of free space, local snapshots go: the writers need it more. */
-const FREE_SHARE_MIN = 0.1
 /** A snapshot that no generation claims after this time was left by a process that died. */
 const UNCLAIMED_MS_MAX = 24 * 3_600_000
 
@@ -226,17 +224,9 @@ export class BtrfsVolume implements Volume {
     generation: string,
   ): Promise<void> {
     for (const name of this.#log.accept(taken, generation)) await this.#deleteSnapshot(name)
-    if (
-      this.#isShort() ||
-      (await isNearLimit(this.#deps.holdfs, subvolumePath(this.#place), this.#log.bytesMax))
-    )
+    if (await isCramped(this.#deps.holdfs, subvolumePath(this.#place), this.#log.bytesMax))
       await this.#makeRoom(false)
     await this.#deleteUnclaimed()
-  }
-
-  #isShort(): boolean {
-    const { bavail, blocks } = statfsSync(this.#place.snapshots)
-    return bavail < blocks * FREE_SHARE_MIN
   }
 
   /** What is deleted comes back within half a minute, or once this sync has woken the kernel's cleaner. */
