@@ -6,11 +6,13 @@ import type { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
 import type { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import type { RpcRequest } from '@holdfast/protocol/rpc-table'
 import type { RpcClient } from '@holdfast/rpc/rpc-client'
+import type { WarmPoolSizes } from '@holdfast/sandbox/pool/warm-pool'
 import type { Runtime } from '@holdfast/sandbox/runtime'
 import type { DrillPolicy } from '../drills/drill-schedule.ts'
 import type { WorkspaceVolumeDeps } from '../volume/workspace-volume.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
 import type { Leases } from '../workspace/leases.ts'
+import type { PressureBounds } from '../workspace/write-pressure.ts'
 
 type Capacity = RpcRequest<typeof CONTROL_CALLS, 'reportHost'>['capacity']
 
@@ -53,4 +55,7 @@ export interface HostAgentOptions {
   readonly capacity: Omit<Capacity, 'diskFreeBytes'>
   readonly timing?: CloseTiming
   readonly ringBytesMax?: number
+  readonly pressure?: PressureBounds
+  /** Sandboxes that wait for workspaces to come; absent: none. */
+  readonly warm?: WarmPoolSizes
 }

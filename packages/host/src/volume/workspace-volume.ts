@@ -116,25 +116,24 @@ export class WorkspaceVolume implements AsyncDisposable {
 
   /** The files equal another generation too, which was made of the same tree. */
   async alias(known: string, generation: string): Promise<void> {
-    const { deps, config, folder } = this.directory
+    const { folder } = this.directory
     const remembered = loadRemembered(folder)
     if (remembered?.generation === known) saveRemembered(folder, { ...remembered, generation })
-    if (config.volume === 'btrfs') {
-      await using volume = await openBtrfsVolume(deps, config)
-      await volume.alias(known, generation)
-    }
+    await this.#onBtrfs((volume) => volume.alias(known, generation))
     this.markClean(generation)
   }
 
-  /** Bounds what the files may come to. Without quotas they are bounded by the volume's own size alone. */
-  async limit(bytesMax: number): Promise<void> {
-    const { deps, config } = this.directory
-    if (config.volume !== 'btrfs') return
-    await using volume = await openBtrfsVolume(deps, config)
+  /** Bounds what the files may come to; false where nothing can, and only the disk itself bounds them. */
+  async limit(bytesMax: number): Promise<boolean> {
     try {
-      await volume.limit(bytesMax)
+      const limited = await this.#onBtrfs(async (volume) => {
+        await volume.limit(bytesMax)
+        return true
+      })
+      return limited ?? false
     } catch (error) {
       if (!isFailure(error, 'unsupported-here', 'source-failed')) throw error
+      return false
     }
   }
 
@@ -153,7 +152,8 @@ export class WorkspaceVolume implements AsyncDisposable {
   }
 
   async #replace(generation: GenerationRow | null): Promise<Brought> {
-    if (this.directory.config.volume === 'btrfs') return await this.#replaceSubvolume(generation)
+    const brought = await this.#onBtrfs((volume) => this.#replaceSubvolume(volume, generation))
+    if (brought) return brought
     const { path } = this
     const old = `${path}.old`
     rmSync(old, { recursive: true, force: true })
@@ -171,11 +171,17 @@ export class WorkspaceVolume implements AsyncDisposable {
     return generation === null ? 'empty' : 'restored'
   }
 
-  async #replaceSubvolume(generation: GenerationRow | null): Promise<Brought> {
+  /** Undefined on another kind of volume. Two open ones would overwrite each other's record of snapshots. */
+  async #onBtrfs<T>(use: (volume: OpenBtrfsVolume) => Promise<T>): Promise<T | undefined> {
     const { deps, config } = this.directory
+    if (config.volume !== 'btrfs') return undefined
     await using volume = await openBtrfsVolume(deps, config)
+    return await use(volume)
+  }
+
+  async #replaceSubvolume(volume: OpenBtrfsVolume, generation: GenerationRow | null): Promise<Brought> {
     if (generation === null) {
-      if (readdirSync(this.path).length > 0) await this.#remake()
+      if (readdirSync(this.path).length > 0) await this.#remake(volume)
       return 'empty'
     }
     const own = volume.isTrusted ? await volume.snapshotOf(generation.id) : undefined
@@ -207,9 +213,8 @@ export class WorkspaceVolume implements AsyncDisposable {
     }
   }
 
-  async #remake(): Promise<void> {
+  async #remake(old: OpenBtrfsVolume): Promise<void> {
     const { deps, config } = this.directory
-    await using old = await openBtrfsVolume(deps, config)
     await old.destroy()
     makeEmpty(config.path)
     await makeBtrfsVolume(deps, config)

@@ -61,7 +61,8 @@ export class CaptureLoop implements AsyncDisposable {
   private constructor(parts: CaptureParts) {
     const { clock, volume, writer, workload } = parts
     this.#parts = parts
-    this.#rounds = new WatchRounds({ clock, volume, writer, workload })
+    const capture = workload.capture.bind(workload, volume)
+    this.#rounds = new WatchRounds({ clock, volume: { capture }, writer, workload })
     this.#rightOfWay = new RightOfWay(clock)
     this.#loop = this.#makeLoop()
     this.#ended = this.#run()
@@ -108,6 +109,11 @@ export class CaptureLoop implements AsyncDisposable {
 
   get head(): DirectoryWriter['head'] {
     return this.#parts.writer.head
+  }
+
+  /** The moment, on the monotonic clock, whose state the history is known to hold. */
+  get settledAt(): number {
+    return this.#rounds.settledAt
   }
 
   get facts(): CaptureFacts {

@@ -175,6 +175,7 @@ export class ResidentWorkspace implements AsyncDisposable {
       epoch: this.epoch,
       state: this.#state,
       sandbox: this.#live?.sandboxFacts ?? null,
+      pressure: this.#live?.pressure ?? 'none',
       quietSinceAt: this.#quietSinceAt(),
       failure: this.#failure && failureToWire(this.#failure),
     }
