@@ -3,12 +3,12 @@ import type { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import type { DirectoryDeps } from '@holdfast/generations/directory/durable-directory'
 import type { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
-import type { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import type { RpcRequest } from '@holdfast/protocol/rpc-table'
 import type { RpcClient } from '@holdfast/rpc/rpc-client'
 import type { Runtime } from '@holdfast/sandbox/runtime'
 import type { WorkspaceVolumeDeps } from '../volume/workspace-volume.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
+import type { HostLine } from '../workspace/hand-off-live.ts'
 import type { Leases } from '../workspace/leases.ts'
 
 type Capacity = RpcRequest<typeof CONTROL_CALLS, 'reportHost'>['capacity']
@@ -24,7 +24,7 @@ export interface HostAgentDeps
   readonly leases: Leases
   readonly control: Pick<RpcClient<typeof CONTROL_CALLS>, 'call'>
   /** A way to another host; the caller of it ends it. */
-  readonly connectHost: (address: string) => RpcClient<typeof HOST_CALLS>
+  readonly connectHost: (address: string) => HostLine & AsyncDisposable
   /** Only a fresh process gets over this: the caller ends this one. */
   readonly onFatal: (failure: Failure) => void
   /** Told of failures that are defects. */

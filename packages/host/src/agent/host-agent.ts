@@ -12,6 +12,7 @@ import { fileHandlers } from '../files/file-calls.ts'
 import { fileStreams } from '../files/file-streams.ts'
 import { watchStream } from '../files/file-watch.ts'
 import { HostLayout } from '../volume/host-layout.ts'
+import { LocalVolumes } from '../volume/local-volumes.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
 import { attachUpgrade } from './exec-attach.ts'
 import { execHandlers } from './exec-handlers.ts'
@@ -102,7 +103,7 @@ function makeResidents(
   const directories: DirectoryDeps = { ...deps, home: new Home(layout.home) }
   return new ResidentWorkspaces({
     ...(options.timing ?? CLOSE_TIMING),
-    volumes: { directories, layout, volume, store, keyFile },
+    volumes: new LocalVolumes({ directories, layout, volume, store, keyFile }),
     leases,
     runtimeFor: (spec) => chooseRuntime(runtimes, spec),
     live: { clock, randomness, holdfs, layout },

@@ -14,11 +14,14 @@ const OPEN_MS_MAX = 120_000
 /** Each round brings what was written during the one before. */
 const PRE_COPY_ROUNDS = 2
 
+/** A way to another host. */
+export type HostLine = Pick<RpcClient<typeof HOST_CALLS>, 'call'>
+
 export interface HandOffRequest {
   readonly clock: Clock
   /** What the workspace was opened with. */
   readonly opened: OpenRequest
-  readonly target: { readonly host: HostId; readonly client: RpcClient<typeof HOST_CALLS> }
+  readonly target: { readonly host: HostId; readonly client: HostLine }
   readonly drainMs: number
   readonly finalMs: number
 }

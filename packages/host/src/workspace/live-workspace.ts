@@ -2,10 +2,7 @@ import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import { newIdentifier } from '@holdfast/base/identifier'
 import type { Randomness } from '@holdfast/base/randomness'
-import type { DirectoryWriter } from '@holdfast/generations/directory/durable-directory'
-import { HeldHistory } from '@holdfast/generations/directory/held-history'
-import { WriterLock } from '@holdfast/generations/directory/writer-lock'
-import type { Holdfs } from '@holdfast/generations/holdfs/holdfs'
+import type { FreezeDeps } from '@holdfast/generations/volume/freezer'
 import type { Volume } from '@holdfast/generations/volume/volume'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ServiceSpec } from '@holdfast/protocol/service'
@@ -13,18 +10,18 @@ import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
 import type { ExecRegistry } from '../exec/exec-registry.ts'
 import { ServiceSet } from '../services/service-set.ts'
 import type { HostLayout } from '../volume/host-layout.ts'
-import type { WorkspaceVolume } from '../volume/workspace-volume.ts'
 import { CaptureLoop } from './capture-loop.ts'
 import { FrozenWorkload } from './frozen-workload.ts'
 import type { ResidentLease } from './leases.ts'
+import type { HeldFiles, ResidentFiles } from './resident-files.ts'
 
 const EVERY_MS = 1000
 
 export interface LiveDeps {
   readonly clock: Clock
   readonly randomness: Randomness
-  readonly holdfs: Holdfs
-  readonly layout: HostLayout
+  readonly holdfs: FreezeDeps['holdfs']
+  readonly layout: Pick<HostLayout, 'sandboxes'>
   readonly registry: ExecRegistry
   /** The sandbox has ended without being told to, or captures have: nothing goes on by itself. */
   readonly onBroken: (failure: Failure) => void
@@ -34,7 +31,7 @@ export interface LiveDeps {
 
 export interface LiveParts {
   readonly lease: ResidentLease
-  readonly files: WorkspaceVolume
+  readonly files: ResidentFiles
   readonly runtime: Runtime
   readonly spec: SandboxSpec
 }
@@ -53,11 +50,11 @@ interface Running {
  */
 export class LiveWorkspace implements AsyncDisposable {
   readonly lease: ResidentLease
-  readonly files: WorkspaceVolume
+  readonly files: ResidentFiles
   readonly spec: SandboxSpec
   readonly #deps: LiveDeps
   readonly #runtime: Runtime
-  readonly #held: HeldHistory
+  readonly #held: HeldFiles
   #running: Running | undefined
   #isEnding = false
   #hasEnded = false
@@ -68,7 +65,7 @@ export class LiveWorkspace implements AsyncDisposable {
     this.files = parts.files
     this.spec = parts.spec
     this.#runtime = parts.runtime
-    this.#held = new HeldHistory(WriterLock.take(parts.files.directory.folder), parts.lease.held)
+    this.#held = parts.files.hold(parts.lease.held)
     parts.lease.onExtended((deadlineBootMs) => this.#extend(deadlineBootMs))
   }
 
@@ -179,12 +176,12 @@ export class LiveWorkspace implements AsyncDisposable {
 
   async #attend(sandbox: Sandbox): Promise<Running> {
     const { clock, registry, onBroken } = this.#deps
-    const writer: DirectoryWriter = await this.files.directory.openWriter(this.#held)
+    const writer = await this.#held.openWriter()
     const volume = await this.files.openVolume()
     const workload = new FrozenWorkload(this.#deps, sandbox)
     const captures = await CaptureLoop.start({
       clock,
-      directory: this.files.directory,
+      files: this.files,
       writer,
       volume,
       workload,

@@ -4,14 +4,14 @@ import type { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import type { RpcParsed } from '@holdfast/protocol/rpc-table'
 import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { Runtime } from '@holdfast/sandbox/runtime'
-import { WorkspaceVolume, type WorkspaceVolumeDeps } from '../volume/workspace-volume.ts'
 import type { Leases, ResidentLease } from './leases.ts'
 import { type LiveDeps, LiveWorkspace } from './live-workspace.ts'
+import type { HostVolumes, ResidentFiles } from './resident-files.ts'
 
 export type OpenRequest = RpcParsed<typeof HOST_CALLS, 'openWorkspace'>
 
 export interface OpenDeps {
-  readonly volumes: WorkspaceVolumeDeps
+  readonly volumes: Pick<HostVolumes, 'open'>
   readonly leases: Leases
   /** Rejects with `isolation-unavailable` when none of this host's gives as much as is asked for. */
   readonly runtimeFor: (spec: SandboxSpec) => Runtime
@@ -46,7 +46,7 @@ async function openUnder(
 ): Promise<LiveWorkspace> {
   const { workspace, org, spec, services, rollBackTo } = request
   await using stack = new AsyncDisposableStack()
-  const files = stack.use(await WorkspaceVolume.open(deps.volumes, { workspace, org }))
+  const files = stack.use(await deps.volumes.open({ workspace, org }))
   await bringHead(files, lease.held, rollBackTo)
   const live = stack.use(new LiveWorkspace(deps.live, { lease, files, runtime, spec }))
   await live.run(services)
@@ -55,8 +55,8 @@ async function openUnder(
 }
 
 /** The files are what the next commit goes on from. */
-async function bringHead(files: WorkspaceVolume, lease: HeldLease, rollBackTo: string | null): Promise<void> {
-  const { index } = files.directory
+async function bringHead(files: ResidentFiles, lease: HeldLease, rollBackTo: string | null): Promise<void> {
+  const { index } = files
   const { head, forkedFrom } = await index.workspace(lease.workspace)
   if (rollBackTo !== null) {
     const old = await generationOf(files, rollBackTo)
@@ -68,20 +68,20 @@ async function bringHead(files: WorkspaceVolume, lease: HeldLease, rollBackTo: s
 }
 
 /** A generation of this workspace. Rejects with `not-found`. */
-export async function generationOf({ directory }: WorkspaceVolume, id: string): Promise<GenerationRow> {
-  const row = await directory.index.generation(id)
-  if (row.workspace === directory.config.workspace) return row
+export async function generationOf(files: ResidentFiles, id: string): Promise<GenerationRow> {
+  const row = await files.index.generation(id)
+  if (row.workspace === files.workspace) return row
   throw new Failure('not-found', `no generation ${id} in this workspace`, { generation: id })
 }
 
 async function continueFrom(
-  files: WorkspaceVolume,
+  files: ResidentFiles,
   lease: HeldLease,
   from: { readonly generation: GenerationRow; readonly cause: GenerationCause },
 ): Promise<void> {
   const { id, sequence } = from.generation
   await files.bring(from.generation)
   const request = { cause: from.cause, message: `of generation ${sequence}` }
-  const row = await files.directory.commitRoot(lease, id, request)
+  const row = await files.commitRoot(lease, id, request)
   await files.alias(id, row.id)
 }
