@@ -4,6 +4,9 @@ import { SimulatedProcess } from './process.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Unit } from './unit.ts'
 
+/** As real timers: a sleep too short to count would never pass. */
+const TIMER_MS_MIN = 1
+
 /** A generation's files on a host's disk. */
 export interface DiskVolume {
   items: readonly string[]
@@ -107,11 +110,15 @@ export class Machine {
   #sleep(process: SimulatedProcess, ms: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)
-      const entry = this.#scheduler.after(ms / this.#rate, () => process.wake(resolve))
-      signal?.addEventListener('abort', () => {
+      const onAbort = () => {
         entry.cancel()
-        reject(signal.reason)
+        reject(signal?.reason)
+      }
+      const entry = this.#scheduler.after(Math.max(ms, TIMER_MS_MIN) / this.#rate, () => {
+        signal?.removeEventListener('abort', onAbort)
+        process.wake(resolve)
       })
+      signal?.addEventListener('abort', onAbort, { once: true })
     })
   }
 }

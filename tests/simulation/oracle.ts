@@ -54,6 +54,7 @@ export class Oracle {
   noteBegin(unit: Unit): void {
     const told = this.#of(unit.workspace)
     told.begun.set(unit.epoch, { items: unit.volume.items, before: told.written })
+    told.written = unit.volume.items
     this.#scheduler.log(`begins ${unit.workspace}@${unit.epoch}`)
   }
 

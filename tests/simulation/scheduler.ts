@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { setImmediate } from 'node:timers/promises'
 import { seededNumbers } from '@holdfast/testkit/seeded-numbers'
 
 /** A sequence of draws of its own for each component: one draw more in one of them shifts no other. */
@@ -86,7 +85,7 @@ export class Scheduler {
 
   /** Lets time pass until `untilMs`, or until `isOver`, looked at after each entry and all that it woke. */
   async run(untilMs: number, isOver: () => boolean): Promise<void> {
-    await setImmediate()
+    await settled()
     for (let next = this.#heap[0]; next !== undefined && next.dueMs <= untilMs; next = this.#heap[0]) {
       this.#pop()
       if (next.run === undefined) continue
@@ -94,7 +93,7 @@ export class Scheduler {
       next.run()
       this.events++
       // One turn of the loop: every promise that the entry settled, and all that these settle, is through.
-      await setImmediate()
+      await settled()
       if (isOver()) return
     }
     this.#nowMs = untilMs
@@ -133,6 +132,11 @@ export class Scheduler {
 }
 
 const LINES_MAX = 4000
+
+/** One turn of the loop, after all promises that are settled by now, and all that these settle. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
 
 function isBefore(a: Queued, b: Queued): boolean {
   return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.seq < b.seq)
