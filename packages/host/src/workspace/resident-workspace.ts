@@ -78,9 +78,9 @@ export class ResidentWorkspace implements AsyncDisposable {
     return this.#opened
   }
 
-  /** Resolves when a close that is under way has ended. */
+  /** Resolves when a close that is under way has ended, or the last commit of a sandbox that is gone. */
   async settled(): Promise<void> {
-    if (this.#state === 'closing') await this.#serial.run(async () => {})
+    if (this.#state === 'closing' || this.#state === 'sandbox-gone') await this.#serial.run(async () => {})
   }
 
   /** The sandbox, for commands and connections. Rejects with `invalid-state` while none runs. */
