@@ -52,19 +52,20 @@ function watched(registry: MemoryLeaseRegistry, oracle: Oracle): LeaseRegistry {
   return {
     acquireLease: async (request) => {
       const lease = await registry.acquireLease(request)
-      oracle.noteLease(lease.workspace, lease.epoch, lease.ttlMs)
+      oracle.noteLease(lease.workspace, lease)
       return lease
     },
     renewLeases: async (request) => {
       const answer = await registry.renewLeases(request)
       for (const { workspace, epoch } of request.leases)
-        if (!answer.lost.includes(workspace)) oracle.noteLease(workspace, epoch, request.ttlMs)
+        if (!answer.lost.includes(workspace)) oracle.noteLease(workspace, { ...request, epoch })
       return answer
     },
     releaseLease: async (request) => {
       const answer = await registry.releaseLease(request)
       const { workspace, epoch, successor } = request
-      oracle.noteRelease(workspace, epoch + 1, successor?.ttlMs ?? 0)
+      const given = successor ?? { host: null, ttlMs: 0 }
+      oracle.noteRelease(workspace, { ...given, epoch: epoch + 1 })
       return answer
     },
     leaseStates: (request) => registry.leaseStates(request),

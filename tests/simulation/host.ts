@@ -162,7 +162,7 @@ export class Host implements Node {
 
   #runtime(process: SimulatedProcess, epochOf: (workspace: string) => number): Runtime {
     const { scheduler, oracle, guards } = this.#deps
-    const deps = { scheduler, oracle, machine: this.machine, isWatched: guards.deadline }
+    const deps = { scheduler, oracle, host: this.id, machine: this.machine, isWatched: guards.deadline }
     return {
       kind: 'runc',
       isolation: 'shared-kernel',

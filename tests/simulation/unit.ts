@@ -12,6 +12,7 @@ export interface UnitDeps {
   readonly scheduler: Scheduler
   readonly machine: Machine
   readonly oracle: Oracle
+  readonly host: string
   /** Whether a watchdog ends it at its deadline. */
   readonly isWatched: boolean
 }
@@ -86,7 +87,7 @@ export class Unit {
     }
     if (this.isFrozen) return
     const item = `${this.workspace}@${this.epoch}#${this.#ticks++}`
-    oracle.noteTick(this)
+    oracle.noteTick(this, this.#deps.host)
     this.volume.items = [...this.volume.items, item]
     oracle.noteWritten(this.workspace, this.volume.items)
     if (this.answer && !machine.process.isDead && this.#draws.chance(SYNC_CHANCE)) this.#sync(this.answer)
