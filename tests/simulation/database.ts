@@ -18,6 +18,8 @@ export class Database implements Node {
   readonly history: RpcHandlers<typeof HISTORY_CALLS>
   process: SimulatedProcess
   readonly #scheduler: Scheduler
+  /** Told who gave a lease back. */
+  onRelease: (host: string) => void = () => {}
   #bootedAtMs = -100_000
   #boot = 1
 
@@ -26,7 +28,9 @@ export class Database implements Node {
     this.process = new SimulatedProcess(scheduler)
     this.index = new WatchedIndex(oracle, guards)
     const now = () => ({ boot: `boot ${this.#boot}`, ms: scheduler.nowMs - this.#bootedAtMs })
-    this.leases = registryHandlers(watched(new MemoryLeaseRegistry(this.index, { now }), oracle))
+    this.leases = registryHandlers(
+      watched(new MemoryLeaseRegistry(this.index, { now }), oracle, (host) => this.onRelease(host)),
+    )
     this.history = historyHandlers(this.index)
   }
 
@@ -48,7 +52,11 @@ export class Database implements Node {
 }
 
 /** Tells the oracle of each lease at the moment of its decision. */
-function watched(registry: MemoryLeaseRegistry, oracle: Oracle): LeaseRegistry {
+function watched(
+  registry: MemoryLeaseRegistry,
+  oracle: Oracle,
+  onRelease: (host: string) => void,
+): LeaseRegistry {
   return {
     acquireLease: async (request) => {
       const lease = await registry.acquireLease(request)
@@ -66,6 +74,7 @@ function watched(registry: MemoryLeaseRegistry, oracle: Oracle): LeaseRegistry {
       const { workspace, epoch, successor } = request
       const given = successor ?? { host: null, ttlMs: 0 }
       oracle.noteRelease(workspace, { ...given, epoch: epoch + 1 })
+      onRelease(request.host)
       return answer
     },
     leaseStates: (request) => registry.leaseStates(request),

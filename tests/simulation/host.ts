@@ -110,7 +110,7 @@ export class Host implements Node {
     const residents: ResidentWorkspaces = new ResidentWorkspaces({
       ...{ graceMs: 1_000, finalMs: 10_000, leases },
       volumes: this.#volumes(files, folder),
-      runtimeFor: () => this.#runtime(process, (workspace) => residents.find(workspace)?.epoch ?? 0),
+      runtimeFor: () => this.#runtime(process, (workspace) => residents.find(workspace)),
       live: { clock, randomness, holdfs: this.#holdfs(process), layout: { sandboxes: '/sandboxes' } },
       onFatal: (failure) => this.#deps.oracle.noteDefect(failure, 'fatal'),
       execs: { clock },
@@ -160,9 +160,17 @@ export class Host implements Node {
     }
   }
 
-  #runtime(process: SimulatedProcess, epochOf: (workspace: string) => number): Runtime {
+  #runtime(process: SimulatedProcess, find: ResidentWorkspaces['find']): Runtime {
     const { scheduler, oracle, guards } = this.#deps
-    const deps = { scheduler, oracle, host: this.id, machine: this.machine, isWatched: guards.deadline }
+    const isStopped = (workspace: string) => find(workspace)?.state === 'closing'
+    const deps = {
+      scheduler,
+      oracle,
+      host: this.id,
+      machine: this.machine,
+      isWatched: guards.deadline,
+      isStopped,
+    }
     return {
       kind: 'runc',
       isolation: 'shared-kernel',
@@ -171,7 +179,7 @@ export class Host implements Node {
         await process.pass(this.#draws.between(20, 200))
         const { id, volumePath, deadlineBootMs } = request
         const workspace = volumePath.slice(1)
-        const unit = new Unit(deps, { id, workspace, epoch: epochOf(workspace), deadlineBootMs })
+        const unit = new Unit(deps, { id, workspace, epoch: find(workspace)?.epoch ?? 0, deadlineBootMs })
         this.machine.units.set(id, unit)
         return sandboxOf(unit, deps, request)
       },

@@ -28,6 +28,7 @@ export class Nemesis {
     this.#deps = deps
     this.#draws = deps.scheduler.draws('nemesis')
     const { swarm } = deps
+    deps.database.onRelease = (host) => this.#killAtRelease(host)
     this.#repeat(swarm.pauseEveryMs, () => this.#pause())
     this.#repeat(swarm.killEveryMs, () => this.#killAgent())
     this.#repeat(swarm.suspendEveryMs, () => this.#suspend())
@@ -88,12 +89,25 @@ export class Nemesis {
   }
 
   #killAgent(): void {
-    const host = this.#host()
+    this.#kill(this.#host())
+  }
+
+  #kill(host: Host): void {
     this.#break(
       `life of ${host.name}`,
       () => host.kill(),
       () => void host.start(),
     )
+  }
+
+  /** While what belongs to a lease that has gone is still being ended. */
+  #killAtRelease(id: string): void {
+    const { scheduler, swarm, hosts } = this.#deps
+    const host = hosts.find((each) => each.id === id)
+    if (host === undefined || this.#isOver || !this.#draws.chance(swarm.killAtRelease)) return
+    scheduler.after(this.#draws.between(0, 40), () => {
+      if (!this.#isOver) this.#kill(host)
+    })
   }
 
   #suspend(): void {

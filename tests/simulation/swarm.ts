@@ -10,6 +10,8 @@ export interface Swarm {
   readonly putLost: number
   readonly putUnanswered: number
   readonly slowStore: number
+  /** Chance that an agent dies within moments of giving a lease back. */
+  readonly killAtRelease: number
   /** Mean time between faults of a kind, in ms; infinite where there are none. */
   readonly pauseEveryMs: number
   readonly killEveryMs: number
@@ -38,6 +40,7 @@ export function drawSwarm(scheduler: Scheduler): Swarm {
     putLost: rate(0.2),
     putUnanswered: rate(0.2),
     slowStore: rate(0.2),
+    killAtRelease: rate(0.4),
     pauseEveryMs: everyMs(5_000, 30_000),
     killEveryMs: everyMs(5_000, 40_000),
     suspendEveryMs: everyMs(10_000, 40_000),

@@ -15,6 +15,8 @@ export interface UnitDeps {
   readonly host: string
   /** Whether a watchdog ends it at its deadline. */
   readonly isWatched: boolean
+  /** Whether the agent has ended its commands and services for a last commit. */
+  readonly isStopped: (workspace: string) => boolean
 }
 
 /**
@@ -77,7 +79,7 @@ export class Unit {
   }
 
   #tick(): void {
-    const { machine, oracle, scheduler, isWatched } = this.#deps
+    const { machine, oracle, scheduler, isWatched, isStopped } = this.#deps
     if (!machine.isRunning) return
     // The watchdog is what a machine that wakes up runs first.
     if (isWatched && machine.bootMs() >= this.deadlineBootMs) {
@@ -85,7 +87,7 @@ export class Unit {
       this.end()
       return
     }
-    if (this.isFrozen) return
+    if (this.isFrozen || isStopped(this.workspace)) return
     const item = `${this.workspace}@${this.epoch}#${this.#ticks++}`
     oracle.noteTick(this, this.#deps.host)
     this.volume.items = [...this.volume.items, item]
