@@ -154,7 +154,10 @@ export class ResidentWorkspace implements AsyncDisposable {
       try {
         return await handOffLive(live, { ...request, clock, finalMs, opened: this.#request })
       } finally {
-        if (live.hasEnded) await this.#leave(live)
+        if (live.hasEnded) {
+          await this.#leave(live)
+          await live.lease.release(null).catch(() => {}) // it is gone already, unless no fresh sandbox started
+        }
       }
     })
   }
