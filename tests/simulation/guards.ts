@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
+import type { Clock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
-import type { GenerationCommit, HeldLease } from '@holdfast/generations/index/generation-index'
+import type { GenerationCommit, GenerationRow, HeldLease } from '@holdfast/generations/index/generation-index'
 import { MemoryGenerationIndex } from '@holdfast/generations/index/memory-generation-index'
 import { RpcGenerationIndex, type RpcGenerationIndexDeps } from '@holdfast/host/rpc-generation-index'
 import type { Oracle } from './oracle.ts'
@@ -64,20 +65,34 @@ export class WatchedIndex extends MemoryGenerationIndex {
 /** The history as a host asks for it. */
 export class AskedIndex extends RpcGenerationIndex {
   readonly #guards: Guards
+  readonly #clock: Clock
+  /** What was taken for durable without an answer. */
+  readonly #believed = new Map<string, GenerationRow>()
 
-  constructor(deps: RpcGenerationIndexDeps, guards: Guards) {
+  constructor(deps: RpcGenerationIndexDeps, { guards, clock }: { guards: Guards; clock: Clock }) {
     super(deps)
     this.#guards = guards
+    this.#clock = clock
   }
 
   override async append(lease: HeldLease, commit: GenerationCommit): Promise<void> {
     const { waitForAnswer, releaseAfterAck } = this.#guards
-    const appended = super.append(lease, commit)
-    if (!releaseAfterAck && commit.cause === 'handoff') return void appended.catch(() => {})
+    if (!releaseAfterAck && commit.cause === 'handoff') return void this.#appendAfterRelease(lease, commit)
     try {
-      await appended
+      await super.append(lease, commit)
     } catch (error) {
       if (waitForAnswer || !isFailure(error, 'index-unavailable')) throw error
+      const { workspace, epoch } = lease
+      this.#believed.set(commit.id, { ...commit, workspace, epoch, verifiedAt: null, retained: true })
     }
+  }
+
+  override async generation(id: string): Promise<GenerationRow> {
+    return this.#believed.get(id) ?? (await super.generation(id))
+  }
+
+  async #appendAfterRelease(lease: HeldLease, commit: GenerationCommit): Promise<void> {
+    await this.#clock.sleep(1_000)
+    await super.append(lease, commit).catch(() => {}) // nobody asks
   }
 }

@@ -18,7 +18,7 @@ import type { Database } from './database.ts'
 import { type FilesDeps, SimulatedFiles } from './files.ts'
 import { AskedIndex, type Guards } from './guards.ts'
 import { Line } from './line.ts'
-import type { Machine } from './machine.ts'
+import type { Machine, RunningUnit } from './machine.ts'
 import type { Network, Node } from './network.ts'
 import type { Oracle } from './oracle.ts'
 import type { SimulatedProcess } from './process.ts'
@@ -105,7 +105,7 @@ export class Host implements Node {
       (events) => new LeaseHolder({ client, host: this.id, clock, bootClock, randomness, events }),
     )
     const acquire = () => Promise.reject(new Error('leases come from the holder'))
-    const index = new AskedIndex({ client: history, acquire }, guards)
+    const index = new AskedIndex({ client: history, acquire }, { guards, clock })
     const files: FilesDeps = { machine, process, clock, draws, index, store }
     const residents: ResidentWorkspaces = new ResidentWorkspaces({
       ...{ graceMs: 1_000, finalMs: 10_000, leases },
@@ -119,7 +119,7 @@ export class Host implements Node {
     return this.#handlers(residents, (address) => connect(this, address))
   }
 
-  #unitOf(workspace: string, epoch: number): Unit | undefined {
+  #unitOf(workspace: string, epoch: number): RunningUnit | undefined {
     const units = [...this.machine.units.values()]
     return units.find((unit) => unit.workspace === workspace && unit.epoch === epoch && !unit.isEnded)
   }

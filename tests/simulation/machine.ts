@@ -2,7 +2,6 @@ import type { BootClock } from '@holdfast/base/boot-clock'
 import type { Clock } from '@holdfast/base/clock'
 import { SimulatedProcess } from './process.ts'
 import type { Scheduler } from './scheduler.ts'
-import type { Unit } from './unit.ts'
 
 /** As real timers: a sleep too short to count would never pass. */
 const TIMER_MS_MIN = 1
@@ -14,12 +13,22 @@ export interface DiskVolume {
   clean: { readonly generation: string | null; readonly boot: number } | undefined
 }
 
+/** The user's processes in one sandbox of a machine. */
+export interface RunningUnit {
+  readonly workspace: string
+  readonly epoch: number
+  readonly volume: DiskVolume
+  readonly isEnded: boolean
+  isFrozen: boolean
+  end(): void
+}
+
 /** A machine: clocks of its own, a disk that lasts, an agent that may die, and sandboxes that may outlive it. */
 export class Machine {
   readonly name: string
   readonly volumes = new Map<string, DiskVolume>()
   /** Those that run, by the id of their sandbox. */
-  readonly units = new Map<string, Unit>()
+  readonly units = new Map<string, RunningUnit>()
   readonly #scheduler: Scheduler
   readonly #rate: number
   /** The present agent, or the one that died last. */

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { GenerationCommit, HeldLease } from '@holdfast/generations/index/generation-index'
+import type { RunningUnit } from './machine.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { SimulatedStore } from './store.ts'
-import type { Unit } from './unit.ts'
 
 export interface LeaseSeen {
   readonly host: string | null
@@ -59,7 +59,7 @@ export class Oracle {
     if (lease.epoch > this.#of(workspace).epoch) this.noteLease(workspace, lease)
   }
 
-  noteBegin(unit: Unit): void {
+  noteBegin(unit: RunningUnit): void {
     const told = this.#of(unit.workspace)
     told.begun.set(unit.epoch, { items: unit.volume.items, before: told.written })
     told.written = unit.volume.items
@@ -67,7 +67,7 @@ export class Oracle {
   }
 
   /** User code runs. */
-  noteTick(unit: Unit, host: string): void {
+  noteTick(unit: RunningUnit, host: string): void {
     const { workspace, epoch } = unit
     const told = this.#of(workspace)
     this.counts.ticks++

@@ -1,6 +1,6 @@
 import { Failure } from '@holdfast/base/failure'
 import type { GuestAnswer, GuestCall, Sandbox, StartRequest } from '@holdfast/sandbox/runtime'
-import type { DiskVolume, Machine } from './machine.ts'
+import type { DiskVolume, Machine, RunningUnit } from './machine.ts'
 import type { Oracle } from './oracle.ts'
 import type { Draws, Scheduler } from './scheduler.ts'
 
@@ -23,7 +23,7 @@ export interface UnitDeps {
  * The user's processes in one sandbox. They write on while their machine runs, whatever happens to the agent, until
  * they are frozen, killed, or their watchdog finds that their deadline has passed.
  */
-export class Unit {
+export class Unit implements RunningUnit {
   readonly workspace: string
   readonly epoch: number
   readonly volume: DiskVolume
