@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import { ALL_GUARDS, type Guards } from './guards.ts'
 import { type Outcome, simulate } from './simulate.ts'
 
-const SEEDS = process.env.HOLDFAST_LONG ? 20_000 : 400
+const SEEDS = process.env.HOLDFAST_LONG ? 20_000 : 500
 /** Beyond the first ones, those of another day: `HOLDFAST_SEED` begins elsewhere. */
 const FIRST_SEED = Number(process.env.HOLDFAST_SEED ?? 1)
 /** So many are tried to see what a missing guard does. */
