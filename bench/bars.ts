@@ -40,4 +40,17 @@ export const BARS: Readonly<Record<string, Readonly<Record<string, number>>>> = 
     'restore-1g wall_s': 1.8,
     'idle cpu_percent': 0.2,
   },
+  workspace: {
+    'create-host p50_ms': 100,
+    'create-host-gvisor p50_ms': 200,
+    'checkpoint p50_ms': 20,
+    'fork p50_ms': 50,
+    'rollback p50_ms': 50,
+  },
+  tti: {},
+  exec: { 'exec-true p50_ms': 5, 'exec-parallel per_second': 500 },
+  handoff: { 'handoff p95_ms': 1000, 'resume most_ms': 2000, 'resume-elsewhere p50_ms': 2000 },
+  fsync: { 'sqlite speed_ratio': 1, 'git speed_ratio': 1, 'storm speed_ratio': 1 },
+  sse: { 'sse p99_ms': 250 },
+  density: { 'density all_mb': 3 },
 }

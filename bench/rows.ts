@@ -22,11 +22,13 @@ export interface Figure {
   readonly peers?: Readonly<Record<string, number>>
 }
 
+const HIGHER_IS_BETTER = ['per_second', 'success', 'score', 'speed']
+
 export function rowOf(suite: string, figure: Figure, bars: Readonly<Record<string, number>>): Row {
   const { case: name, metric, value, peers = {} } = figure
   const bar = bars[`${name} ${metric}`] ?? null
   const unit = unitOf(metric)
-  const better = metric.startsWith('per_second') ? 'higher' : 'lower'
+  const better = HIGHER_IS_BETTER.some((beginning) => metric.startsWith(beginning)) ? 'higher' : 'lower'
   const ok = bar === null ? null : better === 'lower' ? value <= bar : value >= bar
   return {
     suite,
@@ -44,7 +46,18 @@ export function rowOf(suite: string, figure: Figure, bars: Readonly<Record<strin
 /** Metrics end in their unit. */
 function unitOf(metric: string): string {
   const end = metric.slice(metric.lastIndexOf('_') + 1)
-  return { s: 's', ms: 'ms', mb: 'MB', percent: '% of a core', pct: '%', ratio: '×' }[end] ?? end
+  return (
+    {
+      s: 's',
+      ms: 'ms',
+      mb: 'MB',
+      percent: '% of a core',
+      pct: '%',
+      ratio: '×',
+      second: '/s',
+      score: 'of 100',
+    }[end] ?? end
+  )
 }
 
 function roundedPeers(peers: Readonly<Record<string, number>>): Record<string, number> {

@@ -9,10 +9,17 @@ import type { Suite } from './bench-run.ts'
 import { type MachineFacts, machineFacts } from './machine.ts'
 import { type Figure, type Row, ratioToPeer, rowOf } from './rows.ts'
 import { ScratchDisk } from './scratch-disk.ts'
+import { density } from './suites/density.ts'
+import { exec } from './suites/exec.ts'
+import { fsync } from './suites/fsync.ts'
+import { handoff } from './suites/handoff.ts'
 import { sqlite } from './suites/sqlite.ts'
+import { sse } from './suites/sse.ts'
 import { storage } from './suites/storage.ts'
+import { tti } from './suites/tti.ts'
+import { workspace } from './suites/workspace.ts'
 
-const SUITES: readonly Suite[] = [storage, sqlite]
+const SUITES: readonly Suite[] = [storage, sqlite, workspace, tti, exec, handoff, fsync, sse, density]
 const RESULTS = join(import.meta.dirname, 'results')
 const USAGE = `usage: npm run bench -- SUITE [--case NAME] [--json] [--quick] [--repeats N] [--date YYYY-MM-DD]
 suites: ${SUITES.map(({ name }) => name).join(', ')}; --case takes the beginning of a case's name`

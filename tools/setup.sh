@@ -27,6 +27,10 @@ runsc|command -v runsc|gVisor, a kernel of their own for guests that are not tru
 radosgw|command -v radosgw|the S3 service of Ceph, a second S3 to check our client against
 ceph-mon|command -v ceph-mon|radosgw keeps its objects in a Ceph: its monitor
 ceph-osd|command -v ceph-osd|and its disk, which is in memory
+faketime|command -v faketime|clocks that jump while roles run
+nftables|command -v nft|cuts networks between hosts in tests
+iproute2|command -v ip|makes those networks
+chromium|command -v chromium|shows the admin page to its tests
 postgresql|test -d /usr/lib/postgresql|the database of an installation with several hosts
 LIST
 }

@@ -3,6 +3,17 @@
 project=$work/project
 fork=$work/fork
 
+# check DIR: sets rows and receipts; fails unless database and files of DIR are of one instant.
+check() {
+  report=$(run_node examples/ledger-check.mjs "$1") || fail "database and receipts of $1 do not agree: $report"
+  rows=$(echo "$report" | field rows)
+  receipts=$(echo "$report" | field receipts)
+  echo "$rows rows, $receipts receipts, every row has its receipt, integrity_check $(echo "$report" | field integrity)"
+}
+
+# generations: how many the project has.
+generations() { hold dir history "$project" --limit 1000 -q | wc -l; }
+
 step 'A directory with a history'
 hold dir init "$project" || fail 'init'
 

@@ -12,7 +12,7 @@ hold() { bin/hold "$@"; }
 
 fail() {
   printf '\nFAILED: %s\n' "$1" >&2
-  for log in "$work"/*.log "$work"/home/server/logs/*.log; do
+  for log in "$work"/*.log "$work/home"/server/logs/*.log; do
     [ ! -s "$log" ] || tail -n 5 "$log" | cut -c 1-400 | sed "s|^|  ${log##*/}: |" >&2
   done
   exit 1

@@ -88,7 +88,7 @@ export class SimulatedFiles implements ResidentFiles {
     return Promise.reject(new Error('the simulation neither forks nor rolls back'))
   }
 
-  replaceTree(): Promise<{ readonly aside: string | null }> {
+  replaceTree(): Promise<never> {
     return Promise.reject(new Error('the simulation neither forks nor rolls back'))
   }
 

@@ -39,6 +39,9 @@ export interface HostDeps {
   readonly folder: string
 }
 
+/** Units are ended at their deadlines by the simulation itself. */
+const UNUSED = { watch: async () => {}, extend: async () => {}, forget: async () => {} }
+
 type Handlers = Partial<RpcHandlers<typeof HOST_CALLS>>
 
 /** A host: a machine, and on it the real agent code, as often as it is started. */
@@ -111,7 +114,15 @@ export class Host implements Node {
       ...{ graceMs: 1_000, finalMs: 10_000, leases },
       volumes: this.#volumes(files, folder),
       runtimeFor: () => this.#runtime(process, (workspace) => residents.find(workspace)),
-      live: { clock, randomness, holdfs: this.#holdfs(process), layout: { sandboxes: '/sandboxes' } },
+      live: {
+        clock,
+        randomness,
+        holdfs: this.#holdfs(process),
+        layout: { sandboxes: '/sandboxes' },
+        watchdog: UNUSED,
+      },
+      tell: () => {},
+      onStopped: () => {},
       onFatal: (failure) => this.#deps.oracle.noteDefect(failure, 'fatal'),
       execs: { clock },
       onExecEnded: () => {},
@@ -152,10 +163,8 @@ export class Host implements Node {
   #volumes(deps: FilesDeps, folder: string): HostVolumes {
     return {
       workspaces: [],
-      drills: '/drills',
       execs: (workspace) => join(folder, this.name, workspace),
       open: async ({ workspace }) => new SimulatedFiles(deps, workspace),
-      history: () => Promise.reject(new Error('nothing is browsed')),
       forget: async (workspace) => void this.machine.volumes.delete(workspace),
     }
   }
@@ -175,6 +184,7 @@ export class Host implements Node {
       kind: 'runc',
       isolation: 'shared-kernel',
       probe: async () => null,
+      cgroupsOf: () => [],
       start: async (request) => {
         await process.pass(this.#draws.between(20, 200))
         const { id, volumePath, deadlineBootMs } = request

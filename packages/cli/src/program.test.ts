@@ -10,6 +10,12 @@ import { Workbench } from './workbench.fixture.ts'
 
 const COMMANDS = await allCommands()
 
+/** What users are told they can type, beside `hold dir …`. */
+const PROMISED =
+  'up server doctor config create exec shell ls inspect logs history checkpoint diff rollback fork handoff lineage sync ' +
+  'stop resume restart rm archive unarchive cp files expose url port-forward services deploy audit hosts keys drill events ' +
+  'api completion version'
+
 const nameOf = ({ path }: CommandSpec) => path.join(' ')
 
 /** The words of an example as a shell would pass them, up to a redirection or a pipe. */
@@ -81,4 +87,10 @@ test('a command line loads no more than the commands that it may mean', () => {
   assert.deepEqual(chosen('dir', 'ls', 'x'), ['dir ls'])
   assert.deepEqual(chosen('hosts', '-q'), ['hosts ls', 'hosts drain'])
   assert.equal(chosen('lss').length, COMMAND_ROWS.length)
+})
+
+test('what users are told they can type is what there is', () => {
+  const top = new Set(COMMANDS.map(({ path }) => path[0] ?? '').filter((name) => name !== 'dir'))
+  assert.deepEqual([...top].toSorted(), PROMISED.split(' ').toSorted())
+  assert.deepEqual(COMMANDS.find(({ path }) => path[0] === 'ls')?.aliases, ['ps'])
 })

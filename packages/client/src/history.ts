@@ -13,6 +13,8 @@ export type Generation = Shown<{ readonly _zod: { readonly output: WireGeneratio
 /** A generation that was asked for, and how long the workspace stood still for it. */
 export type DurableGeneration = Shown<typeof Durable>
 
+export type GenerationEntry = Shown<typeof GenerationEntries>['entries'][number]
+
 interface GenerationPage {
   readonly items: readonly Generation[]
   readonly nextCursor: string | null
@@ -58,13 +60,20 @@ export class Generations {
     return await this.#api.json({ method: 'GET', path, query: { from }, signal })
   }
 
-  /** The names in a directory as it was. */
-  async entries(generation: string, path: string, options: CallOptions = {}) {
-    return await this.#api.json<Shown<typeof GenerationEntries>>({
-      method: 'GET',
-      path: pathOf(...this.#base, generation, 'files'),
-      query: { path },
-      ...options,
+  /** The names in a directory as it was, by their bytes. */
+  entries(
+    generation: string,
+    path: string,
+    options: CallOptions = {},
+  ): AsyncGenerator<GenerationEntry, void> {
+    return pageItems(async (cursor) => {
+      const { entries: items, nextCursor } = await this.#api.json<Shown<typeof GenerationEntries>>({
+        method: 'GET',
+        path: pathOf(...this.#base, generation, 'files'),
+        query: { path, cursor },
+        ...options,
+      })
+      return { items, nextCursor }
     })
   }
 
@@ -81,6 +90,16 @@ export class Generations {
       headers: { accept: 'application/octet-stream' },
       ...options,
     })
+    return body ?? ReadableStream.from([])
+  }
+
+  /** One generation, or all that are retained, as one file that `Holdfast.importBundle` takes. */
+  async export(
+    options: CallOptions & { readonly generation?: string | undefined } = {},
+  ): Promise<ReadableStream<Uint8Array>> {
+    const { generation, signal } = options
+    const path = pathOf(...this.#base.slice(0, -1), 'export')
+    const { body } = await this.#api.open({ method: 'POST', path, query: { generation }, signal })
     return body ?? ReadableStream.from([])
   }
 

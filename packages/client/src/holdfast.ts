@@ -51,6 +51,19 @@ export class Holdfast {
     return await new Workspace(this.#api, state).ready({ signal })
   }
 
+  /** Makes a stopped workspace of what `Generations.export` gave. */
+  async importBundle(
+    bundle: Uint8Array | ReadableStream<Uint8Array>,
+    options: CallOptions & { readonly name?: string | undefined } = {},
+  ): Promise<Workspace> {
+    const { name, signal } = options
+    const state = await this.#api.json<WorkspaceState>({
+      ...{ method: 'POST', path: pathOf('workspaces', 'import'), query: { name }, signal },
+      ...{ bytes: bundle, contentType: 'application/x-tar' },
+    })
+    return new Workspace(this.#api, state)
+  }
+
   /** The workspace of that id or name, in whatever status it is. Rejects with `not-found`. */
   async connect(idOrName: string, options: CallOptions = {}): Promise<Workspace> {
     const path = pathOf('workspaces', idOrName)

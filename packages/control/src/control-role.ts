@@ -3,6 +3,7 @@ import type { Clock } from '@holdfast/base/clock'
 import type { Randomness } from '@holdfast/base/randomness'
 import { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
 import type { RpcServer } from '@holdfast/rpc/rpc-server'
+import { adminPage } from './api/admin-page.ts'
 import { ADMISSION_DEFAULT, type AdmissionLimits } from './api/admission.ts'
 import { ApiServer } from './api/api-server.ts'
 import { App } from './api/app.ts'
@@ -55,7 +56,7 @@ export async function startControlRole(options: ControlRoleOptions): Promise<Con
   const counters = new RequestCounters()
   const routes = allRoutes({ counters, stepsTaken: () => reconciler.stepsTaken })
   const limits = options.limits ?? ADMISSION_DEFAULT
-  const app = new App({ deps, routes, randomness, limits, counters, onDefect })
+  const app = new App({ deps, routes, files: adminPage(), randomness, limits, counters, onDefect })
   options.rpc.serve(CONTROL_CALLS, controlHandlers(deps))
   const api = await ApiServer.listen(app, routes, options.apiAddress)
   return {

@@ -28,6 +28,8 @@ export interface Reply {
 
 export interface AskOptions {
   readonly body?: unknown
+  /** A body as it is sent, in place of `body`. */
+  readonly text?: string
   readonly key?: string | null
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -51,6 +53,7 @@ export class Installation implements AsyncDisposable {
   #links!: RpcHostLinks
   #rpc!: RpcServer
   #role!: ControlRole
+  #isRunning = false
 
   private constructor(settings: InstallationSettings) {
     this.#settings = settings
@@ -102,6 +105,7 @@ export class Installation implements AsyncDisposable {
           links: new ExposureLinks(LINK_KEY),
         },
         idleTimeoutMsDefault: null,
+        isolationMinDefault: 'shared-kernel',
         ...settings,
       },
       apiAddress: 'http://127.0.0.1:0',
@@ -110,11 +114,12 @@ export class Installation implements AsyncDisposable {
       ...(limits ? { limits } : {}),
       onDefect: (error) => this.defects.push(error),
     })
+    this.#isRunning = true
   }
 
   /** Control ends as it may at any moment, and begins anew on its database. */
   async restart(): Promise<void> {
-    await this.#end()
+    await this.end()
     await this.begin()
   }
 
@@ -136,14 +141,15 @@ export class Installation implements AsyncDisposable {
   async ask(line: string, options: AskOptions = {}): Promise<Reply> {
     const [method = 'GET', path = '/'] = line.split(' ')
     const { body, key = this.adminKey, headers } = options
+    const sent = options.text ?? (body === undefined ? undefined : JSON.stringify(body))
     const response = await fetch(`${this.url}${path}`, {
       method,
       headers: {
         ...(key === null ? {} : { authorization: `Bearer ${key}` }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(sent === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(sent === undefined ? {} : { body: sent }),
     })
     const text = await response.text()
     const isJson = response.headers.get('content-type')?.startsWith('application/json')
@@ -171,11 +177,14 @@ export class Installation implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const host of this.hosts) await host[Symbol.asyncDispose]()
-    await this.#end()
+    await this.end()
     rmSync(this.directory, { recursive: true, force: true })
   }
 
-  async #end(): Promise<void> {
+  /** Control is gone; its database and its hosts stay. */
+  async end(): Promise<void> {
+    if (!this.#isRunning) return
+    this.#isRunning = false
     await this.#role[Symbol.asyncDispose]()
     await this.#rpc[Symbol.asyncDispose]()
     await this.#links[Symbol.asyncDispose]()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { WorkspaceId } from '@holdfast/protocol/identifiers'
 import { Installation } from './control.fixture.ts'
 
 test('checkpoint, rollback and history: history only grows', async () => {
@@ -37,8 +38,8 @@ test('checkpoint, rollback and history: history only grows', async () => {
   )
   assert.equal(found.body.sequence, 1)
   assert.equal((await installation.ask(`GET /v1/workspaces/${id}/generations/99`)).status, 404)
-  const look = await installation.ask(`GET /v1/workspaces/${id}/generations/1/diff`)
-  assert.equal(look.body.error.code, 'unsupported_here')
+  const head = await installation.ask(`GET /v1/workspaces/${id}/generations/head`)
+  assert.equal(head.body.id, await newest(installation, id))
 })
 
 test('a stopped workspace rolls back by being opened at the older generation', async () => {
@@ -83,6 +84,9 @@ test('a handoff moves a workspace, and draining a host moves all of them', async
   assert.equal(moved.body.workspace.epoch, 2)
   const drained = await installation.ask(`POST /v1/hosts/${moved.body.workspace.host_id}/drain`, { body: {} })
   assert.equal(drained.body.status, 'draining')
+  const byName = await installation.ask(`POST /v1/hosts/${drained.body.name}/drain`, { body: {} })
+  assert.equal(byName.body.id, drained.body.id)
+  assert.equal((await installation.ask('POST /v1/hosts/nobody/drain', { body: {} })).status, 404)
   const back = await installation.until(made.id, ({ host_id }) => host_id === made.host_id)
   assert.equal(back.epoch, 3)
 })
@@ -180,8 +184,32 @@ test('a drill keeps its outcome, and orgs, hosts, metrics and health tell what t
   assert.equal(drill.body.outcome, 'verified')
   assert.deepEqual((await installation.ask('GET /v1/drills')).body.items, [drill.body])
   assert.deepEqual((await installation.ask(`GET /v1/workspaces/${id}`)).body.last_drill, drill.body)
+  await reportDrill(installation, { workspace: id, outcome: 'damaged', generation: drill.body.generation })
+  await reportDrill(installation, { workspace: id, outcome: 'unchecked', generation: drill.body.generation })
+  const { last_drill: told } = (await installation.ask(`GET /v1/workspaces/${id}`)).body
+  assert.deepEqual([told.outcome, told.took_ms], ['damaged', 5])
+  assert.deepEqual((await installation.ask('GET /v1/drills')).body.items, [told, drill.body])
   assert.equal((await installation.ask('GET /v1/orgs')).body.items.length, 1)
   assert.equal((await installation.ask('GET /v1/hosts')).body.items[0].workspaces, 1)
   assert.match((await installation.ask('GET /metrics')).body, /holdfast_workspaces\{status="idle"\} 1\n/)
   assert.equal((await installation.ask('GET /readyz', { key: null })).body.status, 'ok')
 })
+
+async function newest(installation: Installation, workspace: string): Promise<string> {
+  const { body } = await installation.ask(`GET /v1/workspaces/${workspace}/generations?limit=1`)
+  return body.items[0].id
+}
+
+/** As a host does; twice, since it may not have heard the first answer. */
+async function reportDrill(
+  { host }: Installation,
+  {
+    workspace,
+    ...proof
+  }: { readonly workspace: string; readonly outcome: string; readonly generation: string },
+): Promise<void> {
+  const payload = { ...proof, detail: 'told', took_ms: 5 }
+  const event = { id: `drill-${proof.outcome}`, source: 'host', type: 'drill_result', payload } as const
+  const events = [{ ...event, workspace: WorkspaceId.parse(workspace), at: Date.parse('2100-01-01') }]
+  for (let time = 0; time < 2; time++) await host.control().call('reportEvents', { host: host.id, events })
+}

@@ -45,7 +45,7 @@ test('a workspace whose host fell silent and whose lease ran out runs on another
     body: { argv: ['sleep', '60'], id: 'long' },
   })
   assert.equal(exec.body.exec.status, 'running')
-  for (let beats = 0; beats < 8; beats++) {
+  for (let beats = 0; beats < 5; beats++) {
     await target.beat()
     await delay(100)
   }
@@ -158,4 +158,30 @@ test('a removed workspace is gone at once, its sandbox soon, and its name is fre
   assert.ok(host.calls.includes('forgetWorkspace'))
   assert.equal(host.workspaces.size, 0)
   await installation.workspace({ name: 'again' })
+})
+
+test('who follows a command is told of its loss, although its host is gone with the log', async () => {
+  await using installation = await Installation.start({ hostSilenceMs: 300 }, 2)
+  const made = await installation.workspace()
+  const [source, target] = installation.hosts.toSorted((a) => (a.id === made.host_id ? -1 : 1))
+  assert.ok(source && target)
+  const base = `/v1/workspaces/${made.id}/execs`
+  await installation.ask(`POST ${base}`, { body: { shell: 'echo begun; sleep 60', id: 'long' } })
+  const headers = { authorization: `Bearer ${installation.adminKey}` }
+  const followed = await fetch(`${installation.url}${base}/long/output?follow=true`, { headers })
+  const text = followed.text()
+  await delay(200)
+  await source[Symbol.asyncDispose]()
+  const beating = setInterval(() => void target.beat().catch(() => {}), 100) // the last one may meet the end
+  try {
+    const told = Array.from((await text).matchAll(/^event: (.*)\ndata: (.*)$|^event: chunk$/gm))
+    assert.deepEqual(
+      told.map(([, type = 'chunk']) => type),
+      ['chunk', 'gap', 'end'],
+    )
+    const end = JSON.parse(told.at(-1)?.[2] ?? '')
+    assert.deepEqual([end.status, end.reason], ['lost', 'node_lost'])
+  } finally {
+    clearInterval(beating)
+  }
 })

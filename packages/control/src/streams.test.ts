@@ -145,9 +145,11 @@ test('files are written, read, listed, searched, moved and removed, and wake a s
   const headers = { authorization: `Bearer ${installation.adminKey}` }
   const base = `/v1/workspaces/${id}/files`
   const big = Buffer.alloc(3 << 20, 'x')
-  const put = await fetch(`${installation.url}${base}/big.txt`, { method: 'PUT', headers, body: big })
+  const wanted = `${installation.url}${base}/big.txt?mode=${0o640}`
+  const put = await fetch(wanted, { method: 'PUT', headers, body: big })
   assert.equal(put.status, 200)
-  assert.equal(((await put.json()) as { bytes: number }).bytes, big.length)
+  const { bytes, mode } = (await put.json()) as { bytes: number; mode: number }
+  assert.deepEqual([bytes, mode], [big.length, 0o640])
   const got = await fetch(`${installation.url}${base}/big.txt`, { headers })
   assert.ok(Buffer.from(await got.arrayBuffer()).equals(big))
   await installation.ask(`POST ${base}/mkdir`, { body: { path: 'd/e' } })

@@ -133,6 +133,12 @@ static int64_t step_all(void) {
   return next;
 }
 
+static bool watches_any(void) {
+  for (unsigned i = 0; i < RECORDS_MAX; i++)
+    if (records[i].phase != UNUSED) return true;
+  return false;
+}
+
 /* The whole file anew, beside the old one until it is complete. Not synced: after a boot it counts for nothing. */
 static bool write_mirror(void) {
   char *end = mirror + snprintf(mirror, sizeof mirror, "holdwatch 1 %s\n", boot_id);
@@ -344,7 +350,7 @@ int main(int argc, char **argv) {
     if (must_mirror || (has_changed && boot_ms() - mirrored_at_ms >= MIRROR_MS)) {
       if (write_mirror()) continue;
     }
-    if (!has_agent && next == INT64_MAX) break;
+    if (!has_agent && !watches_any()) break; /* also with a mirror that can be written no more */
     struct itimerspec at = {0};
     if (next < INT64_MAX) at.it_value = (struct timespec){.tv_sec = next / 1000, .tv_nsec = next % 1000 * 1000000 + 1};
     timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL);

@@ -64,6 +64,11 @@ export const FAILURES = {
     http: 409,
     hint: 'another process writes this directory: use `hold dir sync`, or stop it',
   },
+  'already-running': {
+    kind: 'refused',
+    http: 409,
+    hint: 'use the one that runs, end it first, or set HOLDFAST_HOME to another folder',
+  },
   'file-unstable': {
     kind: 'unavailable',
     http: 503,

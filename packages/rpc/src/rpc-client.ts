@@ -4,16 +4,18 @@ import { Failure } from '@holdfast/base/failure'
 import type { FailureCode } from '@holdfast/protocol/failures'
 import type { RpcRequest, RpcResponse, RpcTable } from '@holdfast/protocol/rpc-table'
 import { WireFailure } from '@holdfast/protocol/wire-failure'
-import { type Dispatcher, Pool } from 'undici'
-import { type Address, parseAddress } from './address.ts'
+import type { Dispatcher } from 'undici'
+import { type Replica, Replicas } from './replicas.ts'
 
 const CALL_MS_DEFAULT = 30_000
 /** A role that is there answers an upgrade as soon as it has connected on. */
 const UPGRADE_MS_MAX = 10_000
-const CONNECTIONS_MAX = 64
+/** An upload is answered at its end. */
+const STREAM_OPEN_MS_MAX = 300_000
 
 export interface RpcClientOptions {
-  readonly address: string
+  /** Several for a role of which several run: a call that one leaves unanswered is made to the next. */
+  readonly address: string | readonly string[]
   /** What all roles of an installation share; sent with each call. */
   readonly clusterKey: string
   /** What it means that nobody answers there. */
@@ -32,25 +34,20 @@ export interface StreamRequest {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Readable | Uint8Array | null
   readonly signal?: AbortSignal
+  /** Until the answer begins. */
+  readonly headersTimeoutMs?: number
 }
 
 /** Calls one role. Rejects with the failure that the role met, else with `unreachable` or `timed-out`. */
 export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
   readonly #table: Table
   readonly #options: RpcClientOptions
-  readonly #address: Address
-  readonly #pool: Pool
+  readonly #replicas: Replicas
 
   constructor(table: Table, options: RpcClientOptions) {
     this.#table = table
     this.#options = options
-    const address = parseAddress(options.address)
-    this.#address = address
-    const isUnix = address.kind === 'unix'
-    this.#pool = new Pool(isUnix ? 'http://localhost' : options.address, {
-      connections: CONNECTIONS_MAX,
-      ...(isUnix ? { socketPath: address.path } : {}),
-    })
+    this.#replicas = new Replicas(options.address)
   }
 
   async call<Name extends keyof Table & string>(
@@ -60,19 +57,20 @@ export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
   ): Promise<RpcResponse<Table, Name>> {
     const timeoutMs = options.timeoutMs ?? CALL_MS_DEFAULT
     const timeout = AbortSignal.timeout(timeoutMs)
-    const answer = await this.#send(
-      {
-        method: 'POST',
-        path: `/rpc/${name}`,
-        headers: { ...this.#headers(), 'content-type': 'application/json' },
-        body: JSON.stringify(request),
-        signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
-        headersTimeout: timeoutMs,
-        bodyTimeout: timeoutMs,
-      },
-      name,
-      async (response) => ({ status: response.statusCode, text: await response.body.text() }),
-    )
+    const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout
+    const sent: Dispatcher.RequestOptions = {
+      method: 'POST',
+      path: `/rpc/${name}`,
+      headers: { ...this.#headers(), 'content-type': 'application/json' },
+      body: JSON.stringify(request),
+      signal,
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+    }
+    const answer = await this.#asked(name, signal, async ({ pool }) => {
+      const { statusCode, body } = await pool.request(sent)
+      return { status: statusCode, text: await body.text() }
+    })
     const document: unknown = JSON.parse(answer.text)
     if (answer.status !== 200) throw failureFrom(document, this.#options.unreachable)
     return this.#table[name]?.response.parse(document) as RpcResponse<Table, Name>
@@ -80,39 +78,41 @@ export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
 
   /** Opens a stream; the body is the caller's to read or destroy. */
   async stream(request: StreamRequest): Promise<Dispatcher.ResponseData> {
-    const { method, path, headers, body, signal } = request
-    const response = await this.#send(
-      {
+    const { method, path, headers, body, signal, headersTimeoutMs = STREAM_OPEN_MS_MAX } = request
+    const replica = this.#replicas.present
+    const response = await replica.pool
+      .request({
         method,
         path: withQuery(path, request.query),
         headers: { ...this.#headers(), ...headers },
         body: body ?? null,
         ...(signal ? { signal } : {}),
+        headersTimeout: headersTimeoutMs,
         bodyTimeout: 0,
-      },
-      path,
-      async (opened) => opened,
-    )
+      })
+      .catch((error: unknown) => {
+        throw this.#unanswered(error, { name: path, replica })
+      })
     if (response.statusCode < 300) return response
     throw failureFrom(JSON.parse(await response.body.text()), this.#options.unreachable)
   }
 
   /** Opens raw bytes in both directions, by HTTP's Upgrade. A refusal arrives as the failure that it is. */
   async upgrade(path: string, query: StreamRequest['query'], protocol: string): Promise<Duplex> {
+    const replica = this.#replicas.present
     try {
-      return await this.#upgraded(withQuery(path, query), protocol)
+      return await this.#upgraded(replica, withQuery(path, query), protocol)
     } catch (error) {
-      throw error instanceof Failure ? error : this.#unanswered(error, path)
+      throw error instanceof Failure ? error : this.#unanswered(error, { name: path, replica })
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool.destroy()
+    await this.#replicas[Symbol.asyncDispose]()
   }
 
   /** By Node's own client: undici's keeps no body of an answer that is no upgrade. */
-  #upgraded(path: string, protocol: string): Promise<Duplex> {
-    const address = this.#address
+  #upgraded({ address }: Replica, path: string, protocol: string): Promise<Duplex> {
     const request = httpRequest({
       ...(address.kind === 'unix'
         ? { socketPath: address.path }
@@ -141,22 +141,26 @@ export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
     return { authorization: `Bearer ${this.#options.clusterKey}` }
   }
 
-  async #send<T>(
-    request: Dispatcher.RequestOptions,
-    name: string,
-    read: (response: Dispatcher.ResponseData) => Promise<T>,
-  ): Promise<T> {
-    try {
-      return await read(await this.#pool.request(request))
-    } catch (error) {
-      throw this.#unanswered(error, name)
+  /** Each replica once, as long as there is time: a call may be made again, so that one without an answer is no end. */
+  async #asked<T>(name: string, signal: AbortSignal, ask: (replica: Replica) => Promise<T>): Promise<T> {
+    for (let asked = 1; ; asked++) {
+      const replica = this.#replicas.present
+      try {
+        return await ask(replica)
+      } catch (error) {
+        this.#replicas.leave(replica)
+        if (asked >= this.#replicas.count || signal.aborted) throw this.#unanswered(error, { name, replica })
+      }
     }
   }
 
-  #unanswered(error: unknown, name: string): Failure {
+  #unanswered(
+    error: unknown,
+    { name, replica }: { readonly name: string; readonly replica: Replica },
+  ): Failure {
     const isTimeout = error instanceof Error && error.name === 'TimeoutError'
     const code = isTimeout ? 'timed-out' : this.#options.unreachable
-    const { address } = this.#options
+    const { text: address } = replica
     return new Failure(code, `${name} got no answer from ${address}`, { address, call: name }, error)
   }
 }

@@ -115,17 +115,19 @@ export class RpcServer implements AsyncDisposable {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://role')
     const gone = new AbortController()
     response.on('close', () => gone.abort())
+    let path = ''
     try {
       this.#authenticate(request)
+      const url = urlOf(request)
+      path = url.pathname
       const stream = this.#streams.get(url.pathname)
       if (stream) return await stream(request, response, url)
       sendJson(response, 200, await this.#call(request, url, gone.signal))
     } catch (error) {
       // Nobody is left to hear of a call that was given up.
-      if (!response.destroyed) this.#refuse(response, error, url.pathname)
+      if (!response.destroyed) this.#refuse(response, error, path)
     }
   }
 
@@ -136,16 +138,18 @@ export class RpcServer implements AsyncDisposable {
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://role')
     socket.on('error', () => socket.destroy())
+    let path = ''
     try {
       this.#authenticate(request)
+      const url = urlOf(request)
+      path = url.pathname
       const handler = this.#upgrades.get(url.pathname)
       if (handler === undefined)
         throw new Failure('not-found', `nothing answers an upgrade of ${url.pathname}`)
       await handler(request, socket, head, url)
     } catch (error) {
-      this.#noteDefect(error, url.pathname)
+      this.#noteDefect(error, path)
       const wire = failureToWire(error)
       const text = JSON.stringify(wire)
       socket.end(
@@ -175,6 +179,13 @@ export class RpcServer implements AsyncDisposable {
   #noteDefect(error: unknown, path: string): void {
     if (!isFailure(error) || error.code === 'internal') this.#options.onDefect?.(error, path)
   }
+}
+
+/** Whoever reaches the socket chooses what stands there: `//` is no address at all. */
+function urlOf(request: IncomingMessage): URL {
+  const url = URL.parse(request.url ?? '/', 'http://role')
+  if (url !== null) return url
+  throw new Failure('invalid-argument', 'the request has no address')
 }
 
 function parseRequest(call: Answerable, body: string): unknown {

@@ -133,3 +133,37 @@ test('addresses that are none of ours are refused', () => {
     port: 8080,
   })
 })
+
+test('a call that one replica leaves unanswered is made to the next, which is asked from then on', async () => {
+  const { promise: hung, resolve: hang } = Promise.withResolvers<void>()
+  const served: string[] = []
+  const start = async (name: string, isHanging = false) => {
+    const server = await RpcServer.listen({ address: 'http://127.0.0.1:0', clusterKey })
+    server.serve(
+      { double: TABLE.double },
+      {
+        double: async ({ n }) => {
+          served.push(name)
+          if (isHanging) await hung
+          return { n: n * 2 }
+        },
+      },
+    )
+    return server
+  }
+  const [first, second, third] = [await start('first', true), await start('second'), await start('third')]
+  const address = [first.address, second.address, third.address]
+  await using client = new RpcClient(TABLE, { address, clusterKey, unreachable: 'overloaded' })
+  await assert.rejects(client.call('double', { n: 1 }, { timeoutMs: 100 }), (error) =>
+    isFailure(error, 'timed-out'),
+  )
+  assert.deepEqual(await client.call('double', { n: 2 }), { n: 4 })
+  await second[Symbol.asyncDispose]()
+  assert.deepEqual(await client.call('double', { n: 3 }), { n: 6 })
+  assert.deepEqual(await client.call('double', { n: 4 }), { n: 8 })
+  assert.deepEqual(served, ['first', 'second', 'third', 'third'])
+  hang()
+  await first[Symbol.asyncDispose]()
+  await third[Symbol.asyncDispose]()
+  await assert.rejects(client.call('double', { n: 5 }), (error) => isFailure(error, 'overloaded'))
+})

@@ -8,6 +8,8 @@ export interface NativePrograms {
   readonly holdmount: string
   /** The first process of each sandbox, and the guest's `hold`. */
   readonly holdinit: string
+  /** Kills sandboxes at their deadlines, whoever is alive; of the host agent. */
+  readonly holdwatch: string
   /** The numbers of the kernel's calls, a table. */
   readonly syscalls: string
   /** The Node that guests get. */
@@ -20,6 +22,7 @@ export function installedPrograms(): NativePrograms {
   return {
     holdmount: built('holdmount'),
     holdinit: built('holdinit'),
+    holdwatch: built('holdwatch'),
     syscalls: built('syscalls'),
     node: process.execPath,
   }

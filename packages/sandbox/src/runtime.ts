@@ -13,6 +13,11 @@ export interface Runtime {
    * `invalid-argument` (a spec that this runtime cannot give), and leaves nothing behind then.
    */
   start(request: StartRequest): Promise<Sandbox>
+  /**
+   * Where a sandbox of that id will be frozen and killed, known before it starts: directories of cgroups, which need not
+   * exist yet. Empty where this runtime has none.
+   */
+  cgroupsOf(id: string): readonly string[]
   /** Kills whatever an earlier process left in this folder of sandboxes, frozen or not; resolves once none of it lives. */
   killLeftovers(folder: string): Promise<void>
 }

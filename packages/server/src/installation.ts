@@ -74,7 +74,7 @@ export class Installation {
   }
 
   control(): SettingsOf<'control'> {
-    const { api } = this.#options
+    const { api, runtimes } = this.#options
     return {
       role: 'control',
       ...this.#common('control'),
@@ -85,6 +85,8 @@ export class Installation {
       appsUrl: this.appsUrl,
       linkKeyFile: this.#linkKeyFile,
       adminKeyFile: this.adminKeyFile,
+      // Whoever starts a box with `none` alone has opted in.
+      isolationMin: runtimes.every((kind) => kind === 'none') ? 'none' : 'shared-kernel',
     }
   }
 

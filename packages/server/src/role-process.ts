@@ -19,7 +19,7 @@ export async function runRoleProcess(): Promise<void> {
   const [message] = (await once(process, 'message')) as [ToRole]
   try {
     await using role = await startRole(parseSettings(message.settings))
-    await say({ kind: 'ready', address: role.address, publicUrl: role.publicUrl })
+    await say({ kind: 'ready', address: role.address, publicUrl: role.publicUrl, offer: role.offer ?? null })
     await told.promise
     void systemClock.sleep(END_MS_MAX).then(() => process.exit(1))
   } catch (error) {

@@ -1,8 +1,10 @@
 import { Failure } from '@holdfast/base/failure'
-import { RuntimeKind } from '@holdfast/protocol/sandbox-spec'
+import { Isolation, RuntimeKind } from '@holdfast/protocol/sandbox-spec'
 import { z } from 'zod'
 
 const Address = z.string().min(1).max(1024)
+/** Of a role of which several may run: any of them is asked. */
+const Addresses = z.union([Address, z.array(Address).min(1).max(16)])
 const Path = z.string().startsWith('/').max(4096)
 /** `host:port`; port 0 takes a free one. */
 const Listen = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'host:port')
@@ -26,7 +28,7 @@ const ControlSettings = z.strictObject({
   role: z.literal('control'),
   ...Common,
   database: z.string().min(1).max(4096),
-  lease: Address,
+  lease: Addresses,
   /** Where the public API listens. */
   api: Listen,
   /** Names in `Host` that are answered, beside the address it listens on. */
@@ -36,6 +38,10 @@ const ControlSettings = z.strictObject({
   linkKeyFile: Path,
   /** Where the first start writes the key of the first user. */
   adminKeyFile: Path,
+  /** Of workspaces that do not say how much they want. `none` opts in to code without isolation. */
+  isolationMin: Isolation.optional(),
+  /** A host that says nothing for so long counts as lost, once its leases have run out too. */
+  hostSilenceMs: z.int().min(2000).max(600_000).optional(),
 })
 
 const HostSettings = z.strictObject({
@@ -44,8 +50,8 @@ const HostSettings = z.strictObject({
   /** Everything that this host keeps. */
   state: Path,
   name: z.string().min(1).max(128),
-  control: Address,
-  lease: Address,
+  control: Addresses,
+  lease: Addresses,
   /** A folder or `s3://…`, the same for every host. */
   store: z.string().min(1).max(4096),
   /** Seals what is stored; null: it is stored as it is. */
@@ -61,7 +67,7 @@ const HostSettings = z.strictObject({
 const GatewaySettings = z.strictObject({
   role: z.literal('gateway'),
   ...Common,
-  control: Address,
+  control: Addresses,
   /** Where browsers reach served apps. */
   apps: Listen,
   appsUrl: z.url().max(1024),

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { systemClock } from '@holdfast/base/clock'
 import {
@@ -7,6 +8,7 @@ import {
   DiffQuery,
   Durable,
   Generation,
+  GenerationEntries,
   GenerationFilesQuery,
 } from '@holdfast/protocol/rest/generation'
 import { PageQuery, pageOf } from '@holdfast/protocol/rest/ground'
@@ -251,6 +253,7 @@ function generationRoutes(double: DoubleState): readonly DoubleRoute[] {
       { query: GenerationFilesQuery },
       async ({ response }, { params, query }) => {
         const path = join(of(params).pathAt(find(params, params.generation ?? '')), query.path)
+        if (statSync(path).isDirectory()) return answerEntries(response, path)
         response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(readFileSync(path))
       },
     ),
@@ -265,6 +268,18 @@ function generationRoutes(double: DoubleState): readonly DoubleRoute[] {
       },
     ),
   ]
+}
+
+function answerEntries(response: ServerResponse, path: string): void {
+  const entries = readdirSync(path)
+    .sort()
+    .map((name) => {
+      const { size: bytes, mode, mtimeMs } = statSync(join(path, name))
+      const kind = statSync(join(path, name)).isDirectory() ? 'directory' : 'file'
+      return { name, kind, bytes, mode: mode & 0o7777, modified_at: mtimeMs, target: null }
+    })
+  const document = GenerationEntries.parse({ entries, next_cursor: null })
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document))
 }
 
 function changes(
@@ -286,5 +301,6 @@ function changes(
       change: !old.has(path) ? 'added' : now.has(path) ? 'changed' : 'removed',
       kind: 'file',
       bytes: now.get(path)?.length ?? null,
+      aspects: old.has(path) && now.has(path) ? ['content'] : [],
     }))
 }

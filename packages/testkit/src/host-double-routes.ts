@@ -1,7 +1,13 @@
-import { createReadStream, createWriteStream, existsSync } from 'node:fs'
+import { chmodSync, createReadStream, createWriteStream, existsSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { Failure } from '@holdfast/base/failure'
-import { ExecAttachQuery, ExecOutputQuery, HOST_STREAMS, PathQuery } from '@holdfast/protocol/host-streams'
+import {
+  ExecAttachQuery,
+  ExecOutputQuery,
+  HOST_STREAMS,
+  PathQuery,
+  PutFileQuery,
+} from '@holdfast/protocol/host-streams'
 import type { RpcRoutes } from '@holdfast/rpc/rpc-server'
 import { WebSocketServer } from 'ws'
 import { placeOf } from './host-double-files.ts'
@@ -24,7 +30,9 @@ export function hostRoutes(double: HostDoubleGround): RpcRoutes {
         const { workspace, path } = PathQuery.parse({ workspace: query.workspace, path: query.path })
         const place = placeOf(double, workspace, path)
         if (request.method === 'PUT') {
+          const { mode } = PutFileQuery.parse(query)
           await pipeline(request, createWriteStream(place))
+          chmodSync(place, Number.parseInt(mode, 8))
           response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
           return
         }

@@ -56,7 +56,13 @@ export class HostDouble implements HostDoubleGround, AsyncDisposable {
 
   async register(): Promise<void> {
     await this.#control.call('registerHost', {
-      ...{ host: this.id, name: 'double', address: this.address, bootId: 'boot', version: '0.1.0' },
+      ...{
+        host: this.id,
+        name: `double-${this.id}`,
+        address: this.address,
+        bootId: 'boot',
+        version: '0.1.0',
+      },
       runtimes: [{ kind: 'runc', isolation: 'shared-kernel' }],
       volume: 'live',
       capacity: CAPACITY,

@@ -58,6 +58,12 @@ export class PostgresServer implements AsyncDisposable {
     return { host: join(this.#folder, 'files'), user: USER, database: 'postgres' }
   }
 
+  /** The same as an address. */
+  get url(): string {
+    const { host, user, database } = this.connection
+    return `postgres://${user}@localhost/${database}?host=${encodeURIComponent(host)}`
+  }
+
   /** The name of a schema that nobody else uses. */
   newSchema(): string {
     this.#schemas += 1

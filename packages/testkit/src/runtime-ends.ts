@@ -22,6 +22,8 @@ export function endPromises(bench: RuntimeBench): void {
     const trial = tryRuntime(t, bench)
     const { sandbox, ticks } = await ticking(trial)
     const [...cgroups] = sandbox.cgroups
+    for (const cgroup of cgroups)
+      assert.ok(trial.runtime.cgroupsOf(sandbox.id).includes(cgroup), 'known before it started')
     await sandbox.kill()
     await assertStands(ticks)
     await sandbox.ended

@@ -1,7 +1,8 @@
 import type { CommandSpec } from '../command.ts'
 import { searchPath } from '../config.ts'
 import { examineMachine } from '../doctor/examine-machine.ts'
-import { type Finding, judgeMachine, type Verdict, verdictOf } from '../doctor/findings.ts'
+import type { Finding } from '../doctor/finding.ts'
+import { judgeMachine, type Verdict, verdictOf } from '../doctor/findings.ts'
 import { fixesOf, mend } from '../doctor/mend-machine.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { Context } from '../open-context.ts'
@@ -49,6 +50,7 @@ async function examine(context: Context): Promise<{ findings: Finding[]; verdict
     searchPath: searchPath(context.environment),
     isRoot: context.isRoot,
     clock: context.clock,
+    randomness: context.randomness,
   })
   const findings = judgeMachine(facts)
   return { findings, verdict: verdictOf(facts, findings) }
@@ -72,7 +74,7 @@ function describe(findings: readonly Finding[], verdict: Verdict, output: Output
   return `${table}${toDo}\n${verdictText(verdict)}\n`
 }
 
-function verdictText({ volume, consistency, works }: Verdict): string {
+function verdictText({ sandboxes, volume, consistency, works }: Verdict): string {
   if (!works) return 'hold does not work here until what is MISSING is mended (`hold doctor --fix` tries).'
   const volumes =
     volume === 'btrfs'
@@ -82,7 +84,7 @@ function verdictText({ volume, consistency, works }: Verdict): string {
     consistency === 'cut'
       ? 'what runs under `hold dir watch DIR -- CMD` is kept as one cut of databases and files'
       : 'each database is consistent by itself'
-  return `This machine gives ${volumes}; ${consistencies}.`
+  return `This machine gives ${volumes}; ${consistencies}.\n${sandboxes}`
 }
 
 function findingJson({ name, state, found, gives, mend }: Finding): Record<string, unknown> {

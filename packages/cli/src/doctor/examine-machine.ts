@@ -3,15 +3,18 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSyn
 import { dirname, join } from 'node:path'
 import type { Clock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
+import type { Randomness } from '@holdfast/base/randomness'
 import { Holdfs } from '@holdfast/generations/holdfs/holdfs'
 import { findCgroupHierarchy, removeCgroup } from '@holdfast/generations/volume/cgroup-hierarchy'
-import type { MachineFacts } from './machine-facts.ts'
+import { tryRuntimes } from '@holdfast/server/roles/runtimes'
+import type { MachineFacts, RuntimeFacts } from './machine-facts.ts'
 
 export interface Examination {
   readonly home: string
   readonly searchPath: string
   readonly isRoot: boolean
   readonly clock: Clock
+  readonly randomness: Randomness
 }
 
 const PROBE_MS_MAX = 5000
@@ -37,6 +40,7 @@ export async function examineMachine(examination: Examination): Promise<MachineF
       hasProgs: run('mkfs.btrfs', ['--version']) !== undefined,
       hasSimpleQuotas: existsSync('/sys/fs/btrfs/features/simple_quota'),
     },
+    runtimes: await readRuntimes(run, examination),
     systemSqlite: systemSqlite(run),
     disk: readDisk(examination.home),
     frozenCgroups: await stuckCgroups(clock),
@@ -55,6 +59,25 @@ function runner(searchPath: string): Run {
     })
     return done.status === 0 ? done.stdout : undefined
   }
+}
+
+const RUNTIMES = ['runc', 'bwrap', 'runsc'] as const
+
+async function readRuntimes(run: Run, ground: Examination): Promise<RuntimeFacts[]> {
+  const versions = new Map(RUNTIMES.map((kind) => [kind, versionOf(run(kind, ['--version']))]))
+  const installed = RUNTIMES.filter((kind) => versions.get(kind) !== null)
+  const tried = await tryRuntimes(ground, installed)
+  const troubles = new Map(tried.map(({ runtime, trouble }) => [runtime.kind, trouble]))
+  return RUNTIMES.map((kind) => ({
+    kind,
+    version: versions.get(kind) ?? null,
+    trouble: troubles.has(kind) ? (troubles.get(kind) ?? null) : 'not installed',
+  }))
+}
+
+/** `runc version 1.1.5+ds1`, `runsc version release-20250407.0`, `bubblewrap 0.8.0`. */
+function versionOf(said: string | undefined): string | null {
+  return said === undefined ? null : (/^\w+ (?:version )?(\S+)/.exec(said)?.[1] ?? 'unknown')
 }
 
 async function nativeTrouble(clock: Clock): Promise<string | null> {

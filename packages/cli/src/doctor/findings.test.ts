@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { judgeMachine, verdictOf } from './findings.ts'
 import type { MachineFacts } from './machine-facts.ts'
 import { fixesOf } from './mend-machine.ts'
+import { sandboxLine } from './sandbox-line.ts'
 
 const GOOD: MachineFacts = {
   nodeVersion: '24.21.0',
@@ -15,9 +16,18 @@ const GOOD: MachineFacts = {
   freezer: { version: 1, path: '/sys/fs/cgroup/freezer' },
   loopDevices: true,
   btrfs: { inKernel: true, hasProgs: true, hasSimpleQuotas: true },
+  runtimes: [
+    { kind: 'runc', version: '1.3.3', trouble: null },
+    { kind: 'bwrap', version: '0.8.0', trouble: null },
+    { kind: 'runsc', version: 'release-20260101.0', trouble: null },
+  ],
   systemSqlite: [{ program: 'sqlite3', version: '3.51.3' }],
   disk: { path: '/', freeBytes: 50e9, totalBytes: 100e9 },
   frozenCgroups: [],
+}
+
+function runcIs(version: string | null, trouble: string | null = null): Partial<MachineFacts> {
+  return { runtimes: [{ kind: 'runc', version, trouble }, ...GOOD.runtimes.slice(1)] }
 }
 
 /** Each fact that is bad, the line that says so, and what it costs. */
@@ -34,6 +44,11 @@ const BAD: readonly [Partial<MachineFacts>, name: string, state: 'lacking' | 'mi
   [{ btrfs: { ...GOOD.btrfs, hasProgs: false } }, 'btrfs', 'lacking'],
   [{ btrfs: { ...GOOD.btrfs, hasSimpleQuotas: false } }, 'simple quotas', 'lacking'],
   [{ userNamespaces: false }, 'user namespaces', 'lacking'],
+  [runcIs('1.1.5+ds1'), 'runc', 'lacking'],
+  [runcIs('1.3.2'), 'runc', 'lacking'],
+  [runcIs('1.4.0-rc.2'), 'runc', 'lacking'],
+  [runcIs(null, 'not installed'), 'runc', 'lacking'],
+  [runcIs('1.3.3', 'no user namespaces'), 'runc', 'lacking'],
   [{ systemSqlite: [{ program: 'python3', version: '3.40.1' }] }, 'SQLite of python3', 'lacking'],
   [{ disk: { path: '/', freeBytes: 1e9, totalBytes: 100e9 } }, 'disk of the home', 'lacking'],
   [{ disk: { path: '/', freeBytes: 9e9, totalBytes: 100e9 } }, 'disk of the home', 'lacking'],
@@ -42,7 +57,10 @@ const BAD: readonly [Partial<MachineFacts>, name: string, state: 'lacking' | 'mi
 test('a machine that has everything gets no advice', () => {
   const findings = judgeMachine(GOOD)
   assert.ok(findings.every(({ state, mend }) => state === 'ok' && mend === undefined))
-  assert.deepEqual(verdictOf(GOOD, findings), { volume: 'btrfs', consistency: 'cut', works: true })
+  assert.deepEqual(verdictOf(GOOD, findings), {
+    sandboxes: 'sandboxes: runc (shared kernel) · volumes: btrfs · fsync relaxed · full',
+    ...{ volume: 'btrfs', consistency: 'cut', works: true },
+  })
   assert.deepEqual(fixesOf(findings), [])
 })
 
@@ -57,6 +75,26 @@ test('each thing that is not there is named, with one command that mends it', ()
     assert.ok(wrong[0]?.mend?.line)
     assert.equal(verdictOf({ ...GOOD, ...bad }, findings).works, state !== 'missing')
   }
+})
+
+test('releases of runc that mend its escapes are good', () => {
+  for (const version of ['1.2.8', '1.2.10', '1.3.3', '1.4.0', '1.4.0-rc.3', '1.5.0', '2.0.0']) {
+    const found = judgeMachine({ ...GOOD, ...runcIs(version) }).find(({ name }) => name === 'runc')
+    assert.equal(found?.state, 'ok', version)
+  }
+})
+
+test('the line of hold up says what is lacking', () => {
+  assert.match(sandboxLine({ runtimes: ['runc'], volume: 'live' }), /· changes are found by scanning$/)
+  assert.match(
+    sandboxLine({ runtimes: ['runsc'], volume: 'btrfs' }),
+    /sandboxed kernel.*fsync native · full$/,
+  )
+  assert.match(
+    sandboxLine({ runtimes: ['none'], volume: 'live' }),
+    /NO ISOLATION: the container is the sandbox/,
+  )
+  assert.match(sandboxLine({ runtimes: [], volume: 'live' }), /`hold up` refuses/)
 })
 
 test('btrfs volumes need root, kernel, tools and loop devices', () => {

@@ -1,38 +1,19 @@
 import { formatBytes } from '../output/quantities.ts'
+import { type Finding, isAtLeast, packagesMend } from './finding.ts'
+import { judgeRuntimes } from './judge-runtimes.ts'
 import type { MachineFacts } from './machine-facts.ts'
+import { sandboxLine } from './sandbox-line.ts'
 
-/** A way to put something right. */
-export interface Mend {
-  /** For a person to type. */
-  readonly line: string
-  /** What `--fix` does; absent: only a person can decide. */
-  readonly fix?: Fix
-}
-
-export type Fix =
-  | { readonly kind: 'packages'; readonly names: readonly string[] }
-  | { readonly kind: 'build-native' }
-  | { readonly kind: 'thaw'; readonly cgroups: readonly string[] }
-
-/** `missing`: Holdfast does not work without. `lacking`: it works with less. */
-export type FindingState = 'ok' | 'lacking' | 'missing'
-
-export interface Finding {
-  readonly name: string
-  readonly state: FindingState
-  readonly found: string
-  /** What it is good for. */
-  readonly gives: string
-  readonly mend?: Mend
-}
-
-/** What a machine makes of a directory that is begun on it. */
+/** What a machine makes of a directory that is begun on it, and of workspaces. */
 export interface Verdict {
+  /** As `hold up` says it at its start. */
+  readonly sandboxes: string
   readonly volume: 'btrfs' | 'live'
   readonly consistency: 'cut' | 'per-database'
   readonly works: boolean
 }
 
+const WITHOUT_ASKING = ['runc', 'bwrap'] as const
 const NODE_MAJOR_MIN = 24
 /** Older ones can lose a transaction when the WAL restarts (the WAL-reset bug). */
 const SQLITE_MIN = '3.51.3'
@@ -52,6 +33,7 @@ export function judgeMachine(facts: MachineFacts): Finding[] {
     judgeBtrfs(facts),
     judgeQuotas(facts),
     judgeNamespaces(facts),
+    ...judgeRuntimes(facts),
     ...facts.systemSqlite.map(judgeSystemSqlite),
     judgeDisk(facts),
   ]
@@ -61,8 +43,12 @@ export function verdictOf(facts: MachineFacts, findings: readonly Finding[]): Ve
   const { isRoot, btrfs, loopDevices, nativeTrouble } = facts
   const works = findings.every(({ state }) => state !== 'missing')
   const hasBtrfs = isRoot && btrfs.inKernel && btrfs.hasProgs && loopDevices && nativeTrouble === null
+  const volume = hasBtrfs ? 'btrfs' : 'live'
+  const usable = facts.runtimes.filter(({ trouble }) => trouble === null).map(({ kind }) => kind)
   return {
-    volume: hasBtrfs ? 'btrfs' : 'live',
+    // The ones that `hold up` takes by itself, in its order.
+    sandboxes: sandboxLine({ runtimes: WITHOUT_ASKING.filter((kind) => usable.includes(kind)), volume }),
+    volume,
     consistency: nativeTrouble === null ? 'cut' : 'per-database',
     works,
   }
@@ -105,7 +91,7 @@ function judgeRoot({ isRoot }: MachineFacts): Finding {
     name: 'root',
     state: isRoot ? 'ok' : 'lacking',
     found: isRoot ? 'yes' : 'no: this user alone',
-    gives: 'btrfs volumes, cgroups, owners of restored files',
+    gives: 'btrfs volumes, limits of sandboxes, owners of restored files',
     ...(isRoot ? {} : { mend: { line: 'run hold as root (sudo hold …)' } }),
   }
 }
@@ -212,24 +198,4 @@ function judgeDisk({ disk }: MachineFacts): Finding {
     gives: 'room for the store, unless it is elsewhere',
     ...(isEnough ? {} : { mend: { line: 'free some, or set HOLDFAST_HOME to another disk' } }),
   }
-}
-
-function packagesMend(
-  names: readonly string[],
-  { isRoot, hasApt }: Pick<MachineFacts, 'isRoot' | 'hasApt'>,
-  then = '',
-): Mend {
-  if (!hasApt) return { line: `install ${names.join(' and ')} with the packages of this system${then}` }
-  const line = `${isRoot ? '' : 'sudo '}apt-get install -y ${names.join(' ')}${then}`
-  return isRoot ? { line, fix: { kind: 'packages', names } } : { line }
-}
-
-function isAtLeast(version: string, least: string): boolean {
-  const have = version.split('.').map(Number)
-  const need = least.split('.').map(Number)
-  for (let index = 0; index < need.length; index++) {
-    const difference = (have[index] ?? 0) - (need[index] ?? 0)
-    if (difference !== 0) return difference > 0
-  }
-  return true
 }

@@ -1,3 +1,12 @@
+/** A maker of sandboxes. */
+export interface RuntimeFacts {
+  readonly kind: 'runc' | 'bwrap' | 'runsc'
+  /** Null: it is not installed. */
+  readonly version: string | null
+  /** Null: it started a sandbox just now, else why not. */
+  readonly trouble: string | null
+}
+
 /** What was found out about this machine; what it means is decided in `findings.ts`. */
 export interface MachineFacts {
   readonly nodeVersion: string
@@ -20,6 +29,7 @@ export interface MachineFacts {
     readonly hasProgs: boolean
     readonly hasSimpleQuotas: boolean
   }
+  readonly runtimes: readonly RuntimeFacts[]
   /** Other copies of SQLite that programs of this machine write with. */
   readonly systemSqlite: readonly { readonly program: string; readonly version: string }[]
   readonly disk: { readonly path: string; readonly freeBytes: number; readonly totalBytes: number }

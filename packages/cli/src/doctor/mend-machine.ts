@@ -4,9 +4,11 @@ import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import { fromText } from '@holdfast/generations/format/byte-string'
 import { Holdfs } from '@holdfast/generations/holdfs/holdfs'
-import type { Finding, Fix } from './findings.ts'
+import type { Finding, Fix } from './finding.ts'
 
-const BUILD_NATIVE = fileURLToPath(new URL('../../../generations/native/build.sh', import.meta.url))
+const PACKAGES = fileURLToPath(new URL('../../..', import.meta.url))
+const BUILD_NATIVE =
+  'cd "$1" && for build in */native/build.sh */native/*/build.sh; do sh "$build" || exit 1; done'
 
 export interface Mending {
   readonly searchPath: string
@@ -37,7 +39,7 @@ export async function mend(fix: Fix, mending: Mending): Promise<void> {
       run(mending, 'apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...fix.names])
       return
     case 'build-native':
-      run(mending, 'sh', [BUILD_NATIVE])
+      run(mending, 'sh', ['-c', BUILD_NATIVE, 'sh', PACKAGES])
       return
     case 'thaw': {
       await using companion = await Holdfs.start({ clock: mending.clock })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { PostgresServer } from '@holdfast/testkit/postgres-server'
 import { PostgresStore } from './postgres-store.ts'
 import { type OpenedStore, storeConformance } from './store-conformance.fixture.ts'
@@ -36,5 +37,17 @@ test('a database that restarts is unavailable, and then it is there again', asyn
     { code: 'index-unavailable' },
   )
   await server.restart('SIGINT')
+  assert.equal(await opened.store.read.events.lastId(), 0)
+})
+
+test('a connection that breaks in the midst of a change is a failure of that change alone', async () => {
+  await using opened = await open()
+  const write = opened.store.write(async (changes) => {
+    await changes.answers.removeExpired(1)
+    await server.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()')
+    await delay(100)
+    await changes.answers.removeExpired(1)
+  })
+  await assert.rejects(write, { code: 'index-unavailable' })
   assert.equal(await opened.store.read.events.lastId(), 0)
 })

@@ -21,7 +21,7 @@ interface Point {
 export class RpcHistories implements Histories, AsyncDisposable {
   readonly #client: RpcClient<typeof TABLE>
 
-  constructor(options: { readonly address: string; readonly clusterKey: string }) {
+  constructor(options: { readonly address: string | readonly string[]; readonly clusterKey: string }) {
     this.#client = new RpcClient(TABLE, { ...options, unreachable: 'index-unavailable' })
   }
 

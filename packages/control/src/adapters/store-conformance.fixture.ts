@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Failure } from '@holdfast/base/failure'
 import { newIdentifier } from '@holdfast/base/identifier'
 import { systemRandomness } from '@holdfast/base/randomness'
@@ -7,6 +8,7 @@ import { ExecId, HostId, OrgId, WorkspaceId } from '@holdfast/protocol/identifie
 import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
 import type { NewEvent } from '../domain/event.ts'
 import type { ExecRecord } from '../domain/exec.ts'
+import type { HostRecord } from '../domain/host.ts'
 import { newWorkspace, type WorkspaceRecord } from '../domain/workspace.ts'
 import type { Deps } from '../operations/context.ts'
 import { verifyAudit } from '../operations/verify-audit.ts'
@@ -21,6 +23,12 @@ export interface OpenedStore extends AsyncDisposable {
 }
 
 const ORG = OrgId.parse(`org_${'0'.repeat(26)}`)
+const OTHER_ORG = OrgId.parse(`org_${'1'.repeat(26)}`)
+const HOST: HostRecord = {
+  ...{ id: HostId.parse(`host_${'0'.repeat(26)}`), name: 'h', address: 'unix:/h', bootId: 'b', version: '1' },
+  ...{ runtimes: [], volume: 'live', status: 'ready', lastSeenAt: 1 },
+  capacity: { cpus: 1, memoryBytes: 1, diskFreeBytes: 1, workspacesMax: 1 },
+}
 
 function workspace(name: string | null = null, labels: Record<string, string> = {}): WorkspaceRecord {
   const id = WorkspaceId.parse(newIdentifier('ws', systemRandomness))
@@ -92,6 +100,37 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
       ),
     )
     assert.equal((await found.store.read.workspaces.byId(record.id))?.moves, 40)
+  })
+
+  test(`${name}: of several that find no org at once, one makes it`, async () => {
+    await using found = await open()
+    const stores = [found.store, found.beside ?? found.store] as const
+    const first = (store: typeof found.store, id: OrgId) =>
+      store.write(async (changes) => {
+        if (await changes.orgs.any()) return false
+        await delay(20)
+        await changes.orgs.insert({ id, name: 'o', createdAt: 1 }, `user-${id}`)
+        return true
+      })
+    const outcomes = await Promise.all([first(stores[0], ORG), first(stores[1], OTHER_ORG)])
+    assert.deepEqual(outcomes.toSorted(), [false, true])
+  })
+
+  test(`${name}: a host that is changed beside its reports keeps the change`, async () => {
+    await using found = await open()
+    await found.store.write((changes) => changes.hosts.put(HOST))
+    const change = (store: typeof found.store, part: Partial<HostRecord>) =>
+      store.write(async (changes) => {
+        const host = await changes.hosts.byId(HOST.id)
+        await delay(20)
+        if (host) await changes.hosts.put({ ...host, ...part })
+      })
+    await Promise.all([
+      change(found.store, { lastSeenAt: 9 }),
+      change(found.beside ?? found.store, { status: 'draining' }),
+    ])
+    const host = await found.store.read.hosts.byId(HOST.id)
+    assert.deepEqual([host?.lastSeenAt, host?.status], [9, 'draining'])
   })
 
   test(`${name}: a name is unique in its org until its workspace is removed`, async () => {

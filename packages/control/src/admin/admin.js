@@ -1,4 +1,6 @@
 const EVERY_MS = 2000
+/** A server that takes longer gives no answer. */
+const ANSWER_MS_MAX = 5000
 const PAGE = 200
 
 /** A column: its title, what it shows of a row, and how that is meant. */
@@ -95,7 +97,11 @@ function fill(table, columns, rows, context) {
 }
 
 async function list(path, key) {
-  const response = await fetch(path, { headers: { authorization: `Bearer ${key}` }, cache: 'no-store' })
+  const response = await fetch(path, {
+    headers: { authorization: `Bearer ${key}` },
+    cache: 'no-store',
+    signal: AbortSignal.timeout(ANSWER_MS_MAX),
+  })
   if (response.ok) return (await response.json()).items
   const { error } = await response.json().catch(() => ({ error: { message: response.statusText } }))
   throw new Error(error.message, { cause: response.status })
@@ -115,22 +121,42 @@ async function show(key) {
   fill(document.querySelector('#workspaces'), WORKSPACE_COLUMNS, workspaces, context)
   fill(document.querySelector('#hosts'), HOST_COLUMNS, hosts, context)
   fill(document.querySelector('#drills'), DRILL_COLUMNS, drills, context)
-  const running = workspaces.filter(({ status }) => status === 'idle' || status === 'busy').length
-  const shown = workspaces.length === PAGE ? `the first ${PAGE}` : workspaces.length
-  document.querySelector('#summary').textContent =
-    `${running} running of ${shown} workspaces, ${hosts.length} hosts`
+  document.querySelector('#figures').replaceChildren(...figures(workspaces, hosts, drills))
+}
+
+/** What a person looks at first. */
+function figures(workspaces, hosts, drills) {
+  const count = (rows, ...words) =>
+    rows.filter(({ status, outcome }) => words.includes(status ?? outcome)).length
+  const failed = count(workspaces, 'failed')
+  const lags = workspaces.map(({ sync_lag_ms }) => sync_lag_ms).filter((lag) => lag !== null)
+  const shown = workspaces.length === PAGE ? `first ${PAGE}` : workspaces.length
+  const [ready, verified] = [count(hosts, 'ready'), count(drills, 'verified')]
+  return [
+    figure('Running', `${count(workspaces, 'idle', 'busy')} of ${shown}`),
+    figure('Failed', failed, failed > 0 ? 'bad' : ''),
+    figure('Longest lag', duration(lags.length === 0 ? null : Math.max(...lags))),
+    figure('Hosts ready', `${ready} of ${hosts.length}`, ready < hosts.length ? 'waiting' : ''),
+    figure('Drills verified', `${verified} of ${drills.length}`, verified < drills.length ? 'bad' : ''),
+  ]
+}
+
+function figure(title, text, tone) {
+  const box = document.createElement('div')
+  box.append(cell('dt', title), cell('dd', text, tone))
+  return box
 }
 
 /** What is shown is never older than the badge says. */
 function connection(tone, text) {
+  document.querySelector('main').classList.toggle('stale', tone === 'bad')
   const badge = document.querySelector('#connection')
   badge.className = `badge ${tone}`
   badge.textContent = text
 }
 
 async function follow(key) {
-  document.querySelector('#sign-in').hidden = true
-  document.querySelector('main').hidden = false
+  showSignedIn(true)
   let shownAt
   for (;;) {
     try {
@@ -146,10 +172,15 @@ async function follow(key) {
   }
 }
 
+function showSignedIn(isIn) {
+  document.querySelector('#sign-in').hidden = isIn
+  document.querySelector('#sign-out').hidden = !isIn
+  document.querySelector('main').hidden = !isIn
+}
+
 function refuse(message) {
   sessionStorage.removeItem('key')
-  document.querySelector('#sign-in').hidden = false
-  document.querySelector('main').hidden = true
+  showSignedIn(false)
   connection('bad', message)
 }
 
@@ -158,6 +189,10 @@ document.querySelector('#sign-in').addEventListener('submit', (event) => {
   const key = document.querySelector('#key').value.trim()
   sessionStorage.setItem('key', key)
   void follow(key)
+})
+document.querySelector('#sign-out').addEventListener('click', () => {
+  sessionStorage.removeItem('key')
+  location.reload()
 })
 const kept = sessionStorage.getItem('key')
 if (kept) void follow(kept)

@@ -9,6 +9,8 @@ import type { Route } from './route.ts'
 
 const HEADER_BYTES_MAX = 16 * 1024
 const HEADERS_MS_MAX = 10_000
+/** How often headers that do not come to their end are looked for: Node's own 30 s would triple their time. */
+const HEADERS_CHECK_MS = 1000
 const KEY_PROTOCOL = 'holdfast-key.'
 
 /** Listens for the public API. */
@@ -24,11 +26,17 @@ export class ApiServer implements AsyncDisposable {
     this.#upgrades = routes.filter(({ kind }) => kind === 'upgrade')
     this.#fallback = address
     // A stream of a gigabyte takes its time: only what comes before it is bounded.
-    const limits = { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_MS_MAX, requestTimeout: 0 }
+    const limits = {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: HEADERS_MS_MAX,
+      connectionsCheckingInterval: HEADERS_CHECK_MS,
+      requestTimeout: 0,
+    }
     this.#server = createServer(limits)
     const listener = getRequestListener(app.hono.fetch, { overrideGlobalObjects: false })
     this.#server.on('request', (request, response) => void listener(request, response))
     this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
+    this.#server.on('clientError', (error, socket) => refuse(socket, unreadable(error)))
     this.#server.on('connection', (socket) => {
       socket.setNoDelay(true)
       this.#sockets.add(socket)
@@ -65,7 +73,8 @@ export class ApiServer implements AsyncDisposable {
     const gone = new AbortController()
     socket.on('close', () => gone.abort())
     try {
-      const url = new URL(incoming.url ?? '/', 'http://api')
+      const url = URL.parse(incoming.url ?? '/', 'http://api')
+      if (url === null) throw new Failure('invalid-argument', 'the request has no address')
       const route = this.#upgrades.find((candidate) => 'id' in paramsOf(candidate, url.pathname))
       if (route === undefined || incoming.headers.upgrade?.toLowerCase() !== 'websocket')
         throw new Failure('not-found', 'nothing answers an upgrade there')
@@ -85,8 +94,18 @@ function authorizationOf({ headers }: IncomingMessage): string {
   return headers.authorization ?? (key === undefined ? '' : `Bearer ${key}`)
 }
 
+/** What is no request of HTTP, or none that is taken. */
+function unreadable(error: NodeJS.ErrnoException): Failure {
+  if (error.code === 'HPE_HEADER_OVERFLOW')
+    return new Failure('too-large', `headers have at most ${HEADER_BYTES_MAX} bytes`)
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new Failure('invalid-argument', `the headers did not come within ${HEADERS_MS_MAX} ms`)
+  return new Failure('invalid-argument', 'this is no request of HTTP')
+}
+
 function refuse(socket: Duplex, error: unknown): void {
   const { status, body } = refusalOf(error, 'upgrade')
+  if (!socket.writable) return void socket.destroy()
   const text = JSON.stringify(body)
   socket.end(
     `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n` +

@@ -21,6 +21,12 @@ export interface Answer {
   readonly body: string
 }
 
+/** Nobody waits until an answer is kept: a request that comes again before is told the same, or carried out again. */
+interface Answered {
+  readonly given: Answer
+  readonly kept: Promise<void>
+}
+
 /**
  * Gives the answer of a request again that comes again with the same key: `idempotency-mismatch` if it is another
  * request. Only what was carried out is kept: what was refused may be tried again.
@@ -44,29 +50,33 @@ export class Idempotency {
     const running = this.#underWay.get(slot)
     if (running) return await same(fingerprint, running.fingerprint, () => running.answer)
     const seed = JSON.stringify([org, key, fingerprint])
-    const answer = this.#answer({ org, key, fingerprint, isSecret }, () =>
+    const answered = this.#answer({ org, key, fingerprint, isSecret }, () =>
       carryOut(keyedRandomness(this.#deps.settings.keyPepper, seed)),
     )
+    const answer = answered.then(({ given }) => given)
     this.#underWay.set(slot, { fingerprint, answer })
-    try {
-      return await answer
-    } finally {
-      this.#underWay.delete(slot)
-    }
+    void answered
+      .then(({ kept }) => kept)
+      .catch(() => {}) // an answer that could not be kept is made again, and makes nothing twice
+      .finally(() => this.#underWay.delete(slot))
+    return await answer
   }
 
   async #answer(
     request: Omit<KeyedRequest, 'parts'> & { readonly fingerprint: string },
     carryOut: () => Promise<Answer>,
-  ): Promise<Answer> {
+  ): Promise<Answered> {
     const { store, clock } = this.#deps
     const { org, key, fingerprint, isSecret } = request
     const given = await store.read.answers.find(org, key)
     if (given && given.expiresAt > clock.wallMs())
-      return await same(fingerprint, given.fingerprint, isSecret ? carryOut : async () => given)
+      return {
+        given: await same(fingerprint, given.fingerprint, isSecret ? carryOut : async () => given),
+        kept: Promise.resolve(),
+      }
     const answer = await carryOut()
     const expiresAt = clock.wallMs() + KEPT_MS
-    const kept = {
+    const row = {
       org,
       key,
       fingerprint,
@@ -74,8 +84,11 @@ export class Idempotency {
       body: isSecret ? '' : answer.body,
       expiresAt,
     }
-    if (answer.status < 300) await store.write((changes) => changes.answers.put(kept))
-    return answer
+    const isKept = answer.status < 300
+    return {
+      given: answer,
+      kept: isKept ? store.write((changes) => changes.answers.put(row)) : Promise.resolve(),
+    }
   }
 }
 

@@ -1,13 +1,29 @@
 import type { IncomingMessage } from 'node:http'
+import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 
 const BODY_BYTES_MAX = 1 << 20
+/** A document is small: one that takes longer is sent to hold up its place. */
+const BODY_MS_MAX = 10_000
 const DEPTH_MAX = 32
 const ITEMS_MAX = 10_000
 
-/** The text of a body. Rejects with `too-large`. */
-export async function readText(incoming: IncomingMessage): Promise<string> {
+/** The text of a body. Rejects with `too-large`, and with `invalid-argument` for one that does not come to its end. */
+export async function readText(incoming: IncomingMessage, clock: Clock): Promise<string> {
   if (Number(incoming.headers['content-length'] ?? 0) > BODY_BYTES_MAX) throw tooLarge()
+  const over = new AbortController()
+  const late = clock.sleep(BODY_MS_MAX, over.signal).then(() => {
+    throw new Failure('invalid-argument', `the body did not come within ${BODY_MS_MAX} ms`)
+  })
+  try {
+    return await Promise.race([collect(incoming), late])
+  } finally {
+    over.abort()
+    late.catch(() => {}) // cut short once the body was there
+  }
+}
+
+async function collect(incoming: IncomingMessage): Promise<string> {
   const parts: Buffer[] = []
   let bytes = 0
   for await (const part of incoming) {

@@ -74,7 +74,7 @@ export function route<
 
 /** Takes or gives bytes, or events, as they come. */
 export function streamRoute<Query extends z.ZodType = typeof NoQuery>(
-  shape: Omit<RouteShape<Query, z.ZodUndefined, z.ZodVoid>, 'body'>,
+  shape: Omit<RouteShape<Query, z.ZodUndefined, z.ZodType>, 'body'>,
   handle: (call: Call<z.output<Query>, undefined>, wire: Wire) => Promise<void>,
 ): Route {
   return { ...plain(shape), kind: 'stream', status: shape.status ?? 200, handle: handle as Route['handle'] }

@@ -19,7 +19,10 @@ export interface HostRecord {
 
 export type HostStatus = 'ready' | 'draining' | 'lost'
 
-/** Whether a host is to be taken for lost: silent for longer than `silenceMs`. What it ran is decided by leases alone. */
+/**
+ * Whether a host is to be taken for lost: silent for longer than `silenceMs`. What it ran is decided by leases alone. One
+ * that was heard in the future was heard before a clock was set back: who lives is heard again within a heartbeat.
+ */
 export function isSilent(host: HostRecord, nowMs: number, silenceMs: number): boolean {
-  return nowMs - host.lastSeenAt > silenceMs
+  return Math.abs(nowMs - host.lastSeenAt) > silenceMs
 }

@@ -19,7 +19,11 @@ export function judgeReport(
   facts: WorkspaceFacts,
 ): ReportVerdict {
   if (record === undefined) return 'unwanted'
-  if (record.host === host) return facts.epoch < record.epoch ? 'unwanted' : 'keep'
+  if (record.host === host) {
+    if (facts.epoch >= record.epoch) return 'keep'
+    // On its way in it has no epoch yet, and on its way out none any more.
+    return facts.state === 'opening' || facts.state === 'closing' ? 'leave' : 'unwanted'
+  }
   if (facts.epoch > record.epoch && (record.status === 'idle' || record.status === 'busy'))
     return facts.state === 'running' ? 'adopt' : 'leave'
   // Being stopped or opened: whoever was asked to says how it went.

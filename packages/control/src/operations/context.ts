@@ -3,6 +3,7 @@ import type { ExposureLinks } from '@holdfast/base/exposure-link'
 import type { Randomness } from '@holdfast/base/randomness'
 import type { Scope } from '@holdfast/protocol/endpoints'
 import type { OrgId } from '@holdfast/protocol/identifiers'
+import type { Isolation } from '@holdfast/protocol/sandbox-spec'
 import type { Histories } from '../ports/histories.ts'
 import type { HostLinks } from '../ports/host-links.ts'
 import type { Store } from '../ports/store.ts'
@@ -29,6 +30,8 @@ export interface Settings {
   /** Where served ports are found: `<scheme>://<port>-<workspace>.<domain><suffix>`; null: nowhere. */
   readonly exposures: ExposureSettings | null
   readonly idleTimeoutMsDefault: number | null
+  /** Of workspaces that do not say how much they want: less than `shared-kernel` only where a person asked for it. */
+  readonly isolationMinDefault: Isolation
 }
 
 export interface ExposureSettings {

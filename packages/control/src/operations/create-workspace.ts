@@ -4,6 +4,7 @@ import { WorkspaceId } from '@holdfast/protocol/identifiers'
 import type { FromWire } from '@holdfast/protocol/rest/wire-case'
 import type { CreateWorkspace } from '@holdfast/protocol/rest/workspace'
 import {
+  type Isolation,
   LIMITS_DEFAULT,
   SANDBOX_SPEC_DEFAULT,
   SandboxLimits,
@@ -55,7 +56,7 @@ function insertWorkspace(deps: Deps, caller: Caller, wish: WorkspaceWish): Promi
         name: wish.name ?? null,
         createdBy: caller.user,
         labels: wish.labels,
-        spec: specOf(wish),
+        spec: specOf(wish, deps.settings.isolationMinDefault),
         idleTimeoutMs:
           wish.idleTimeoutMs === undefined ? deps.settings.idleTimeoutMsDefault : wish.idleTimeoutMs,
         parent: null,
@@ -78,7 +79,7 @@ function insertWorkspace(deps: Deps, caller: Caller, wish: WorkspaceWish): Promi
   })
 }
 
-function specOf(wish: WorkspaceWish): SandboxSpec {
+function specOf(wish: WorkspaceWish, isolationMinDefault: Isolation): SandboxSpec {
   const given = Object.fromEntries(
     Object.entries(wish.limits ?? {}).filter(([, value]) => value !== undefined),
   )
@@ -86,7 +87,7 @@ function specOf(wish: WorkspaceWish): SandboxSpec {
     ...SANDBOX_SPEC_DEFAULT,
     ...(wish.system ? { system: wish.system } : {}),
     ...(wish.runtime ? { runtime: wish.runtime } : {}),
-    ...(wish.isolationMin ? { isolationMin: wish.isolationMin } : {}),
+    isolationMin: wish.isolationMin ?? isolationMinDefault,
     ...(wish.fsync ? { fsync: wish.fsync } : {}),
     limits: SandboxLimits.parse({ ...LIMITS_DEFAULT, ...given }),
     allowRoot: wish.allowRoot,

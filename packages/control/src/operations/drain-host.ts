@@ -6,9 +6,9 @@ import { audited } from './tell-event.ts'
 
 /** The host takes no new workspace from now on; the reconciler hands every one that it has to others. */
 export async function drainHost(deps: Deps, caller: Caller, name: string): Promise<HostRecord> {
-  const id = HostId.safeParse(name)
+  const id = await idOf(deps, name)
   const drained = await deps.store.write(async (changes) => {
-    const host = id.success ? await changes.hosts.byId(id.data) : undefined
+    const host = await changes.hosts.byId(id)
     if (host === undefined) throw new Failure('not-found', 'there is no such host')
     const next: HostRecord = { ...host, status: 'draining' }
     await changes.hosts.put(next)
@@ -17,4 +17,15 @@ export async function drainHost(deps: Deps, caller: Caller, name: string): Promi
   })
   await deps.links.to(drained.address).call('drain', {})
   return drained
+}
+
+/** By id, or by a name that no other host has. */
+async function idOf(deps: Deps, name: string): Promise<HostId> {
+  const id = HostId.safeParse(name)
+  if (id.success) return id.data
+  const named = (await deps.store.read.hosts.list()).filter((host) => host.name === name)
+  const [host] = named
+  if (host === undefined) throw new Failure('not-found', `no host is called ${name}`)
+  if (named.length === 1) return host.id
+  throw new Failure('invalid-argument', `${named.length} hosts are called ${name}: name one by its id`)
 }

@@ -19,8 +19,10 @@ export async function firstStart(
   const secret = newSecret(randomness, deps.settings.keyPepper)
   const org = OrgId.parse(newIdentifier('org', randomness))
   const user = newIdentifier('user', randomness)
-  keep(secret.token)
-  await deps.store.write(async (changes) => {
+  return await deps.store.write(async (changes) => {
+    // Another replica that starts at the same time may have been first.
+    if (await changes.orgs.any()) return undefined
+    keep(secret.token)
     const createdAt = deps.clock.wallMs()
     await changes.orgs.insert({ id: org, name: 'default', createdAt }, user)
     const { id, secretHash } = secret
@@ -35,6 +37,6 @@ export async function firstStart(
         { type: 'key_create', at: createdAt, payload: { key: id, scopes: SCOPES } },
       ),
     )
+    return secret.token
   })
-  return secret.token
 }

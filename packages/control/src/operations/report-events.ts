@@ -1,6 +1,7 @@
 import type { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
 import type { RpcParsed } from '@holdfast/protocol/rpc-table'
 import type { Deps } from './context.ts'
+import { noteReportedDrill } from './note-drill.ts'
 import { putExecState } from './report-execs.ts'
 
 type Calls = typeof CONTROL_CALLS
@@ -15,6 +16,7 @@ export async function reportEvents(
     for (const event of events) {
       const record = event.workspace === null ? undefined : await changes.workspaces.byId(event.workspace)
       if (record === undefined || !(await changes.reports.note(`${host} ${event.id}`, nowMs))) continue
+      await noteReportedDrill(changes, record, event)
       const { type, source, at, payload } = event
       changes.emit({
         category: 'activity',

@@ -84,7 +84,7 @@ async function adopted(
 async function missMissing(changes: Changes, named: ReadonlySet<WorkspaceId>, report: Report): Promise<void> {
   const { host, at, graceMs } = report
   for (const seen of await changes.workspaces.onHost(host)) {
-    const isSettled = isLive(seen.status) && seen.removedAt === null && at - seen.movedAt > graceMs
+    const isSettled = isLive(seen.status) && seen.removedAt === null && Math.abs(at - seen.movedAt) > graceMs
     if (named.has(seen.id) || !isSettled) continue
     const record = await changes.workspaces.take(seen.id)
     if (record?.host !== host || !isLive(record.status)) continue

@@ -1,20 +1,29 @@
 import type { Clock } from '@holdfast/base/clock'
+import type { EventRecord } from '../domain/event.ts'
 import type { Store } from '../ports/store.ts'
 
 /** Another replica's commits are not told here: they are seen within this. */
 const LOOK_MS = 250
 
+type EventQuestion = Parameters<Store['read']['events']['list']>[0]
+
 /** Wakes who waits for a workspace, or for events, when a commit touched them. */
 export class StatusSignals implements Disposable {
   readonly #clock: Clock
+  readonly #store: Store
   readonly #wakers = new Map<string, Set<() => void>>()
   readonly #stop: () => void
+  /** Begun since the last commit, and not over. */
+  #eventReads = new Map<string, Promise<readonly EventRecord[]>>()
 
   constructor(clock: Clock, store: Store) {
     this.#clock = clock
+    this.#store = store
     this.#stop = store.onCommitted(({ workspaces, hasEvents }) => {
       for (const id of workspaces) this.#wake(id)
-      if (hasEvents) this.#wake(EVENTS)
+      if (!hasEvents) return
+      this.#eventReads = new Map()
+      this.#wake(EVENTS)
     })
   }
 
@@ -42,6 +51,17 @@ export class StatusSignals implements Disposable {
   /** Resolves at the next event, or after `ms`. */
   async events(ms: number, signal: AbortSignal): Promise<void> {
     await this.#sleep(this.#next(EVENTS), Math.min(ms, LOOK_MS), signal)
+  }
+
+  /** The same for all who ask the same at the same time: a commit wakes a thousand followers at once. */
+  async readEvents(question: EventQuestion): Promise<readonly EventRecord[]> {
+    const reads = this.#eventReads
+    const key = JSON.stringify(question)
+    const underWay = reads.get(key)
+    if (underWay !== undefined) return await underWay
+    const read = this.#store.read.events.list(question).finally(() => reads.delete(key))
+    reads.set(key, read)
+    return await read
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,7 @@
 import type { GenerationSummary } from '@holdfast/protocol/host-calls'
 import { requireAction } from '../domain/transitions.ts'
 import type { WorkspaceRecord } from '../domain/workspace.ts'
+import type { Changes } from '../ports/store.ts'
 import type { Caller, Deps } from './context.ts'
 import { findWorkspace, linkOf } from './find-workspace.ts'
 import { audited, happened } from './tell-event.ts'
@@ -42,42 +43,44 @@ export async function createCheckpoint(
     { workspace: record.id, message, until },
     { timeoutMs: COMMIT_MS_MAX },
   )
-  await noteHead(deps, record, { ...state, type: 'checkpoint_created', actor: caller.actor })
+  await noteCheckpoint(deps, caller, { workspace: record, state })
   return state
 }
 
-/** Commits what is there now. */
+/** Commits what is there now; the host tells of the generation. */
 export async function captured(deps: Deps, record: WorkspaceRecord): Promise<DurableState> {
   const link = await linkOf(deps, record)
   const state = await link.call('sync', { workspace: record.id }, { timeoutMs: COMMIT_MS_MAX })
-  if (state.isNew) await noteHead(deps, record, { ...state, type: 'generation_committed', actor: 'control' })
+  // One that was committed meanwhile is the head too, and who asks for the workspace next sees it.
+  await deps.store.write(async (changes) => void (await noteHead(changes, record, state)))
   return state
 }
 
+/** The record with a head that its host tells; undefined for one that was removed. */
 async function noteHead(
-  deps: Deps,
+  changes: Changes,
   { id }: WorkspaceRecord,
-  said: { readonly generation: GenerationSummary; readonly type: string; readonly actor: string },
+  { generation }: DurableState,
+): Promise<WorkspaceRecord | undefined> {
+  const record = await changes.workspaces.take(id)
+  if (record === undefined || generation.sequence < record.sequence) return record
+  const lastDurableAt = Math.max(record.lastDurableAt ?? 0, generation.createdAt)
+  const next = { ...record, head: generation.id, sequence: generation.sequence, lastDurableAt }
+  await changes.workspaces.save(next)
+  return next
+}
+
+async function noteCheckpoint(
+  deps: Deps,
+  caller: Caller,
+  { workspace, state }: { readonly workspace: WorkspaceRecord; readonly state: DurableState },
 ): Promise<void> {
-  const { generation, type, actor } = said
+  const { id: generation, sequence, cause, message } = state.generation
   await deps.store.write(async (changes) => {
-    const record = await changes.workspaces.take(id)
+    const record = await noteHead(changes, workspace, state)
     if (record === undefined) return
-    if (generation.sequence >= record.sequence)
-      await changes.workspaces.save({
-        ...record,
-        head: generation.id,
-        sequence: generation.sequence,
-        lastDurableAt: Math.max(record.lastDurableAt ?? 0, generation.createdAt),
-      })
-    const { sequence, cause, message } = generation
-    changes.emit(
-      happened(record, {
-        type,
-        at: deps.clock.wallMs(),
-        actor,
-        payload: { generation: generation.id, sequence, cause, message },
-      }),
-    )
+    const payload = { generation, sequence, cause, message }
+    const at = deps.clock.wallMs()
+    changes.emit(happened(record, { type: 'checkpoint_created', at, actor: caller.actor, payload }))
   })
 }

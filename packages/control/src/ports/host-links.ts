@@ -1,10 +1,11 @@
 import type { Duplex } from 'node:stream'
+import { BROWSE_CALLS } from '@holdfast/protocol/browse-calls'
 import { FILE_CALLS } from '@holdfast/protocol/files'
 import { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import type { RpcClient } from '@holdfast/rpc/rpc-client'
 
 /** All that a host answers. */
-export const HOST_TABLE = { ...HOST_CALLS, ...FILE_CALLS } as const
+export const HOST_TABLE = { ...HOST_CALLS, ...FILE_CALLS, ...BROWSE_CALLS } as const
 
 export type HostLink = RpcClient<typeof HOST_TABLE>
 

@@ -1,4 +1,5 @@
 import type { WorkspaceId } from '@holdfast/protocol/identifiers'
+import { isDue } from '../domain/due.ts'
 import { isSilent } from '../domain/host.ts'
 import type { Deps } from '../operations/context.ts'
 import { close } from './close.ts'
@@ -94,13 +95,13 @@ export class Reconciler implements AsyncDisposable {
     const deps = this.#deps
     const record = await deps.store.read.workspaces.byId(id)
     if (record === undefined) return
-    const isDue = record.dueAt !== null && record.dueAt <= deps.clock.wallMs()
-    if (record.removedAt !== null) return isDue ? await this.#counted(remove(deps, record)) : undefined
+    const mayStep = isDue(record.dueAt, deps.clock.wallMs())
+    if (record.removedAt !== null) return mayStep ? await this.#counted(remove(deps, record)) : undefined
     switch (record.status) {
       case 'provisioning':
-        return isDue ? await this.#counted(provision(deps, record)) : undefined
+        return mayStep ? await this.#counted(provision(deps, record)) : undefined
       case 'stopping':
-        return isDue ? await this.#counted(close(deps, record)) : undefined
+        return mayStep ? await this.#counted(close(deps, record)) : undefined
       case 'idle':
       case 'busy':
         return await watchLive(deps, record)

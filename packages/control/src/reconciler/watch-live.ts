@@ -14,18 +14,25 @@ const DRAIN_MS = 30_000
 
 /** Looks at a workspace that runs: whether its host is lost, its sandbox gone, or its time of rest over. */
 export async function watchLive(deps: Deps, record: WorkspaceRecord): Promise<void> {
-  if (await hasLostItsHost(deps, record)) {
-    await advance(deps, record, (current, changes) =>
-      recovered(changes, current, { at: deps.clock.wallMs(), isHostLost: true }),
-    )
-    return
-  }
+  if (await hasLostItsHost(deps, record)) return await recover(deps, record, { isHostLost: true })
   if (await handedOff(deps, record)) return
   const known = (await deps.store.read.facts.of([record.id])).get(record.id)
   if (known === undefined || known.host !== record.host || known.facts.epoch < record.epoch) return
-  if (known.facts.state === 'sandbox-gone' || known.facts.state === 'failed')
+  if (known.facts.state === 'failed' && known.facts.failure?.code === 'lease-lost')
+    await recover(deps, record, { isHostLost: false })
+  else if (known.facts.state === 'sandbox-gone' || known.facts.state === 'failed')
     await stop(deps, record, 'sandbox-gone')
   else if (await isRestOver(deps, record, known)) await stop(deps, record, 'idle-timeout')
+}
+
+async function recover(
+  deps: Deps,
+  record: WorkspaceRecord,
+  { isHostLost }: { readonly isHostLost: boolean },
+): Promise<void> {
+  await advance(deps, record, (current, changes) =>
+    recovered(changes, current, { at: deps.clock.wallMs(), isHostLost }),
+  )
 }
 
 /** From a host that is drained to another; while there is no other with room, it stays where it is. */

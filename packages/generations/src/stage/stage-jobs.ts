@@ -51,9 +51,16 @@ interface JobInput {
  * would fill packs for the next one. A job is surveyed and built by the thread that is free for it; one with large files
  * is built when all threads together have read these.
  */
-export async function runJobs(deps: JobDeps, input: JobInput, jobs: readonly StageJob[]): Promise<JobsDone> {
-  const { meter } = deps
-  const threads = deps.pool.threads()
+export function runJobs(deps: JobDeps, input: JobInput, jobs: readonly StageJob[]): Promise<JobsDone> {
+  return deps.pool.lend((threads) => runJobsOn({ ...deps, threads }, input, jobs))
+}
+
+async function runJobsOn(
+  deps: JobDeps & { readonly threads: readonly StageThread[] },
+  input: JobInput,
+  jobs: readonly StageJob[],
+): Promise<JobsDone> {
+  const { meter, threads } = deps
   await allSettled(threads.map((thread) => thread.open(input.session, deps.onPack)))
   const remembered = rememberedByJob(input, jobs)
   const staged = await shareOut(threads, jobs, async (thread, job) => {

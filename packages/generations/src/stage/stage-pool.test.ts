@@ -20,3 +20,20 @@ test('a staging thread keeps compiled code where its process does', async () => 
   await thread?.stop()
   assert.ok(compiled().length > 0)
 })
+
+test('commits that stage at the same time have the threads one after another', async () => {
+  await using pool = new StagePool(1)
+  const seen: string[] = []
+  const stage = (name: string, fails: boolean) =>
+    pool.lend(async ([thread]) => {
+      seen.push(`${name} begins`)
+      await present(thread, 'a thread')
+        .request({ kind: 'close' })
+        .catch(() => {})
+      seen.push(`${name} ends`)
+      if (fails) throw new Error(name)
+    })
+  const first = stage('first', true)
+  await Promise.all([assert.rejects(first, { message: 'first' }), stage('second', false)])
+  assert.deepEqual(seen, ['first begins', 'first ends', 'second begins', 'second ends'])
+})

@@ -95,10 +95,21 @@ export class StageThread {
 export class StagePool implements AsyncDisposable {
   readonly #size: number
   #threads: StageThread[] | undefined
+  #turn: Promise<unknown> = Promise.resolve()
   #companions: Promise<readonly Holdfs[]> | undefined
 
   constructor(size: number) {
     this.#size = size
+  }
+
+  /**
+   * Lends all threads to one commit at a time: a thread that served two would put the chunks of one into packs of the
+   * other. Commits of other workspaces wait for their turn.
+   */
+  lend<T>(work: (threads: readonly StageThread[]) => Promise<T>): Promise<T> {
+    const done = this.#turn.then(() => work(this.threads()))
+    this.#turn = done.catch(() => {}) // told to whoever asked
+    return done
   }
 
   /** All threads; one that has ended is replaced. */

@@ -42,6 +42,14 @@ export async function mountImage(home: string, clock: Clock): Promise<BtrfsImage
   return { top, device: found.source }
 }
 
+/** Unmounts the image of a home, if it is mounted. False while something in it is in use. */
+export async function unmountImage(home: string, clock: Clock): Promise<boolean> {
+  const top = join(home, 'volumes')
+  if (mountAt(top) === undefined) return true
+  using _lock = await ImageLock.take(join(home, 'btrfs.lock'), clock)
+  return mountAt(top) === undefined || (await unmount(top, false))
+}
+
 function isUsable({ type, isReadOnly }: Mount): boolean {
   return type === 'btrfs' && !isReadOnly
 }

@@ -45,7 +45,7 @@ export interface BtrfsVolumeRequest extends PlaceRequest {
 
 /** What takes the place of the present tree. */
 export interface Replacement {
-  /** A local snapshot of this volume to copy; else `fill` puts a tree into an empty subvolume. */
+  /** A local snapshot, of this volume or of another one, to copy; else `fill` puts a tree into an empty subvolume. */
   readonly from: VolumeOrigin | undefined
   readonly fill: (path: string) => Promise<void>
   /** Takes the present tree away from whoever uses it. */
@@ -311,10 +311,11 @@ export class BtrfsVolume implements Volume {
     const parent = fromText(folder)
     const next = `.${name}.next-${this.#random()}`
     const kept = this.#nextName()
+    const own = from && this.#log.of(from.generation)
     let generation: string | undefined
     try {
       await this.#makeNext(next, from, fill)
-      if (from === undefined) await this.#snapshotNext(next, kept.name)
+      if (own === undefined) await this.#snapshotNext(next, kept.name)
       await detach(this.#place, force)
       generation = await commit()
       await this.#deps.holdfs.exchange(parent, fromText(name), fromText(next))
@@ -323,8 +324,7 @@ export class BtrfsVolume implements Volume {
       await this.#delete(folder, next)
       if (generation === undefined) await this.#deleteSnapshot(kept.name)
     }
-    if (from === undefined) await this.#accept({ ...kept, keep: false }, generation)
-    else await this.alias(from.generation, generation)
+    await this.#accept(own ?? { ...kept, keep: false }, generation)
     await this.#applyLimit()
   }
 

@@ -68,6 +68,7 @@ function depsFor(place: AgentPlace, stack: AsyncDisposableStack): Omit<HostAgent
     openStore: async (address) => wrapStore(await openObjectStore(address, GROUND)),
     openIndex: async () => new RpcGenerationIndex({ client: history, acquire: neverAcquired }),
     runtimes: [makeRuntime()],
+    holdwatch: installedPrograms().holdwatch,
     leases: new HolderLeases((events) => stack.use(new LeaseHolder({ ...holding, events }))),
     control: stack.use(new RpcClient(CONTROL_CALLS, control)),
     connectHost: (address) =>

@@ -67,6 +67,8 @@ test('files are made, moved and removed as the guest could', { timeout: 60_000 }
   const { workspace } = world
   const made = await agent.files.call('makeDirectory', { workspace, path: 'd', mode: 0o750 })
   assert.deepEqual([made.kind, made.mode], ['directory', 0o750])
+  const deep = await agent.files.call('makeDirectory', { workspace, path: 'x/y/z', mode: 0o700 })
+  assert.deepEqual([deep.path, deep.mode], ['x/y/z', 0o700])
   await assert.rejects(
     agent.files.call('makeDirectory', { workspace, path: 'd', mode: 0o750 }),
     refused('already-exists'),

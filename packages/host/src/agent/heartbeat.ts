@@ -62,7 +62,11 @@ export class Heartbeat implements AsyncDisposable {
     try {
       const report = { host: registration.host, capacity: capacity(), workspaces }
       const { unwanted } = await control.call('reportHost', report)
-      for (const workspace of unwanted) void this.#end(workspace)
+      for (const workspace of unwanted) {
+        const told = workspaces.find((facts) => facts.workspace === workspace)
+        // What was opened since then is another incarnation, which control has not spoken of.
+        if (residents.find(workspace)?.epoch === told?.epoch) void this.#end(workspace)
+      }
     } catch (error) {
       if (!isFailure(error)) throw error // control misses a beat; leases go by themselves
     }

@@ -6,6 +6,7 @@ import type { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
 import type { RpcRequest } from '@holdfast/protocol/rpc-table'
 import type { RpcClient } from '@holdfast/rpc/rpc-client'
 import type { Runtime } from '@holdfast/sandbox/runtime'
+import type { DrillPolicy } from '../drills/drill-schedule.ts'
 import type { WorkspaceVolumeDeps } from '../volume/workspace-volume.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
 import type { HostLine } from '../workspace/hand-off-live.ts'
@@ -23,12 +24,18 @@ export interface HostAgentDeps
   readonly runtimes: readonly Runtime[]
   readonly leases: Leases
   readonly control: Pick<RpcClient<typeof CONTROL_CALLS>, 'call'>
+  /** How often generations are proven that nobody asks about. */
+  readonly drillPolicy?: Partial<DrillPolicy>
+  /** The program `holdwatch`. */
+  readonly holdwatch: string
   /** A way to another host; the caller of it ends it. */
   readonly connectHost: (address: string) => HostLine & AsyncDisposable
   /** Only a fresh process gets over this: the caller ends this one. */
   readonly onFatal: (failure: Failure) => void
   /** Told of failures that are defects. */
   readonly onDefect?: (failure: unknown, call: string) => void
+  /** Told what the operator of this host should know. */
+  readonly onNotice?: (notice: string) => void
 }
 
 export interface HostAgentOptions {

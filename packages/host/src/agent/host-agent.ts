@@ -2,25 +2,34 @@ import { statfsSync } from 'node:fs'
 import type { DirectoryDeps } from '@holdfast/generations/directory/durable-directory'
 import { Home } from '@holdfast/generations/directory/home'
 import { readBootId } from '@holdfast/generations/volume/snapshot-log'
+import { BROWSE_CALLS } from '@holdfast/protocol/browse-calls'
 import { FILE_CALLS } from '@holdfast/protocol/files'
 import { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import { HostId, WorkspaceId } from '@holdfast/protocol/identifiers'
 import { RpcServer } from '@holdfast/rpc/rpc-server'
 import { chooseRuntime } from '@holdfast/sandbox/choose-runtime'
+import type { RunningDrills } from '../drills/running-drills.ts'
+import { HostEvents } from '../events/host-events.ts'
 import { ExecReports } from '../exec/exec-reports.ts'
 import { fileHandlers } from '../files/file-calls.ts'
 import { fileStreams } from '../files/file-streams.ts'
 import { watchStream } from '../files/file-watch.ts'
+import type { ToolPlace } from '../files/guest-tool.ts'
 import { HostLayout } from '../volume/host-layout.ts'
 import { LocalVolumes } from '../volume/local-volumes.ts'
+import { parkVolumes } from '../volume/park-volumes.ts'
+import type { Watchdog } from '../watchdog/watchdog.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
 import { attachUpgrade } from './exec-attach.ts'
 import { execHandlers } from './exec-handlers.ts'
 import { execStreams } from './exec-streams.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { HostAgentDeps, HostAgentOptions } from './host-agent-deps.ts'
+import { type HostHistory, openHostHistory } from './host-history.ts'
+import { makeBrowse, makeDrills } from './host-readers.ts'
 import { portUpgrade } from './port-stream.ts'
 import { ResidentWorkspaces } from './resident-workspaces.ts'
+import { startWatchdog } from './start-watchdog.ts'
 import { workspaceHandlers } from './workspace-handlers.ts'
 
 const CLOSE_TIMING: CloseTiming = { graceMs: 10_000, finalMs: 60_000 }
@@ -40,18 +49,26 @@ export class HostAgent implements AsyncDisposable {
   /** Kills what an earlier process left, then serves, then registers at control. Rejects as these do. */
   static async start(deps: HostAgentDeps, options: HostAgentOptions): Promise<HostAgent> {
     const layout = new HostLayout(options.state)
-    for (const runtime of deps.runtimes) await runtime.killLeftovers(layout.sandboxes)
     await using stack = new AsyncDisposableStack()
+    const directories: DirectoryDeps = { ...deps, home: new Home(layout.home) }
+    stack.defer(() => parkVolumes(directories))
+    const watchdog = stack.use(await startWatchdog(deps, layout))
+    for (const runtime of deps.runtimes) await runtime.killLeftovers(layout.sandboxes)
     const reports = stack.use(
       makeReports(deps, options, (workspace, id) => residents.noteReported(workspace, id)),
     )
-    const residents = stack.use(makeResidents(deps, options, { layout, reports }))
+    const history = stack.use(await openHostHistory(deps, options))
+    const events = stack.use(makeEvents(deps, options, layout))
+    const drills = stack.use(makeDrills(deps, { layout, history, events }))
+    const residents = stack.use(
+      makeResidents(deps, options, { layout, directories, reports, watchdog, events, drills }),
+    )
     const { address, clusterKey } = options
     const { onDefect } = deps
     const server = stack.use(
       await RpcServer.listen({ address, clusterKey, ...(onDefect ? { onDefect } : {}) }),
     )
-    serve(server, deps, residents)
+    serve(server, deps, { layout, history, drills, residents })
     const capacity = () => ({ ...options.capacity, diskFreeBytes: freeBytes(layout.path) })
     const registration = {
       host: HostId.parse(options.host),
@@ -81,6 +98,26 @@ export class HostAgent implements AsyncDisposable {
   }
 }
 
+interface AgentParts {
+  readonly layout: HostLayout
+  readonly directories: DirectoryDeps
+  readonly reports: ExecReports
+  readonly watchdog: Watchdog
+  readonly events: HostEvents
+  readonly drills: RunningDrills
+}
+
+function makeEvents(
+  { clock, randomness, control }: HostAgentDeps,
+  { host }: HostAgentOptions,
+  layout: HostLayout,
+): HostEvents {
+  return new HostEvents({
+    ...{ clock, randomness, path: layout.events },
+    send: (events) => control.call('reportEvents', { host: HostId.parse(host), events: [...events] }),
+  })
+}
+
 function makeReports(
   { clock, control }: HostAgentDeps,
   { host }: HostAgentOptions,
@@ -96,35 +133,55 @@ function makeReports(
 function makeResidents(
   deps: HostAgentDeps,
   options: HostAgentOptions,
-  { layout, reports }: { readonly layout: HostLayout; readonly reports: ExecReports },
+  { layout, directories, reports, watchdog, events, drills }: AgentParts,
 ): ResidentWorkspaces {
   const { clock, randomness, holdfs, leases, runtimes, onFatal } = deps
   const { store, keyFile, volume, ringBytesMax } = options
-  const directories: DirectoryDeps = { ...deps, home: new Home(layout.home) }
   return new ResidentWorkspaces({
     ...(options.timing ?? CLOSE_TIMING),
     volumes: new LocalVolumes({ directories, layout, volume, store, keyFile }),
     leases,
     runtimeFor: (spec) => chooseRuntime(runtimes, spec),
-    live: { clock, randomness, holdfs, layout },
+    live: { clock, randomness, holdfs, layout, watchdog },
     onFatal,
+    tell: (workspace, type, payload) => events.tell(workspace, type, payload),
+    onStopped: (workspace) => drills.noteStopped(workspace),
     execs: { clock, ...(ringBytesMax === undefined ? {} : { ringBytesMax }) },
     onExecEnded: (workspace, epoch, exec) =>
       reports.add({ workspace: WorkspaceId.parse(workspace), epoch, exec }),
   })
 }
 
-function serve(server: RpcServer, deps: HostAgentDeps, residents: ResidentWorkspaces): void {
-  const sandboxOf = (workspace: string) => residents.get(workspace).expectSandbox()
+interface ServedParts {
+  readonly layout: HostLayout
+  readonly history: HostHistory
+  readonly drills: RunningDrills
+  readonly residents: ResidentWorkspaces
+}
+
+function serve(server: RpcServer, deps: HostAgentDeps, parts: ServedParts): void {
+  const { residents, drills } = parts
+  const placeOf = (workspace: string, gone: AbortSignal): ToolPlace => ({
+    sandbox: residents.get(workspace).expectSandbox(),
+    clock: deps.clock,
+    gone,
+  })
   const registryOf = (workspace: string) => residents.registry(workspace)
   const residentOf = (workspace: string) => residents.get(workspace)
+  const browse = makeBrowse(deps, parts)
   server.serve(HOST_CALLS, {
-    ...workspaceHandlers({ ...deps, residents }),
+    ...workspaceHandlers({ ...deps, residents, drills }),
     ...execHandlers(residents),
   })
-  server.serve(FILE_CALLS, fileHandlers(sandboxOf))
+  server.serve(FILE_CALLS, fileHandlers(placeOf))
+  server.serve(BROWSE_CALLS, browse.calls)
   server.route({
-    streams: { ...execStreams(registryOf), ...fileStreams(sandboxOf), ...watchStream(sandboxOf, deps.clock) },
+    streams: {
+      ...execStreams(registryOf),
+      ...fileStreams(placeOf),
+      ...watchStream(placeOf, deps.clock),
+      ...browse.streams,
+    },
     upgrades: { ...attachUpgrade(registryOf), ...portUpgrade(residentOf) },
   })
 }

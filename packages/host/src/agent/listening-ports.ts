@@ -1,5 +1,4 @@
-import type { Sandbox } from '@holdfast/sandbox/runtime'
-import { expectTool } from '../files/guest-tool.ts'
+import { expectTool, type ToolPlace } from '../files/guest-tool.ts'
 
 const LISTEN = '0A'
 /** Addresses of `/proc/net/tcp` and `tcp6` that a connection to 127.0.0.1 reaches. */
@@ -11,9 +10,9 @@ const REACHABLE: ReadonlySet<string> = new Set([
 ])
 
 /** Ports of 127.0.0.1 on which something listens, in order. */
-export async function listeningPorts(sandbox: Sandbox): Promise<number[]> {
+export async function listeningPorts(place: ToolPlace): Promise<number[]> {
   const script = 'cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null || true'
-  const text = (await expectTool(sandbox, ['sh', '-c', script], '/proc/net/tcp')).toString('latin1')
+  const text = (await expectTool(place, ['sh', '-c', script], '/proc/net/tcp')).toString('latin1')
   const ports = new Set<number>()
   for (const line of text.split('\n')) {
     const [, address = '', port = '', state] =

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { isFailure } from '@holdfast/base/failure'
 import { HostWorld } from './host-world.fixture.ts'
 import { until } from './processes.fixture.ts'
@@ -60,6 +61,28 @@ test('what control wants no more is saved and ended', { timeout: 60_000 }, async
     (await world.leases.registry.leaseStates({ workspaces: [world.workspace] })).states[0]?.host,
     null,
   )
+})
+
+test('what control wants no more is what it was told of, not what was opened since', {
+  timeout: 60_000,
+}, async () => {
+  await using world = await HostWorld.make()
+  const agent = await world.agent()
+  await agent.open()
+  const told = Promise.withResolvers<void>()
+  const answered = Promise.withResolvers<void>()
+  world.answering = () => {
+    told.resolve()
+    return answered.promise
+  }
+  await told.promise
+  await agent.close({ drainMs: 0 })
+  await agent.open()
+  world.unwanted.push(world.workspace)
+  answered.resolve()
+  await until(async () => world.unwanted.length === 0)
+  await delay(200)
+  assert.equal((await agent.shell('echo runs')).text, 'runs\n')
 })
 
 test('a host that is told to end saves all, and takes nothing new', { timeout: 60_000 }, async () => {

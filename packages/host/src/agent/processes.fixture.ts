@@ -3,9 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 /** Pids of processes of this machine with these words. */
 export function findProcess(words: string): number[] {
+  return findProcesses((line) => line === words)
+}
+
+export function findProcesses(isWanted: (words: string) => boolean): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .filter((name) => commandLine(name) === words)
+    .filter((name) => isWanted(commandLine(name)))
     .map(Number)
 }
 

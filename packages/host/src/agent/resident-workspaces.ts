@@ -1,5 +1,4 @@
 import { Failure } from '@holdfast/base/failure'
-import type { DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import type { CloseOutcome } from '@holdfast/protocol/host-calls'
 import { WorkspaceId } from '@holdfast/protocol/identifiers'
 import { ExecRegistry, type ExecRegistryDeps } from '../exec/exec-registry.ts'
@@ -12,6 +11,8 @@ import { Serial } from '../workspace/serial.ts'
 export interface ResidentsDeps extends Omit<ResidentDeps, 'registry' | 'volumes'> {
   readonly volumes: HostVolumes
   readonly execs: Omit<ExecRegistryDeps, 'folder' | 'onEnded'>
+  /** A workspace has stopped, and the head is all of it. */
+  readonly onStopped: (workspace: WorkspaceName) => void
   /** A command of a client has ended. */
   readonly onExecEnded: (
     workspace: string,
@@ -94,6 +95,7 @@ export class ResidentWorkspaces implements AsyncDisposable {
     const resident = this.get(workspace)
     const outcome = await resident.close(request)
     if (outcome.kind === 'saved' || outcome.sandbox === 'gone') this.leave(workspace, outcome)
+    if (outcome.kind === 'saved' && request.cause === 'stop') this.#deps.onStopped(resident.name)
     return outcome
   }
 
@@ -126,16 +128,6 @@ export class ResidentWorkspaces implements AsyncDisposable {
       await using files = await this.#deps.volumes.open(name)
       await files.bring(await files.index.generation(generation))
     })
-  }
-
-  /** Where drills restore to. */
-  get drills(): string {
-    return this.#deps.volumes.drills
-  }
-
-  /** The history of a workspace, open here or not; the caller closes it. */
-  async history(name: WorkspaceName): Promise<DurableDirectory> {
-    return await this.#turn(name.workspace).run(() => this.#deps.volumes.history(name))
   }
 
   noteReported(workspace: string, exec: string): void {

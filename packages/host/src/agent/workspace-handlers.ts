@@ -1,8 +1,8 @@
 import type { HOST_CALLS, WorkspaceFacts } from '@holdfast/protocol/host-calls'
 import type { RpcHandlers } from '@holdfast/rpc/rpc-server'
+import type { RunningDrills } from '../drills/running-drills.ts'
 import type { Durable } from '../workspace/capture-loop.ts'
 import { generationSummary } from '../workspace/generation-summary.ts'
-import { drill } from './drill.ts'
 import type { HostAgentDeps } from './host-agent-deps.ts'
 import { listeningPorts } from './listening-ports.ts'
 import type { ResidentWorkspaces } from './resident-workspaces.ts'
@@ -12,11 +12,12 @@ type WorkspaceCalls = Omit<RpcHandlers<typeof HOST_CALLS>, ExecCall>
 
 interface WorkspaceHandlerDeps extends HostAgentDeps {
   readonly residents: ResidentWorkspaces
+  readonly drills: RunningDrills
 }
 
 /** What is answered about whole workspaces. */
 export function workspaceHandlers(deps: WorkspaceHandlerDeps): WorkspaceCalls {
-  const { residents, clock } = deps
+  const { residents, clock, drills } = deps
   return {
     openWorkspace: async (request) => (await residents.open(request)).facts,
     closeWorkspace: (request) => residents.close(request),
@@ -39,13 +40,13 @@ export function workspaceHandlers(deps: WorkspaceHandlerDeps): WorkspaceCalls {
       await residents.prepare({ workspace, org }, generation)
       return { generation }
     },
-    drill: (request) => drill(deps, request),
+    drill: (request, signal) => drills.drill(request, signal),
     setServices: async ({ workspace, services }) => ({
       services: await residents.get(workspace).setServices(services),
     }),
     serviceStates: async ({ workspace }) => ({ services: residents.get(workspace).serviceStates }),
-    listeningPorts: async ({ workspace }) => ({
-      ports: await listeningPorts(residents.get(workspace).expectSandbox()),
+    listeningPorts: async ({ workspace }, gone) => ({
+      ports: await listeningPorts({ sandbox: residents.get(workspace).expectSandbox(), clock, gone }),
     }),
     drain: async () => {
       residents.drain()

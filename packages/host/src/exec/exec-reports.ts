@@ -8,6 +8,8 @@ type Report = RpcRequest<typeof CONTROL_CALLS, 'reportExecs'>['execs'][number]
 /** After the nth refusal in a row; the last one for all further ones. */
 const AGAIN_MS = [100, 250, 500, 1000, 2000, 5000] as const
 const BATCH_MAX = 500
+/** Ends of quick commands travel together: whoever waits for one is answered by the host itself. */
+const GATHER_MS = 20
 
 export interface ExecReportsDeps {
   readonly clock: Clock
@@ -41,8 +43,13 @@ export class ExecReports implements AsyncDisposable {
     await this.#sending
   }
 
+  get #isOver(): boolean {
+    return this.#over.signal.aborted
+  }
+
   async #send(): Promise<void> {
-    for (let failures = 0; this.#waiting.length > 0 && !this.#over.signal.aborted; ) {
+    await this.#deps.clock.sleep(GATHER_MS, this.#over.signal).catch(() => {}) // cut short by the end
+    for (let failures = 0; this.#waiting.length > 0 && (failures === 0 || !this.#isOver); ) {
       const batch = this.#waiting.slice(0, BATCH_MAX)
       try {
         await this.#deps.send(batch)

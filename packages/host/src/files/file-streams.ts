@@ -2,14 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Failure } from '@holdfast/base/failure'
 import { HOST_STREAMS, PathQuery, PutFileQuery } from '@holdfast/protocol/host-streams'
 import type { StreamHandler } from '@holdfast/rpc/rpc-server'
-import type { Sandbox } from '@holdfast/sandbox/runtime'
 import { parseQuery } from '../agent/parse-query.ts'
 import { type ByteSpan, parseRange } from './byte-span.ts'
 import { guestName, guestPath } from './guest-path.ts'
-import { expectTool, startTool } from './guest-tool.ts'
-import { feedInput, sendOutput } from './stream-bytes.ts'
+import { expectTool, startTool, type ToolPlace } from './guest-tool.ts'
+import { feedInput, goneSignal, sendOutput } from './stream-bytes.ts'
 
-type SandboxOf = (workspace: string) => Sandbox
+type PlaceOf = (workspace: string, gone: AbortSignal) => ToolPlace
 
 /**
  * A file appears whole or not at all: it is written beside its place, under a name that goes with the script. `$1` is the
@@ -29,15 +28,15 @@ const GET_RANGE = 'tail -c "+$2" -- "$1" | head -c "$3"'
 const PUT_ARCHIVE = 'mkdir -p -- "$1" && exec tar -C "$1" --no-same-owner -xf -'
 
 /** Bytes of files, in and out. Every byte goes through a tool that runs inside as the guest's user. */
-export function fileStreams(sandboxOf: SandboxOf): Readonly<Record<string, StreamHandler>> {
+export function fileStreams(placeOf: PlaceOf): Readonly<Record<string, StreamHandler>> {
   return {
     [HOST_STREAMS.file]: async (request, response, url) => {
-      if (request.method === 'PUT') return await putFile(sandboxOf, request, { response, url })
-      await getFile(sandboxOf, request, { response, url })
+      if (request.method === 'PUT') return await putFile(placeOf, request, { response, url })
+      await getFile(placeOf, request, { response, url })
     },
     [HOST_STREAMS.archive]: async (request, response, url) => {
-      if (request.method === 'PUT') return await putArchive(sandboxOf, request, { response, url })
-      await getArchive(sandboxOf, { response, url })
+      if (request.method === 'PUT') return await putArchive(placeOf, request, { response, url })
+      await getArchive(placeOf, { response, url })
     },
   }
 }
@@ -47,20 +46,16 @@ interface Asked {
   readonly url: URL
 }
 
-async function getFile(
-  sandboxOf: SandboxOf,
-  request: IncomingMessage,
-  { response, url }: Asked,
-): Promise<void> {
+async function getFile(placeOf: PlaceOf, request: IncomingMessage, { response, url }: Asked): Promise<void> {
   const { workspace, path } = parseQuery(PathQuery, url)
-  const sandbox = sandboxOf(workspace)
+  const place = placeOf(workspace, goneSignal(response))
   const name = guestPath(path)
-  const bytes = await fileBytes(sandbox, name, path)
+  const bytes = await fileBytes(place, name, path)
   const span = parseRange(request.headers.range, bytes)
   const argv = span.isPart
     ? ['sh', '-c', GET_RANGE, 'sh', name, String(span.start + 1), String(span.length)]
     : ['cat', '--', name]
-  const exec = await startTool(sandbox, argv)
+  const exec = await startTool(place, argv)
   const begin = () => response.writeHead(span.isPart ? 206 : 200, fileHeaders(span, bytes))
   await sendOutput(exec, response, { begin, path, bytesMax: span.length })
 }
@@ -76,38 +71,43 @@ function fileHeaders({ start, length, isPart }: ByteSpan, bytes: number): Record
 }
 
 /** The size of a regular file, links followed as the guest's kernel does. */
-async function fileBytes(sandbox: Sandbox, name: string, path: string): Promise<number> {
-  const printed = await expectTool(sandbox, ['stat', '-L', '-c', '%s %F', '--', name], path)
+async function fileBytes(place: ToolPlace, name: string, path: string): Promise<number> {
+  const printed = await expectTool(place, ['stat', '-L', '-c', '%s %F', '--', name], path)
   const [, bytes, kind] = /^(\d+) (.*)$/m.exec(printed.toString('utf8')) ?? []
   if (bytes !== undefined && kind?.startsWith('regular')) return Number(bytes)
   throw new Failure('invalid-argument', `${path} is a ${kind}, not a file`, { path })
 }
 
-async function putFile(
-  sandboxOf: SandboxOf,
-  request: IncomingMessage,
-  { response, url }: Asked,
-): Promise<void> {
+async function putFile(placeOf: PlaceOf, request: IncomingMessage, { response, url }: Asked): Promise<void> {
   const { workspace, path, mode } = parseQuery(PutFileQuery, url)
   const argv = ['sh', '-c', PUT_FILE, 'sh', guestName(path), mode]
-  await feedInput(await startTool(sandboxOf(workspace), argv, true), request, path)
+  const place = placeOf(workspace, goneSignal(response))
+  await feedInput({ exec: await startTool(place, argv, true), clock: place.clock }, request, path)
   response.writeHead(204).end()
 }
 
-async function getArchive(sandboxOf: SandboxOf, { response, url }: Asked): Promise<void> {
+async function getArchive(placeOf: PlaceOf, { response, url }: Asked): Promise<void> {
   const { workspace, path } = parseQuery(PathQuery, url)
-  const exec = await startTool(sandboxOf(workspace), ['tar', '-C', guestPath(path), '-cf', '-', '.'])
+  const exec = await startTool(placeOf(workspace, goneSignal(response)), [
+    'tar',
+    '-C',
+    guestPath(path),
+    '-cf',
+    '-',
+    '.',
+  ])
   const begin = () => response.writeHead(200, { 'content-type': 'application/x-tar' })
   await sendOutput(exec, response, { begin, path })
 }
 
 async function putArchive(
-  sandboxOf: SandboxOf,
+  placeOf: PlaceOf,
   request: IncomingMessage,
   { response, url }: Asked,
 ): Promise<void> {
   const { workspace, path } = parseQuery(PathQuery, url)
   const argv = ['sh', '-c', PUT_ARCHIVE, 'sh', guestPath(path)]
-  await feedInput(await startTool(sandboxOf(workspace), argv, true), request, path)
+  const place = placeOf(workspace, goneSignal(response))
+  await feedInput({ exec: await startTool(place, argv, true), clock: place.clock }, request, path)
   response.writeHead(204).end()
 }

@@ -2,11 +2,10 @@ import type { Clock } from '@holdfast/base/clock'
 import type { FileEvent } from '@holdfast/protocol/files'
 import { HOST_STREAMS, PathQuery } from '@holdfast/protocol/host-streams'
 import type { StreamHandler } from '@holdfast/rpc/rpc-server'
-import type { Sandbox } from '@holdfast/sandbox/runtime'
 import { parseQuery } from '../agent/parse-query.ts'
 import { guestPath, shownPath } from './guest-path.ts'
-import { runTool } from './guest-tool.ts'
-import { sendBytes } from './stream-bytes.ts'
+import { runTool, type ToolPlace } from './guest-tool.ts'
+import { goneSignal, sendBytes } from './stream-bytes.ts'
 
 /** The kernel's own watches lose events without a word; reading the names again is slower and misses nothing. */
 const LOOK_EVERY_MS = 1000
@@ -17,22 +16,21 @@ type Names = ReadonlyMap<string, string>
 
 /** Lines of events below a directory, until the client goes. */
 export function watchStream(
-  sandboxOf: (workspace: string) => Sandbox,
+  placeOf: (workspace: string, gone: AbortSignal) => ToolPlace,
   clock: Clock,
 ): Readonly<Record<string, StreamHandler>> {
   return {
     [HOST_STREAMS.watch]: async (_request, response, url) => {
       const { workspace, path } = parseQuery(PathQuery, url)
       const root = guestPath(path)
-      let before = await lookAt(sandboxOf(workspace), root)
+      const gone = goneSignal(response)
+      let before = await lookAt(placeOf(workspace, gone), root)
       response.writeHead(200, { 'content-type': 'application/x-ndjson' })
       response.flushHeaders()
-      const gone = new AbortController()
-      response.on('close', () => gone.abort())
-      while (!gone.signal.aborted) {
-        await clock.sleep(LOOK_EVERY_MS, gone.signal).catch(() => {}) // the client has gone
-        if (gone.signal.aborted) return
-        const after = await lookAt(sandboxOf(workspace), root).catch(() => undefined)
+      while (!gone.aborted) {
+        await clock.sleep(LOOK_EVERY_MS, gone).catch(() => {}) // the client has gone
+        if (gone.aborted) return
+        const after = await lookAt(placeOf(workspace, gone), root).catch(() => undefined)
         if (after === undefined) return void response.end() // nothing runs any more
         const lines = eventsBetween(before, after, root).map((event) => `${JSON.stringify(event)}\n`)
         if (lines.length > 0) await sendBytes(response, lines.join(''))
@@ -43,9 +41,9 @@ export function watchStream(
 }
 
 /** What tells a change of each name: null for a tree that is too large. */
-async function lookAt(sandbox: Sandbox, root: string): Promise<Names | null> {
+async function lookAt(place: ToolPlace, root: string): Promise<Names | null> {
   const argv = ['find', root, '-mindepth', '1', '-printf', '%p\\0%y %i %s %m %T@ %C@\\0']
-  const result = await runTool(sandbox, argv)
+  const result = await runTool(place, argv)
   const fields = result.output.toString('utf8').split('\0')
   if (result.isCut || fields.length / 2 > NAMES_MAX) return null
   const names = new Map<string, string>()

@@ -1,3 +1,4 @@
+import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import { ExecRequest } from '@holdfast/protocol/exec'
 import type { FailureCode } from '@holdfast/protocol/failures'
@@ -6,6 +7,8 @@ import type { Sandbox, SandboxExec } from '@holdfast/sandbox/runtime'
 /** A tool that answers more is stopped: lists have limits of their own. */
 const ANSWER_BYTES_MAX = 32 << 20
 const STDERR_CHARS_MAX = 4096
+/** Between TERM, which lets a tool take its leavings away, and KILL, which a guest cannot hold up. */
+const GONE_GRACE_MS = 1000
 /** Messages are read, so they are of one language; names are bytes in any. */
 const ENVIRONMENT = { LC_ALL: 'C', PATH: '/usr/local/bin:/usr/bin:/bin' }
 
@@ -17,18 +20,50 @@ export interface ToolResult {
   readonly isCut: boolean
 }
 
-/** Starts a tool inside, as the guest's own user, in `/workspace`: the kernel says what it may do. */
-export function startTool(sandbox: Sandbox, argv: readonly string[], stdin = false): Promise<SandboxExec> {
-  return sandbox.exec(ExecRequest.parse({ argv: [...argv], environment: ENVIRONMENT, stdin }))
+/** Where tools run, and for whom. */
+export interface ToolPlace {
+  readonly sandbox: Sandbox
+  readonly clock: Clock
+  /** Aborted once nobody waits for the answer: the guest can stop the tools, which are its own user's, at will. */
+  readonly gone: AbortSignal
+}
+
+/**
+ * Starts a tool inside, as the guest's own user, in `/workspace`: the kernel says what it may do. It is ended when its
+ * caller has gone.
+ */
+export async function startTool(
+  place: ToolPlace,
+  argv: readonly string[],
+  stdin = false,
+): Promise<SandboxExec> {
+  const { sandbox, gone } = place
+  const exec = await sandbox.exec(ExecRequest.parse({ argv: [...argv], environment: ENVIRONMENT, stdin }))
+  const over = new AbortController()
+  void exec.ended.then(() => over.abort())
+  if (gone.aborted) void endTool(exec, place, over.signal)
+  gone.addEventListener('abort', () => void endTool(exec, place, over.signal), { signal: over.signal })
+  return exec
+}
+
+async function endTool(exec: SandboxExec, { clock }: ToolPlace, over: AbortSignal): Promise<void> {
+  try {
+    await exec.signal('SIGTERM')
+    await exec.signal('SIGCONT')
+    await clock.sleep(GONE_GRACE_MS, over)
+    await exec.kill()
+  } catch {
+    // It has ended, by itself or with its sandbox.
+  }
 }
 
 /** Runs a tool to its end, or until `isEnough` says so. */
 export async function runTool(
-  sandbox: Sandbox,
+  place: ToolPlace,
   argv: readonly string[],
   isEnough: (piece: Uint8Array) => boolean = () => false,
 ): Promise<ToolResult> {
-  const exec = await startTool(sandbox, argv)
+  const exec = await startTool(place, argv)
   const parts: Buffer[] = []
   let errors = ''
   let bytes = 0
@@ -85,8 +120,8 @@ export function toolFailure(
 }
 
 /** Runs a tool that must succeed. */
-export async function expectTool(sandbox: Sandbox, argv: readonly string[], path: string): Promise<Buffer> {
-  const result = await runTool(sandbox, argv)
+export async function expectTool(place: ToolPlace, argv: readonly string[], path: string): Promise<Buffer> {
+  const result = await runTool(place, argv)
   if (result.exitCode !== 0) throw toolFailure(result, path)
   return result.output
 }

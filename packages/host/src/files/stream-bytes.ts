@@ -1,10 +1,24 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Failure } from '@holdfast/base/failure'
+import type { Clock } from '@holdfast/base/clock'
+import { Failure, isFailure } from '@holdfast/base/failure'
 import type { SandboxExec } from '@holdfast/sandbox/runtime'
 import { toolFailure } from './guest-tool.ts'
 
 const INPUT_BYTES_MAX = 64 * 1024
+/**
+ * A tool that takes nothing for so long was stopped by its guest. While it takes nothing the request is not read, and so
+ * nobody notices that the client has gone.
+ */
+const STALL_MS_MAX = 30_000
+
+/** Aborted once the client has its answer, or has gone. */
+export function goneSignal(response: ServerResponse): AbortSignal {
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  if (response.destroyed) gone.abort()
+  return gone.signal
+}
 
 /** Sends bytes as quickly as they are taken. False: nobody takes them any more. */
 export async function sendBytes(response: ServerResponse, bytes: Uint8Array | string): Promise<boolean> {
@@ -58,27 +72,51 @@ export interface SendOptions {
   readonly bytesMax?: number
 }
 
-/** Feeds a request's body to a tool. Rejects as the tool says, and with `invalid-argument` for a body that was cut. */
-export async function feedInput(exec: SandboxExec, request: IncomingMessage, path: string): Promise<void> {
+/** A tool that is fed. */
+export interface FedTool {
+  readonly exec: SandboxExec
+  readonly clock: Clock
+}
+
+/**
+ * Feeds a request's body to a tool. Rejects as the tool says, with `invalid-argument` for a body that was cut, and with
+ * `timed-out` when the tool takes no more.
+ */
+export async function feedInput(tool: FedTool, request: IncomingMessage, path: string): Promise<void> {
+  const { exec } = tool
   const drained = drain(exec)
   try {
-    for await (const piece of request) await writeAll(exec, piece)
+    for await (const piece of request) await writeAll(tool, piece)
     if (!request.complete) throw new Failure('invalid-argument', 'the body was cut', { path })
     await exec.endInput()
   } catch (error) {
     // A tool that has ended takes no input: what it says tells more.
-    if (request.complete === false) {
-      await exec.signal('SIGTERM').catch(() => {})
-      throw error
-    }
+    if (isFailure(error, 'invalid-state')) return await expectEnd(drained, path)
+    if (isFailure(error, 'timed-out')) await exec.kill()
+    else await exec.signal('SIGTERM').catch(() => {})
+    throw error
   }
+  await expectEnd(drained, path)
+}
+
+async function expectEnd(drained: ReturnType<typeof drain>, path: string): Promise<void> {
   const { errors, exitCode } = await drained
   if (exitCode !== 0) throw toolFailure({ errors, exitCode }, path)
 }
 
-async function writeAll(exec: SandboxExec, piece: Buffer): Promise<void> {
-  for (let offset = 0; offset < piece.length; offset += INPUT_BYTES_MAX)
-    await exec.write(piece.subarray(offset, offset + INPUT_BYTES_MAX))
+async function writeAll({ exec, clock }: FedTool, piece: Buffer): Promise<void> {
+  for (let offset = 0; offset < piece.length; offset += INPUT_BYTES_MAX) {
+    const taken = new AbortController()
+    const stalled = clock.sleep(STALL_MS_MAX, taken.signal).then(() => {
+      throw new Failure('timed-out', 'the tool inside takes no more bytes')
+    })
+    try {
+      await Promise.race([exec.write(piece.subarray(offset, offset + INPUT_BYTES_MAX)), stalled])
+    } finally {
+      taken.abort()
+      stalled.catch(() => {}) // cut short once the bytes were taken
+    }
+  }
 }
 
 async function drain(exec: SandboxExec): Promise<{ errors: string; exitCode: number }> {

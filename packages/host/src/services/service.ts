@@ -19,6 +19,8 @@ export interface ServiceDeps {
   readonly clock: Clock
   readonly sandbox: Sandbox
   readonly registry: ExecRegistry
+  /** Told of each change of its status. */
+  readonly onChanged: (state: ServiceState) => void
 }
 
 /** Keeps one long-running command going until it is stopped. */
@@ -122,5 +124,6 @@ export class Service {
     if (status === this.#status) return
     this.#status = status
     this.#since = this.#deps.clock.wallMs()
+    this.#deps.onChanged(this.state)
   }
 }

@@ -9,6 +9,9 @@ import { join } from 'node:path'
  *     <state>/workspaces/<id>/seed.json which generation `files` equals while nothing runs
  *     <state>/workspaces/<id>/execs/…   commands and the last part of their output
  *     <state>/sandboxes/<id>/           the runtime's files of a sandbox that runs
+ *     <state>/scratch/                  drills, databases of generations, bundles; removed at a start
+ *     <state>/events                    what control was not yet told
+ *     <state>/watchdog/                 the watchdog's lock and what it watches
  */
 export class HostLayout {
   readonly path: string
@@ -16,7 +19,7 @@ export class HostLayout {
   constructor(path: string) {
     mkdirSync(path, { recursive: true, mode: 0o711 })
     this.path = realpathSync(path)
-    for (const name of ['home', 'workspaces', 'sandboxes', 'drills'])
+    for (const name of ['home', 'workspaces', 'sandboxes', 'scratch', 'watchdog'])
       mkdirSync(join(this.path, name), { recursive: true, mode: name === 'workspaces' ? 0o711 : 0o700 })
   }
 
@@ -32,8 +35,16 @@ export class HostLayout {
     return join(this.path, 'sandboxes')
   }
 
-  get drills(): string {
-    return join(this.path, 'drills')
+  get watchdog(): string {
+    return join(this.path, 'watchdog')
+  }
+
+  get scratch(): string {
+    return join(this.path, 'scratch')
+  }
+
+  get events(): string {
+    return join(this.path, 'events')
   }
 
   workspace(id: string): string {

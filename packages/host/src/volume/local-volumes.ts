@@ -1,7 +1,6 @@
 import { readdirSync } from 'node:fs'
-import type { DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import type { HostVolumes, ResidentFiles, WorkspaceName } from '../workspace/resident-files.ts'
-import { forgetVolume, openHistory, WorkspaceVolume, type WorkspaceVolumeDeps } from './workspace-volume.ts'
+import { forgetVolume, WorkspaceVolume, type WorkspaceVolumeDeps } from './workspace-volume.ts'
 
 /** The volumes in the folders of this host. */
 export class LocalVolumes implements HostVolumes {
@@ -15,20 +14,12 @@ export class LocalVolumes implements HostVolumes {
     return readdirSync(this.#deps.layout.workspaces)
   }
 
-  get drills(): string {
-    return this.#deps.layout.drills
-  }
-
   execs(workspace: string): string {
     return this.#deps.layout.execs(workspace)
   }
 
   open(name: WorkspaceName): Promise<ResidentFiles> {
     return WorkspaceVolume.open(this.#deps, name)
-  }
-
-  history(name: WorkspaceName): Promise<DurableDirectory> {
-    return openHistory(this.#deps, name)
   }
 
   async forget(workspace: string): Promise<void> {

@@ -234,8 +234,6 @@ export class WorkspaceVolume implements ResidentFiles {
       if (snapshot === undefined) return false
       const from = { path: snapshot.path, generation: generation.id }
       await volume.replace({ from, fill: async () => {}, force: true, commit: async () => generation.id })
-      await using capture = await volume.capture(null)
-      await capture.accept(generation.id)
       return true
     } catch (error) {
       if (isFailure(error, 'not-found', 'source-failed')) return false
@@ -250,12 +248,6 @@ export class WorkspaceVolume implements ResidentFiles {
     makeEmpty(config.path)
     await makeBtrfsVolume(deps, config)
   }
-}
-
-/** The history of a workspace, without touching its files; the caller closes it. */
-export async function openHistory(deps: WorkspaceVolumeDeps, name: WorkspaceName): Promise<DurableDirectory> {
-  const config = await ensureRegistered(deps, name)
-  return await DurableDirectory.open(deps.directories, config.path)
 }
 
 /** Removes what is here of a workspace that is not open. What is not there counts as removed. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -185,3 +185,15 @@ test(
     assert.ok(foreign.pids().length > 0)
   },
 )
+
+test('it ends with nothing left to watch, also when its folder is gone', LIMIT, async () => {
+  await using bench = new Bench()
+  const watchdog = await bench.start()
+  const cgroup = await bench.busy(1, 2)
+  await watchdog.watch({ name: 'gone', deadlineBootMs: bootMs() + 300, cgroups: [cgroup.path] })
+  const pid = watchdog.pid ?? 0
+  await watchdog[Symbol.asyncDispose]()
+  rmSync(bench.directory, { recursive: true })
+  await ended(pid)
+  assert.deepEqual(cgroup.pids(), [])
+})

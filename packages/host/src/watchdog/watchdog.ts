@@ -12,6 +12,8 @@ export interface WatchdogOptions {
   readonly onKilled?: (name: string, lateMs: number) => void
   /** It has ended although nobody asked for that; another one is started, and told all anew. */
   readonly onLost?: (failure: Failure) => void
+  /** It ended once too often and is not started again: nothing more may begin under it. */
+  readonly onGone?: (failure: Failure) => void
 }
 
 /** A sandbox, and the instant of CLOCK_BOOTTIME after which nothing of it runs. */
@@ -80,9 +82,9 @@ export class Watchdog implements AsyncDisposable {
 
   /** Rejects with `lease-lost` once the deadline has passed: there is no way back. */
   async extend(name: string, deadlineBootMs: number): Promise<void> {
-    const watched = this.#watched.get(name)
     await this.#ask('extend', name, Math.floor(deadlineBootMs))
-    if (watched && this.#watched.has(name)) this.#watched.set(name, { ...watched, deadlineBootMs })
+    const watched = this.#watched.get(name)
+    if (watched) this.#watched.set(name, { ...watched, deadlineBootMs })
   }
 
   /** Of a sandbox that has ended. Of one that is being killed, that goes on. */
@@ -182,7 +184,10 @@ export class Watchdog implements AsyncDisposable {
     this.#asked.clear()
     if (this.#isClosed) return
     this.#options.onLost?.(failure)
-    if (++this.#restarts > RESTARTS_MAX) return
+    if (++this.#restarts > RESTARTS_MAX) {
+      this.#options.onGone?.(failure)
+      return
+    }
     const watched = [...this.#watched.values()]
     this.#spawn()
       .then(() => Promise.all(watched.map((each) => this.watch(each))))

@@ -15,6 +15,9 @@ import type { ResidentFiles, ResidentWriter, Upkeep } from './resident-files.ts'
 /** Where the guest has its files: databases are checked there. */
 const GUEST_PATH = '/workspace'
 
+/** What is told of a generation as soon as it is the head. */
+export type CommittedRow = Pick<GenerationRow, 'id' | 'sequence' | 'cause' | 'message' | 'files' | 'bytes'>
+
 export interface CaptureParts {
   readonly clock: Clock
   readonly files: Pick<ResidentFiles, 'index' | 'storeAddress' | 'maintain'>
@@ -23,6 +26,7 @@ export interface CaptureParts {
   readonly workload: FrozenWorkload
   /** How often to look for changes. */
   readonly everyMs: number
+  readonly onCommitted: (generation: CommittedRow) => void
   /** The loop has ended by itself: nothing is committed any more. */
   readonly onFailed: (failure: Failure) => void
 }
@@ -133,7 +137,7 @@ export class CaptureLoop implements AsyncDisposable {
   }
 
   #makeLoop(): WatchLoop {
-    const { clock, files, writer, everyMs } = this.#parts
+    const { clock, files, writer, everyMs, onCommitted } = this.#parts
     return new WatchLoop({
       clock,
       rounds: this.#rounds,
@@ -141,7 +145,10 @@ export class CaptureLoop implements AsyncDisposable {
       budget: putBudgetFor(files.storeAddress, clock.monotonicMs()),
       saveState: () => writer.saveState(),
       rightOfWay: this.#rightOfWay,
-      onCommitted: (generation: CommittedGeneration) => this.#maintenance?.noteCommit(generation),
+      onCommitted: (generation: CommittedGeneration) => {
+        onCommitted(generation)
+        this.#maintenance?.noteCommit(generation)
+      },
       onFailed: () => {},
     })
   }

@@ -11,8 +11,11 @@ import type { OpenRequest } from './open-live.ts'
 /** Restoring a large workspace takes its time; it runs here meanwhile. */
 const PRE_COPY_MS_MAX = 3_600_000
 const OPEN_MS_MAX = 120_000
-/** Each round brings what was written during the one before. */
-const PRE_COPY_ROUNDS = 2
+/** Each round brings what was written during the one before, as long as that becomes less. */
+const PRE_COPY_ROUNDS_MAX = 8
+/** What is brought this quickly need not be brought before. */
+const PRE_COPY_SHORT_MS = 100
+const PRE_COPY_SHRINK_MIN = 0.8
 
 /** A way to another host. */
 export type HostLine = Pick<RpcClient<typeof HOST_CALLS>, 'call'>
@@ -55,13 +58,19 @@ export async function handOffLive(live: LiveWorkspace, request: HandOffRequest):
   return { facts, pauseMs, preCopyMs: pausedAt - beganAt }
 }
 
-async function preCopy({ captures }: LiveWorkspace, { opened, target }: HandOffRequest): Promise<void> {
+async function preCopy({ captures }: LiveWorkspace, request: HandOffRequest): Promise<void> {
+  const { clock, opened, target } = request
   const { workspace, org } = opened
-  for (let round = 0; round < PRE_COPY_ROUNDS; round++) {
+  let lastMs = Number.POSITIVE_INFINITY
+  for (let round = 0; round < PRE_COPY_ROUNDS_MAX; round++) {
+    const beganAt = clock.monotonicMs()
     const { generation, isNew } = await captures.sync()
     if (round > 0 && !isNew) return
     const order = { workspace, org, generation: generation.id }
     await target.client.call('prepareIncoming', order, { timeoutMs: PRE_COPY_MS_MAX })
+    const tookMs = clock.monotonicMs() - beganAt
+    if (tookMs < PRE_COPY_SHORT_MS || (round > 0 && tookMs > lastMs * PRE_COPY_SHRINK_MIN)) return
+    lastMs = tookMs
   }
 }
 

@@ -5,12 +5,13 @@ import type { Randomness } from '@holdfast/base/randomness'
 import type { FreezeDeps } from '@holdfast/generations/volume/freezer'
 import type { Volume } from '@holdfast/generations/volume/volume'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
-import type { ServiceSpec } from '@holdfast/protocol/service'
+import type { ServiceSpec, ServiceState } from '@holdfast/protocol/service'
 import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
 import type { ExecRegistry } from '../exec/exec-registry.ts'
 import { ServiceSet } from '../services/service-set.ts'
 import type { HostLayout } from '../volume/host-layout.ts'
-import { CaptureLoop } from './capture-loop.ts'
+import { type DeadlineKeeper, WatchedSandbox } from '../watchdog/watched-sandbox.ts'
+import { CaptureLoop, type CommittedRow } from './capture-loop.ts'
 import { FrozenWorkload } from './frozen-workload.ts'
 import type { ResidentLease } from './leases.ts'
 import type { HeldFiles, ResidentFiles } from './resident-files.ts'
@@ -23,8 +24,13 @@ export interface LiveDeps {
   readonly holdfs: FreezeDeps['holdfs']
   readonly layout: Pick<HostLayout, 'sandboxes'>
   readonly registry: ExecRegistry
+  /** Keeps the deadlines of all sandboxes, whatever happens to this process. */
+  readonly watchdog: DeadlineKeeper
   /** The sandbox has ended without being told to, or captures have: nothing goes on by itself. */
   readonly onBroken: (failure: Failure) => void
+  /** A generation was committed here. */
+  readonly onCommitted: (generation: CommittedRow) => void
+  readonly onService: (state: ServiceState) => void
   /** What user code asks on its own socket. */
   readonly onGuestCall: Parameters<Sandbox['onGuestCall']>[0]
 }
@@ -56,6 +62,7 @@ export class LiveWorkspace implements AsyncDisposable {
   readonly #runtime: Runtime
   readonly #held: HeldFiles
   #running: Running | undefined
+  #watched: WatchedSandbox | undefined
   #isEnding = false
   #hasEnded = false
 
@@ -78,6 +85,7 @@ export class LiveWorkspace implements AsyncDisposable {
       this.#running = await this.#attend(sandbox)
     } catch (error) {
       await sandbox.kill()
+      await this.#watched?.end()
       throw error
     }
     this.#hasEnded = false
@@ -107,6 +115,11 @@ export class LiveWorkspace implements AsyncDisposable {
     return this.#expectRunning().workload
   }
 
+  /** Tells of a generation that was committed beside the captures. */
+  noteCommitted(generation: CommittedRow): void {
+    this.#deps.onCommitted(generation)
+  }
+
   get registry(): ExecRegistry {
     return this.#deps.registry
   }
@@ -130,6 +143,7 @@ export class LiveWorkspace implements AsyncDisposable {
     const running = this.#running
     if (running === undefined) return
     await running.sandbox.kill()
+    await this.#watched?.end()
     running.workload.noteEnd()
     this.#hasEnded = true
   }
@@ -163,19 +177,33 @@ export class LiveWorkspace implements AsyncDisposable {
   async #startSandbox(): Promise<Sandbox> {
     const { layout, randomness } = this.#deps
     const id = newIdentifier('sb', randomness).replace('_', '-')
-    const sandbox = await this.#runtime.start({
-      id,
-      folder: `${layout.sandboxes}/${id}`,
-      spec: this.spec,
-      volumePath: this.files.path,
-      deadlineBootMs: this.lease.deadlineBootMs,
-    })
-    sandbox.onGuestCall(this.#deps.onGuestCall)
-    return sandbox
+    await this.#watch(id)
+    try {
+      const sandbox = await this.#runtime.start({
+        id,
+        folder: `${layout.sandboxes}/${id}`,
+        spec: this.spec,
+        volumePath: this.files.path,
+        deadlineBootMs: this.lease.deadlineBootMs,
+      })
+      sandbox.onGuestCall(this.#deps.onGuestCall)
+      return sandbox
+    } catch (error) {
+      await this.#watched?.end()
+      throw error
+    }
+  }
+
+  /** From before its first process: there is no moment in which nobody would kill it. */
+  async #watch(id: string): Promise<void> {
+    const cgroups = this.#runtime.cgroupsOf(id)
+    const { deadlineBootMs } = this.lease
+    this.#watched = await WatchedSandbox.begin(this.#deps.watchdog, { name: id, deadlineBootMs, cgroups })
+    if (this.lease.deadlineBootMs > deadlineBootMs) this.#watched?.extend(this.lease.deadlineBootMs)
   }
 
   async #attend(sandbox: Sandbox): Promise<Running> {
-    const { clock, registry, onBroken } = this.#deps
+    const { clock, registry, onBroken, onCommitted, onService } = this.#deps
     const writer = await this.#held.openWriter()
     const volume = await this.files.openVolume()
     const workload = new FrozenWorkload(this.#deps, sandbox)
@@ -186,9 +214,11 @@ export class LiveWorkspace implements AsyncDisposable {
       volume,
       workload,
       everyMs: EVERY_MS,
+      onCommitted,
       onFailed: onBroken,
     })
-    return { sandbox, volume, workload, captures, services: new ServiceSet({ clock, sandbox, registry }) }
+    const services = new ServiceSet({ clock, sandbox, registry, onChanged: onService })
+    return { sandbox, volume, workload, captures, services }
   }
 
   #noteEnd(sandbox: Sandbox): void {
@@ -201,6 +231,7 @@ export class LiveWorkspace implements AsyncDisposable {
   }
 
   #extend(deadlineBootMs: number): void {
+    this.#watched?.extend(deadlineBootMs)
     this.#running?.sandbox.extend(deadlineBootMs).catch(() => {}) // whoever misses its deadline is killed
   }
 }

@@ -47,24 +47,30 @@ async function openUnder(
   const { workspace, org, spec, services, rollBackTo } = request
   await using stack = new AsyncDisposableStack()
   const files = stack.use(await deps.volumes.open({ workspace, org }))
-  await bringHead(files, lease.held, rollBackTo)
+  const made = await bringHead(files, lease.held, rollBackTo)
+  if (made) deps.live.onCommitted(made)
   const live = stack.use(new LiveWorkspace(deps.live, { lease, files, runtime, spec }))
   await live.run(services)
   stack.move()
   return live
 }
 
-/** The files are what the next commit goes on from. */
-async function bringHead(files: ResidentFiles, lease: HeldLease, rollBackTo: string | null): Promise<void> {
+/** The files are what the next commit goes on from. Resolves with a generation that had to be made for that. */
+async function bringHead(
+  files: ResidentFiles,
+  lease: HeldLease,
+  rollBackTo: string | null,
+): Promise<GenerationRow | undefined> {
   const { index } = files
   const { head, forkedFrom } = await index.workspace(lease.workspace)
   if (rollBackTo !== null) {
     const old = await generationOf(files, rollBackTo)
     return await continueFrom(files, lease, { generation: old, cause: 'rollback' })
   }
-  if (head !== null) return void (await files.bring(await index.generation(head)))
-  if (forkedFrom === null) return void (await files.bring(null))
-  await continueFrom(files, lease, { generation: await index.generation(forkedFrom), cause: 'fork' })
+  if (head === null && forkedFrom !== null)
+    return await continueFrom(files, lease, { generation: await index.generation(forkedFrom), cause: 'fork' })
+  await files.bring(head === null ? null : await index.generation(head))
+  return undefined
 }
 
 /** A generation of this workspace. Rejects with `not-found`. */
@@ -78,10 +84,11 @@ async function continueFrom(
   files: ResidentFiles,
   lease: HeldLease,
   from: { readonly generation: GenerationRow; readonly cause: GenerationCause },
-): Promise<void> {
+): Promise<GenerationRow> {
   const { id, sequence } = from.generation
   await files.bring(from.generation)
   const request = { cause: from.cause, message: `of generation ${sequence}` }
   const row = await files.commitRoot(lease, id, request)
   await files.alias(id, row.id)
+  return row
 }

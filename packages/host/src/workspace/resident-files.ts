@@ -1,6 +1,6 @@
 import type { CommitRequest } from '@holdfast/generations/commit/committer'
-import type { DirectoryWriter, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
-import type { TreeReplacement } from '@holdfast/generations/directory/rollback-directory'
+import type { DirectoryWriter } from '@holdfast/generations/directory/durable-directory'
+import type { RolledBack, TreeReplacement } from '@holdfast/generations/directory/rollback-directory'
 import type {
   WatchMaintenance,
   WatchMaintenanceRequest,
@@ -43,7 +43,7 @@ export interface ResidentFiles extends AsyncDisposable {
   /** Makes the tree of a generation the newest one, without touching the files. */
   commitRoot(lease: HeldLease, generation: string, request: CommitRequest): Promise<GenerationRow>
   /** Brings the files to an older generation and makes its tree the newest one; what was there is aside then. */
-  replaceTree(lease: HeldLease, request: TreeReplacement): Promise<{ readonly aside: string | null }>
+  replaceTree(lease: HeldLease, request: TreeReplacement): Promise<Pick<RolledBack, 'generation' | 'aside'>>
   /** Rejects with `lease-held`. */
   hold(lease: HeldLease): HeldFiles
   /** Begins at once. Rejects as reading the history does. */
@@ -59,13 +59,9 @@ export interface WorkspaceName {
 export interface HostVolumes {
   /** Those of which there is something here. */
   readonly workspaces: readonly string[]
-  /** Where drills restore to. */
-  readonly drills: string
   /** The folder for the commands of a workspace. */
   execs(workspace: string): string
   open(name: WorkspaceName): Promise<ResidentFiles>
-  /** The history, without touching the files; the caller closes it. */
-  history(name: WorkspaceName): Promise<DurableDirectory>
   /** Removes what is here of a workspace that is not open. */
   forget(workspace: string): Promise<void>
 }

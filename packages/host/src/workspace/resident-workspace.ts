@@ -15,7 +15,9 @@ import { rollBackLive } from './roll-back-live.ts'
 import { Serial } from './serial.ts'
 
 export interface ResidentDeps extends CloseTiming, Omit<OpenDeps, 'live' | 'onLease'> {
-  readonly live: Omit<LiveDeps, 'registry' | 'onBroken' | 'onGuestCall'>
+  readonly live: Omit<LiveDeps, 'registry' | 'onBroken' | 'onGuestCall' | 'onCommitted' | 'onService'>
+  /** Told what happened to it. */
+  readonly tell: (workspace: string, type: string, payload: Readonly<Record<string, unknown>>) => void
   readonly registry: ExecRegistry
   /** A failure that only a fresh process gets over. */
   readonly onFatal: (failure: Failure) => void
@@ -58,6 +60,11 @@ export class ResidentWorkspace implements AsyncDisposable {
   constructor(deps: ResidentDeps, request: OpenRequest) {
     this.#deps = deps
     this.#request = request
+  }
+
+  get name(): { readonly workspace: string; readonly org: string } {
+    const { workspace, org } = this.#request
+    return { workspace, org }
   }
 
   get registry(): ExecRegistry {
@@ -185,12 +192,17 @@ export class ResidentWorkspace implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    const { registry, onFatal: _fatal, ...deps } = this.#deps
+    const { registry, onFatal: _fatal, tell, ...deps } = this.#deps
+    const { workspace } = this.#request
     const live: LiveDeps = {
       ...deps.live,
       registry,
       onBroken: (failure) => void this.#serial.run(() => this.#break(failure)),
       onGuestCall: (call) => answerGuest(this, call),
+      onCommitted: ({ id, sequence, cause, message, files, bytes }) =>
+        tell(workspace, 'generation_committed', { generation: id, sequence, cause, message, files, bytes }),
+      onService: ({ name, status, exec, restarts }) =>
+        tell(workspace, 'service_status', { service: name, status, exec, restarts }),
     }
     try {
       this.#live = await openLive({ ...deps, live, onLease: (lease) => this.#attend(lease) }, this.#request)

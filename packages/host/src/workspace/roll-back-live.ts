@@ -26,7 +26,8 @@ export async function rollBackLive(live: LiveWorkspace, request: RollBackRequest
   }
   try {
     const replacement = { generation, force: true, beforeCommit }
-    const { aside } = await files.replaceTree(lease.held, replacement)
+    const { aside, generation: made } = await files.replaceTree(lease.held, replacement)
+    live.noteCommitted(made)
     if (aside !== null) void rm(aside, { recursive: true, force: true }).catch(() => {}) // the next one removes it
   } finally {
     if (live.sandbox === undefined) await live.run(services)

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { GenerationId } from '../identifiers.ts'
+import { GenerationId, WorkspaceName } from '../identifiers.ts'
 import { Instant } from './ground.ts'
 
 export const Generation = z.strictObject({
@@ -38,19 +38,23 @@ export const CreateCheckpoint = z.strictObject({
   until: z.enum(['local', 'durable']).default('durable'),
 })
 
-export const ChangedEntry = z.strictObject({
+const ChangedEntry = z.strictObject({
   path: z.string(),
   change: z.enum(['added', 'removed', 'changed']),
   kind: z.string(),
   bytes: z.int().nullable(),
+  /** What of a changed entry differs. */
+  aspects: z.array(z.string()),
 })
 
 /** SQLite row counts of both sides, for each table that differs. */
-export const ChangedDatabase = z.strictObject({
+const ChangedDatabase = z.strictObject({
   path: z.string(),
   tables: z.array(
     z.strictObject({ name: z.string(), rows_before: z.int().nullable(), rows_after: z.int().nullable() }),
   ),
+  /** Why the rows are not counted; null: they are. */
+  not_counted: z.string().nullable(),
 })
 
 export const DiffQuery = z.strictObject({
@@ -63,8 +67,15 @@ export const Diff = z.strictObject({
   is_whole: z.boolean(),
 })
 
-/** `path` names a directory to list, or a file whose bytes are the answer. */
-export const GenerationFilesQuery = z.strictObject({ path: z.string().max(4096).default('.') })
+/**
+ * `path` names a directory to list, or a file whose bytes are the answer; who accepts `application/octet-stream`, or names a
+ * `range`, gets bytes or a refusal.
+ */
+export const GenerationFilesQuery = z.strictObject({
+  path: z.string().min(1).max(4096).default('.'),
+  limit: z.coerce.number().int().min(1).max(10_000).default(1000),
+  cursor: z.string().max(4096).optional(),
+})
 export const GenerationEntries = z.strictObject({
   entries: z.array(
     z.strictObject({
@@ -76,7 +87,13 @@ export const GenerationEntries = z.strictObject({
       target: z.string().nullable(),
     }),
   ),
+  next_cursor: z.string().nullable(),
 })
+
+/** Absent: every generation that is retained. */
+export const ExportQuery = z.strictObject({ generation: z.string().min(1).max(64).optional() })
+/** The body is the bundle. */
+export const ImportQuery = z.strictObject({ name: WorkspaceName.optional() })
 
 /** Read-only SQL on a database of a generation. */
 export const SqliteQuery = z.strictObject({

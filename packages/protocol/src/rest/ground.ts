@@ -3,8 +3,8 @@ import { z } from 'zod'
 /** Milliseconds since 1970. */
 export const Instant = z.int().min(0)
 
-export const PAGE_ITEMS_MAX = 200
-export const PAGE_ITEMS_DEFAULT = 50
+const PAGE_ITEMS_MAX = 200
+const PAGE_ITEMS_DEFAULT = 50
 
 /** Of every list: `cursor` is the `next_cursor` of the page before. */
 export const PageQuery = z.strictObject({

@@ -20,7 +20,7 @@ export const WorkspaceAction = z.enum([
 ])
 export type WorkspaceAction = z.infer<typeof WorkspaceAction>
 
-export const Limits = z.strictObject({
+const Limits = z.strictObject({
   memory_bytes: z.int(),
   cpus: z.number(),
   pids: z.int(),
@@ -29,7 +29,7 @@ export const Limits = z.strictObject({
   open_files: z.int(),
 })
 
-export const System = z.discriminatedUnion('kind', [
+const System = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('machine') }),
   z.strictObject({ kind: z.literal('directory'), path: z.string().startsWith('/').max(4096) }),
 ])

@@ -69,6 +69,10 @@ export class BwrapRuntime implements Runtime {
     return await startRecorded(this.#endDeps, recorded, () => this.#make(request, recorded))
   }
 
+  cgroupsOf(): readonly string[] {
+    return []
+  }
+
   async killLeftovers(folder: string): Promise<void> {
     await killRecorded(this.#endDeps, folder)
   }

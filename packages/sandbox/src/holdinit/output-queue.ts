@@ -4,6 +4,8 @@ import { assert } from '@holdfast/base/assert'
 export const OUTPUT_WINDOW_BYTES = 1024 * 1024
 /** Credit is given back in such pieces: often enough that the writer never waits, seldom enough to cost nothing. */
 const GRANT_BYTES = OUTPUT_WINDOW_BYTES / 4
+/** What waits is handed on in pieces of at most this. */
+const PIECE_BYTES_MAX = 64 * 1024
 
 /** Counts what a reader has taken, and grants it anew. */
 export class CreditReturn {
@@ -27,10 +29,20 @@ export interface OutputPiece {
   readonly bytes: Uint8Array
 }
 
-/** Output that waits for its one reader. A reader that leaves early lets the rest go by unread. */
+/** What came in one frame or in several: joined when it is read. */
+interface Waiting {
+  readonly stream: OutputPiece['stream']
+  readonly parts: Uint8Array[]
+  bytes: number
+}
+
+/**
+ * Output that waits for its one reader. A reader that leaves early lets the rest go by unread. What comes byte by byte
+ * while the reader is behind is read as one piece: credit counts bytes, and each piece costs the reader the same.
+ */
 export class OutputQueue implements AsyncIterable<OutputPiece> {
   readonly #credit: CreditReturn
-  readonly #pieces: OutputPiece[] = []
+  readonly #pieces: Waiting[] = []
   #reader: (() => void) | null = null
   #state: 'unread' | 'read' | 'left' = 'unread'
   #isAtEnd = false
@@ -44,7 +56,12 @@ export class OutputQueue implements AsyncIterable<OutputPiece> {
       this.#credit.take(piece.bytes.length)
       return
     }
-    this.#pieces.push(piece)
+    const { stream, bytes } = piece
+    const last = this.#pieces.at(-1)
+    if (last?.stream === stream && last.bytes + bytes.length <= PIECE_BYTES_MAX) {
+      last.parts.push(bytes)
+      last.bytes += bytes.length
+    } else this.#pieces.push({ stream, parts: [bytes], bytes: bytes.length })
     this.#wake()
   }
 
@@ -67,10 +84,10 @@ export class OutputQueue implements AsyncIterable<OutputPiece> {
 
   async #next(): Promise<IteratorResult<OutputPiece>> {
     for (;;) {
-      const piece = this.#pieces.shift()
-      if (piece !== undefined) {
-        this.#credit.take(piece.bytes.length)
-        return { done: false, value: piece }
+      const waiting = this.#pieces.shift()
+      if (waiting !== undefined) {
+        this.#credit.take(waiting.bytes)
+        return { done: false, value: joined(waiting) }
       }
       if (this.#isAtEnd || this.#state === 'left') return { done: true, value: undefined }
       await new Promise<void>((resolve) => {
@@ -81,8 +98,13 @@ export class OutputQueue implements AsyncIterable<OutputPiece> {
 
   #leave(): Promise<IteratorResult<OutputPiece>> {
     this.#state = 'left'
-    for (const piece of this.#pieces.splice(0)) this.#credit.take(piece.bytes.length)
+    for (const piece of this.#pieces.splice(0)) this.#credit.take(piece.bytes)
     this.#wake()
     return Promise.resolve({ done: true, value: undefined })
   }
+}
+
+function joined({ stream, parts }: Waiting): OutputPiece {
+  const [first] = parts
+  return { stream, bytes: first !== undefined && parts.length === 1 ? first : Buffer.concat(parts) }
 }

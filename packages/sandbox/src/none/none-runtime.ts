@@ -7,7 +7,7 @@ import { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import type { CgroupDirectories } from '../cgroup/cgroup-mounts.ts'
 import { enterCgroup } from '../cgroup/enter-cgroup.ts'
-import { expectedCgroup } from '../cgroup/expected-cgroup.ts'
+import { expectedCgroup, expectedFreezers } from '../cgroup/expected-cgroup.ts'
 import { makeCgroup } from '../cgroup/make-cgroup.ts'
 import { SandboxCgroup } from '../cgroup/sandbox-cgroup.ts'
 import { commandLimits } from '../command-limits.ts'
@@ -64,6 +64,10 @@ export class NoneRuntime implements Runtime {
       record: { id, runtime: this.kind, cgroup: Object.fromEntries(cgroup), processes: [], firstUid: null },
     }
     return await startRecorded(this.#endDeps, recorded, () => this.#make(request, recorded))
+  }
+
+  cgroupsOf(id: string): readonly string[] {
+    return this.#isRoot ? expectedFreezers(id) : []
   }
 
   async killLeftovers(folder: string): Promise<void> {

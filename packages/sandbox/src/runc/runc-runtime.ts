@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { allSettled } from '@holdfast/base/all-settled'
 import type { Clock } from '@holdfast/base/clock'
 import type { Randomness } from '@holdfast/base/randomness'
-import { expectedCgroup } from '../cgroup/expected-cgroup.ts'
+import { expectedCgroup, expectedFreezers } from '../cgroup/expected-cgroup.ts'
 import { type EndDeps, killRecorded } from '../end-sandbox.ts'
 import { Holdinit } from '../holdinit/holdinit.ts'
 import { holdinitArguments, writeNonce } from '../holdinit/start-holdinit.ts'
@@ -49,8 +49,8 @@ export class RuncRuntime implements Runtime {
     this.#deps = deps
   }
 
-  probe(): Promise<string | null> {
-    return probeRuntime(this)
+  async probe(): Promise<string | null> {
+    return process.geteuid?.() === 0 ? await probeRuntime(this) : 'only root may run it'
   }
 
   async start(request: StartRequest): Promise<Sandbox> {
@@ -72,6 +72,10 @@ export class RuncRuntime implements Runtime {
       const container = await this.#create(request, firstUid, plan)
       return await this.#run(request, recorded, container)
     })
+  }
+
+  cgroupsOf(id: string): readonly string[] {
+    return expectedFreezers(id)
   }
 
   async killLeftovers(folder: string): Promise<void> {

@@ -4,7 +4,7 @@ import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import { enterCgroup } from '../cgroup/enter-cgroup.ts'
-import { expectedCgroup } from '../cgroup/expected-cgroup.ts'
+import { expectedCgroup, expectedFreezers } from '../cgroup/expected-cgroup.ts'
 import { makeCgroup } from '../cgroup/make-cgroup.ts'
 import { SandboxCgroup } from '../cgroup/sandbox-cgroup.ts'
 import { type EndDeps, killRecorded } from '../end-sandbox.ts'
@@ -48,8 +48,8 @@ export class RunscRuntime implements Runtime {
     this.#deps = deps
   }
 
-  probe(): Promise<string | null> {
-    return probeRuntime(this)
+  async probe(): Promise<string | null> {
+    return process.geteuid?.() === 0 ? await probeRuntime(this) : 'only root may run it'
   }
 
   async start(request: StartRequest): Promise<Sandbox> {
@@ -76,6 +76,10 @@ export class RunscRuntime implements Runtime {
     return await startRecorded(this.#endDeps, recorded, () =>
       this.#make(request, recorded, new SandboxCgroup(cgroup, this.#deps.clock)),
     )
+  }
+
+  cgroupsOf(id: string): readonly string[] {
+    return expectedFreezers(id)
   }
 
   async killLeftovers(folder: string): Promise<void> {

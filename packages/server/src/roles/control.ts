@@ -10,6 +10,7 @@ import { RpcServer } from '@holdfast/rpc/rpc-server'
 import type { RunningRole } from '../running-role.ts'
 import type { SettingsOf } from '../settings.ts'
 import { parseDatabaseAddress } from './database-address.ts'
+import { parseListen } from './listen.ts'
 import { defectLog } from './log-defect.ts'
 import { readKey } from './read-key.ts'
 import type { RoleGround } from './role-ground.ts'
@@ -35,12 +36,13 @@ export async function startControl(
       histories,
       links: stack.use(new RpcHostLinks(clusterKey)),
       settings: {
-        hostNames: settings.apiHosts,
+        hostNames: hostNames(settings),
         keyPepper: clusterKey,
-        hostSilenceMs: HOST_SILENCE_MS,
+        hostSilenceMs: settings.hostSilenceMs ?? HOST_SILENCE_MS,
         heartbeatMs: HEARTBEAT_MS,
         exposures: exposuresAt(settings),
         idleTimeoutMsDefault: null,
+        isolationMinDefault: settings.isolationMin ?? 'shared-kernel',
       },
       rpc,
       apiAddress: `http://${settings.api}`,
@@ -54,6 +56,13 @@ export async function startControl(
     publicUrl: role.apiAddress,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
+}
+
+/** Those of the settings, and the address itself, if it is one. */
+function hostNames({ api, apiHosts }: SettingsOf<'control'>): readonly string[] {
+  const { host } = parseListen(api)
+  if (host === '0.0.0.0' || host === '::') return apiHosts
+  return [...apiHosts, host.includes(':') ? `[${host}]` : host]
 }
 
 async function openStore(text: string): Promise<Store> {

@@ -20,6 +20,7 @@ import { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import { HostId } from '@holdfast/protocol/identifiers'
 import { LEASE_CALLS, LEASE_MARGIN_MS, LEASE_RENEW_MS, LEASE_TTL_MS } from '@holdfast/protocol/lease-calls'
 import { RpcClient } from '@holdfast/rpc/rpc-client'
+import { installedPrograms } from '@holdfast/sandbox/native-programs'
 import type { RunningRole } from '../running-role.ts'
 import type { SettingsOf } from '../settings.ts'
 import { VERSION } from '../version.ts'
@@ -43,6 +44,8 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
   const { history, leases } = openLeases(ground, settings, { host, clusterKey, stack })
   const threads = availableParallelism()
   const holdfs = stack.use(await Holdfs.start({ clock: ground.clock }))
+  const runtimes = await usableRuntimes(ground, settings.runtimes)
+  const volume = await usableVolume(holdfs, settings)
   const agent = stack.use(
     await HostAgent.start(
       {
@@ -60,7 +63,8 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
               throw new Failure('internal', `a lease of ${workspace} is acquired by the lease holder`)
             },
           }),
-        runtimes: await usableRuntimes(ground, settings.runtimes),
+        runtimes,
+        holdwatch: installedPrograms().holdwatch,
         leases,
         control,
         connectHost: (address) =>
@@ -70,6 +74,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
           process.exit(1)
         },
         onDefect: defectLog(ground.log),
+        onNotice: (notice) => ground.log.warn(notice),
       },
       {
         host,
@@ -80,12 +85,8 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
         state: settings.state,
         store: settings.store,
         keyFile: settings.storeKeyFile,
-        volume: await usableVolume(holdfs, settings),
-        capacity: {
-          cpus: threads,
-          memoryBytes: totalmem(),
-          workspacesMax: Math.max(1, Math.floor(totalmem() / MEMORY_OF_ONE_BYTES)),
-        },
+        volume,
+        capacity: capacityOf(threads),
       },
     ),
   )
@@ -93,12 +94,18 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
   return {
     address: agent.address,
     publicUrl: null,
+    offer: { runtimes: runtimes.map(({ kind }) => kind), volume },
     [Symbol.asyncDispose]: async () => {
       // What is not closed by then is left as a crash leaves it: its last generation holds.
       await within(ground.clock, settings.graceMs, agent.closeAll(0))
       await opened.disposeAsync()
     },
   }
+}
+
+function capacityOf(cpus: number) {
+  const memoryBytes = totalmem()
+  return { cpus, memoryBytes, workspacesMax: Math.max(1, Math.floor(memoryBytes / MEMORY_OF_ONE_BYTES)) }
 }
 
 /** Resolves when the work is done, or after that long. */

@@ -9,6 +9,25 @@ import { RunscRuntime } from '@holdfast/sandbox/runsc/runsc-runtime'
 import type { Runtime } from '@holdfast/sandbox/runtime'
 import type { RoleGround } from './role-ground.ts'
 
+export interface TriedRuntime {
+  readonly runtime: Runtime
+  /** Null: it started a sandbox just now, else why not. */
+  readonly trouble: string | null
+}
+
+/** Starts a sandbox of each. */
+export async function tryRuntimes(
+  ground: Pick<RoleGround, 'clock' | 'randomness'>,
+  kinds: readonly RuntimeKind[],
+): Promise<readonly TriedRuntime[]> {
+  const tried: TriedRuntime[] = []
+  for (const kind of kinds) {
+    const runtime = runtimeOf(kind, ground)
+    tried.push({ runtime, trouble: await runtime.probe() })
+  }
+  return tried
+}
+
 /**
  * The runtimes that work here, in the order in which they are wanted: each has started a sandbox to show it. Rejects with
  * `isolation-unavailable`, saying why, when none does.
@@ -17,21 +36,21 @@ export async function usableRuntimes(
   ground: RoleGround,
   kinds: readonly RuntimeKind[],
 ): Promise<readonly Runtime[]> {
-  const usable: Runtime[] = []
-  const reasons: string[] = []
-  for (const kind of kinds) {
-    const runtime = runtimeOf(kind, ground)
-    const reason = await runtime.probe()
-    if (reason === null) usable.push(runtime)
-    else reasons.push(`${kind}: ${reason}`)
-  }
+  const tried = await tryRuntimes(ground, kinds)
+  const usable = tried.filter(({ trouble }) => trouble === null).map(({ runtime }) => runtime)
+  const reasons = tried.flatMap(({ runtime: { kind }, trouble }) =>
+    trouble === null ? [] : [`${kind}: ${trouble}`],
+  )
   if (usable.length === 0)
-    throw new Failure('isolation-unavailable', `no runtime works here (${reasons.join('; ')})`)
+    throw new Failure(
+      'isolation-unavailable',
+      `no runtime works here (${reasons.join('; ')}); --runtime none runs code without isolation`,
+    )
   for (const reason of reasons) ground.log.warn({ reason }, 'a runtime does not work here')
   return usable
 }
 
-function runtimeOf(kind: RuntimeKind, ground: RoleGround): Runtime {
+function runtimeOf(kind: RuntimeKind, ground: Pick<RoleGround, 'clock' | 'randomness'>): Runtime {
   const deps = { ...ground, programs: installedPrograms(), openFilesMax: readOpenFilesMax() }
   switch (kind) {
     case 'runc':

@@ -1,7 +1,10 @@
+import { allSettled } from '@holdfast/base/all-settled'
 import type { Clock } from '@holdfast/base/clock'
+import { Failure, isFailure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import { WriterLock } from '@holdfast/generations/directory/writer-lock'
 import { Installation, type UpOptions } from '../installation.ts'
+import type { HostOffer } from '../running-role.ts'
 import type { Role, RoleSettings } from '../settings.ts'
 import { type Readiness, type RoleChange, SupervisedRole } from './supervised-role.ts'
 
@@ -18,39 +21,47 @@ export interface UpDeps {
 export class RunningInstallation implements AsyncDisposable {
   readonly url: string
   readonly appsUrl: string
+  /** What its host works with. */
+  readonly offer: HostOffer
   readonly #roles: ReadonlyMap<Role, SupervisedRole>
   readonly #opened: AsyncDisposable
 
   private constructor(
-    urls: { readonly url: string; readonly appsUrl: string },
+    { url, appsUrl, offer }: { readonly url: string; readonly appsUrl: string; readonly offer: HostOffer },
     roles: ReadonlyMap<Role, SupervisedRole>,
     opened: AsyncDisposable,
   ) {
-    this.url = urls.url
-    this.appsUrl = urls.appsUrl
+    this.url = url
+    this.appsUrl = appsUrl
+    this.offer = offer
     this.#roles = roles
     this.#opened = opened
   }
 
-  /** Rejects with `lease-held` while another process runs this installation, and as its roles do. */
+  /** Rejects with `already-running` while another process runs this installation, and as its roles do. */
   static async start(deps: UpDeps, options: UpOptions): Promise<RunningInstallation> {
     await using stack = new AsyncDisposableStack()
     const installation = new Installation(options, deps.randomness)
-    stack.use(WriterLock.take(installation.folder))
+    stack.use(lockOf(installation))
     const roles = new Map<Role, SupervisedRole>()
-    const start = async (settings: RoleSettings, endMs: number): Promise<Readiness> => {
+    const add = (settings: RoleSettings, endMs: number): (() => Promise<Readiness>) => {
       const role = new SupervisedRole({ ...deps, logPath: installation.logPath(settings.role) }, settings)
       roles.set(settings.role, role)
       stack.defer(() => role.stop(endMs))
-      return await role.start()
+      return () => role.start()
     }
-    await start(installation.lease(), END_MS)
-    const control = await start(installation.control(), END_MS)
-    await start(installation.host(), options.graceMs + END_MS)
-    const gateway = await start(installation.gateway(), END_MS)
-    const urls = { url: control.publicUrl ?? '', appsUrl: gateway.publicUrl ?? '' }
+    // In the order of what needs what: they end in reverse. They start beside one another, and wait for others to answer.
+    const starts = [
+      add(installation.lease(), END_MS),
+      add(installation.control(), END_MS),
+      add(installation.host(), options.graceMs + END_MS),
+      add(installation.gateway(), END_MS),
+    ] as const
+    const [, control, host, gateway] = await allSettled(starts.map((start) => start()))
+    const urls = { url: control?.publicUrl ?? '', appsUrl: gateway?.publicUrl ?? '' }
     installation.publish(urls)
-    return new RunningInstallation(urls, roles, stack.move())
+    const offer = host?.offer ?? { runtimes: [], volume: 'live' }
+    return new RunningInstallation({ ...urls, offer }, roles, stack.move())
   }
 
   pidOf(role: Role): number | undefined {
@@ -60,5 +71,19 @@ export class RunningInstallation implements AsyncDisposable {
   /** Ends the roles in reverse: the host commits the last generations while the others still answer. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#opened[Symbol.asyncDispose]()
+  }
+}
+
+/** Only one process runs an installation. */
+function lockOf({ folder }: Installation): WriterLock {
+  try {
+    return WriterLock.take(folder)
+  } catch (error) {
+    if (!isFailure(error, 'lease-held')) throw error
+    const pid = String(error.details.pid)
+    throw new Failure('already-running', `process ${pid} runs the server of ${folder} already`, {
+      pid,
+      folder,
+    })
   }
 }

@@ -6,6 +6,7 @@ import type { Clock } from '@holdfast/base/clock'
 import { Failure, type FailureDetails } from '@holdfast/base/failure'
 import { FAILURES, type FailureCode } from '@holdfast/protocol/failures'
 import type { FromRole, ToRole } from '../role-messages.ts'
+import type { HostOffer } from '../running-role.ts'
 import type { RoleSettings } from '../settings.ts'
 
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url))
@@ -29,6 +30,8 @@ export type RoleChange =
 export interface Readiness {
   readonly address: string
   readonly publicUrl: string | null
+  /** Of a host. */
+  readonly offer: HostOffer | null
 }
 
 /** The process of one role, started again whenever it ends, until it is disposed of. */
@@ -123,7 +126,7 @@ export class SupervisedRole implements AsyncDisposable {
     child.on('message', (message: FromRole) => {
       if (message.kind === 'failed') return ready.reject(failureOf(message))
       onChange({ kind: 'ready', role, pid: child.pid ?? 0 })
-      ready.resolve({ address: message.address, publicUrl: message.publicUrl })
+      ready.resolve({ address: message.address, publicUrl: message.publicUrl, offer: message.offer })
     })
     child.send({ kind: 'begin', settings: this.#settings } satisfies ToRole, () => {})
     return { child, ready: ready.promise }

@@ -4,6 +4,7 @@ import type { Context } from '../../open-context.ts'
 import { documentOf } from '../../output/document.ts'
 import { formatBytes, formatInstant } from '../../output/quantities.ts'
 import { type Column, formatTable } from '../../output/table.ts'
+import { findHost } from './find-host.ts'
 
 const COLUMNS: readonly Column<HostState>[] = [
   { title: 'NAME', cell: ({ name }) => name },
@@ -52,12 +53,12 @@ export const hostsListCommand: CommandSpec = {
 export const hostsDrainCommand: CommandSpec = {
   path: ['hosts', 'drain'],
   summary: 'Hand every workspace of a host off to others, with nothing lost',
-  arguments: [{ name: 'HOST', presence: 'required', about: 'id of the host' }],
+  arguments: [{ name: 'HOST', presence: 'required', about: 'name or id of the host' }],
   options: [],
   examples: [{ line: 'hosts drain HOST', shows: 'before it is switched off' }],
   async run(context, given) {
     const { platform } = await context.server()
-    await show(context, [await platform.drainHost(given.argument('HOST'))])
+    await show(context, [await platform.drainHost((await findHost(context, given.argument('HOST'))).id)])
     return undefined
   },
 }

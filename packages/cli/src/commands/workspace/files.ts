@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
+import { Failure } from '@holdfast/base/failure'
 import type { FileState } from '@holdfast/client/files'
 import type { ArgumentSpec, CommandSpec, Given } from '../../command.ts'
 import type { Context } from '../../open-context.ts'
@@ -46,9 +47,17 @@ export const filesListCommand: CommandSpec = {
   isDefault: true,
   summary: 'List a directory of a workspace',
   arguments: [NAME, { ...PATH, presence: 'optional' }],
-  options: [{ flags: '--depth <N>', about: 'so many levels', otherwise: '1' }],
-  examples: [{ line: 'files ls box src', shows: 'what is in /workspace/src' }],
+  options: [
+    { flags: '--depth <N>', about: 'so many levels', otherwise: '1' },
+    { flags: '--at <GEN>', about: 'as it was in this generation', otherwise: 'as it is' },
+  ],
+  examples: [
+    { line: 'files ls box src', shows: 'what is in /workspace/src' },
+    { line: 'files ls box src --at 3', shows: 'what was in it in number 3' },
+  ],
   async run(context, given) {
+    const at = given.option('at')
+    if (at !== undefined) return await listThen(context, given, at)
     const depth = parseCount('--depth', given.option('depth') ?? '1', { min: 1, max: DEPTH_MAX })
     const rows: FileState[] = []
     const files = await filesOf(context, given)
@@ -56,6 +65,24 @@ export const filesListCommand: CommandSpec = {
     await showFiles(context, rows)
     return undefined
   },
+}
+
+/** Of a generation one level is listed: it is read from the store, directory by directory. */
+async function listThen(context: Context, given: Given, at: string): Promise<undefined> {
+  if (given.option('depth') !== undefined)
+    throw new Failure('invalid-argument', 'of a generation one level is listed: leave out --depth')
+  const { generations } = await context.workspace(given.argument('NAME'))
+  const rows: FileState[] = []
+  for await (const entry of generations.entries(at, given.optionalArgument('PATH') ?? '.')) {
+    const { name: path, kind, bytes, mode, modifiedAt, target } = entry
+    rows.push({ path, kind: fileKind(kind), bytes, mode, modifiedAt, target })
+  }
+  await showFiles(context, rows)
+  return undefined
+}
+
+function fileKind(kind: string): FileState['kind'] {
+  return kind === 'directory' || kind === 'symlink' ? kind : 'file'
 }
 
 export const filesCatCommand: CommandSpec = {

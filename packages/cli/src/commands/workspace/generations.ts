@@ -189,5 +189,8 @@ function diffText({ entries, databases }: Diff): string {
         `  ${printable(path)}: ${printable(name)} ${rowsBefore ?? 'none'} → ${rowsAfter ?? 'none'} rows\n`,
     ),
   )
-  return [...files, ...tables].join('') || 'No difference\n'
+  const uncounted = databases.flatMap(({ path, notCounted }) =>
+    notCounted === null ? [] : [`  ${printable(path)}: rows are not counted: ${printable(notCounted)}\n`],
+  )
+  return [...files, ...tables, ...uncounted].join('') || 'No difference\n'
 }

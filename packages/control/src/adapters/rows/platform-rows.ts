@@ -9,21 +9,20 @@ import type {
   ReportWrites,
 } from '../../ports/entities.ts'
 import type { Database } from '../tables.ts'
-import { documentOf } from './session.ts'
+import { documentOf, type Session } from './session.ts'
 
 export class HostRows implements HostWrites {
   readonly #database: Database
+  readonly #session: Session
 
-  constructor(database: Database) {
+  constructor(database: Database, session: Session) {
     this.#database = database
+    this.#session = session
   }
 
   async byId(id: HostId): Promise<HostRecord | undefined> {
-    const row = await this.#database
-      .selectFrom('control_hosts')
-      .select('document')
-      .where('id', '=', id)
-      .executeTakeFirst()
+    const found = this.#database.selectFrom('control_hosts').select('document').where('id', '=', id)
+    const row = await (this.#session.locksRows ? found.forUpdate() : found).executeTakeFirst()
     return row && documentOf<HostRecord>(row)
   }
 

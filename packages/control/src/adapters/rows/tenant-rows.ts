@@ -1,8 +1,10 @@
 import type { Scope } from '@holdfast/protocol/endpoints'
 import type { KeyId, OrgId } from '@holdfast/protocol/identifiers'
+import { sql } from 'kysely'
 import type { Position } from '../../domain/cursor.ts'
 import type { KeyRecord, KeyWrites, OrgRecord, OrgWrites } from '../../ports/entities.ts'
 import type { Database, Tables } from '../tables.ts'
+import type { Session } from './session.ts'
 
 export class KeyRows implements KeyWrites {
   readonly #database: Database
@@ -84,9 +86,11 @@ function keyOf(row: Tables['control_keys']): KeyRecord {
 
 export class OrgRows implements OrgWrites {
   readonly #database: Database
+  readonly #session: Session
 
-  constructor(database: Database) {
+  constructor(database: Database, session: Session) {
     this.#database = database
+    this.#session = session
   }
 
   async byId(id: OrgId): Promise<OrgRecord | undefined> {
@@ -99,6 +103,9 @@ export class OrgRows implements OrgWrites {
   }
 
   async any(): Promise<OrgRecord | undefined> {
+    // There is no row to lock: whoever finds none is alone with the table until its transaction ends.
+    if (this.#session.locksRows)
+      await sql`LOCK TABLE control_orgs IN SHARE ROW EXCLUSIVE MODE`.execute(this.#database)
     const row = await this.#database
       .selectFrom('control_orgs')
       .selectAll()

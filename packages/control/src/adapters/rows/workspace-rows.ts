@@ -1,6 +1,7 @@
 import { Failure } from '@holdfast/base/failure'
 import type { HostId, OrgId, WorkspaceId } from '@holdfast/protocol/identifiers'
 import type { WorkspaceStatus } from '@holdfast/protocol/workspace-status'
+import { DUE_AHEAD_MS_MAX } from '../../domain/due.ts'
 import type { WorkspaceRecord } from '../../domain/workspace.ts'
 import type { WorkspaceQuery, WorkspaceWrites } from '../../ports/entities.ts'
 import type { Database } from '../tables.ts'
@@ -82,7 +83,7 @@ export class WorkspaceRows implements WorkspaceWrites {
     const rows = await this.#database
       .selectFrom('control_workspaces')
       .select('id')
-      .where('due_at', '<=', nowMs)
+      .where(({ eb, or }) => or([eb('due_at', '<=', nowMs), eb('due_at', '>', nowMs + DUE_AHEAD_MS_MAX)]))
       .orderBy('due_at')
       .limit(limit)
       .execute()

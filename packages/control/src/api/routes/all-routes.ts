@@ -4,6 +4,7 @@ import { EVENT_ROUTES } from './event-routes.ts'
 import { EXEC_ROUTES } from './exec-routes.ts'
 import { FILE_ROUTES } from './file-routes.ts'
 import { GENERATION_ROUTES } from './generation-routes.ts'
+import { HISTORY_ROUTES } from './history-routes.ts'
 import { openRoutes, type Sources } from './open-routes.ts'
 import { PLATFORM_ROUTES } from './platform-routes.ts'
 import { SERVING_ROUTES } from './serving-routes.ts'
@@ -13,6 +14,7 @@ import { WORKSPACE_ROUTES } from './workspace-routes.ts'
 export function allRoutes(sources: Sources): readonly Route[] {
   const routes = [
     ...GENERATION_ROUTES,
+    ...HISTORY_ROUTES,
     ...WORKSPACE_ROUTES,
     ...EXEC_ROUTES,
     ...FILE_ROUTES,

@@ -72,7 +72,7 @@ async function follow(call: EventsCall, wire: Wire): Promise<void> {
 
 function batchAfter({ deps, caller }: EventsCall, filter: EventFilter, afterId: number) {
   const [workspace, ...others] = filter.workspaces
-  return deps.store.read.events.list({
+  return deps.signals.readEvents({
     ...{ org: caller.org, afterId, limit: BATCH },
     ...(caller.scopes.includes('audit:read') ? {} : { category: 'activity' }),
     ...(workspace === undefined || others.length > 0 ? {} : { workspace }),

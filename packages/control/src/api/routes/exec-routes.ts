@@ -1,6 +1,5 @@
-import { createInterface } from 'node:readline'
 import { Failure } from '@holdfast/base/failure'
-import { ExecRequest, OutputEvent, TerminalSize } from '@holdfast/protocol/exec'
+import { ExecRequest, TerminalSize } from '@holdfast/protocol/exec'
 import { HOST_STREAMS } from '@holdfast/protocol/host-streams'
 import {
   AttachQuery,
@@ -24,18 +23,10 @@ import {
   signalExec,
   writeExecInput,
 } from '../../operations/exec-commands.ts'
-import { linkOfExec, startExec } from '../../operations/start-exec.ts'
-import {
-  type Call,
-  type Route,
-  route,
-  streamRoute,
-  type UpgradeWire,
-  upgradeRoute,
-  type Wire,
-} from '../route.ts'
+import { startExec } from '../../operations/start-exec.ts'
+import { type Call, type Route, route, streamRoute, type UpgradeWire, upgradeRoute } from '../route.ts'
 import { shownChunk, shownExec } from '../shapes/exec-shape.ts'
-import { EventStream } from '../sse.ts'
+import { streamOutput } from '../stream-output.ts'
 
 const ATTACH_PROTOCOL = 'holdfast'
 const Nothing = z.strictObject({})
@@ -65,35 +56,6 @@ function websocketHeaders({ headers }: UpgradeWire['incoming']): Record<string, 
       return typeof value === 'string' ? [[name, value]] : []
     }),
   )
-}
-
-async function streamOutput(call: Call<z.output<typeof OutputQuery>, undefined>, wire: Wire): Promise<void> {
-  const { deps, caller, query } = call
-  const exec = await findExec(deps, caller, names(call))
-  const lastId = Number(wire.incoming.headers['last-event-id'] ?? 0)
-  const after = Math.max(query.after, Number.isSafeInteger(lastId) ? lastId : 0)
-  const link = await linkOfExec(deps, exec)
-  const { body } = await link.stream({
-    method: 'GET',
-    path: HOST_STREAMS.execOutput,
-    query: { workspace: exec.workspace, exec: exec.state.id, after, follow: query.follow },
-    signal: call.signal,
-  })
-  using events = new EventStream(wire.outgoing, deps.clock)
-  events.signal.addEventListener('abort', () => body.destroy())
-  body.on('error', () => undefined)
-  for await (const line of createInterface({ input: body })) {
-    const event = OutputEvent.parse(JSON.parse(line))
-    if (event.kind === 'chunk')
-      events.send({ type: 'chunk', id: event.chunk.sequence, document: shownChunk(event.chunk) })
-    else if (event.kind === 'gap')
-      events.send({
-        type: 'gap',
-        document: { from_sequence: event.fromSequence, to_sequence: event.toSequence },
-      })
-    else events.send({ type: 'end', document: shownExec({ ...exec, state: event.exec }) })
-    await events.drained()
-  }
 }
 
 export const EXEC_ROUTES: readonly Route[] = [
@@ -162,7 +124,7 @@ export const EXEC_ROUTES: readonly Route[] = [
       summary: 'Streams the output as server-sent events: chunk, gap, end.',
       query: OutputQuery,
     },
-    streamOutput,
+    (call, wire) => streamOutput(call, wire, names(call)),
   ),
   upgradeRoute(
     {

@@ -1,5 +1,4 @@
 import { createInterface } from 'node:readline'
-import { pipeline } from 'node:stream/promises'
 import { FileEvent, type FileStat } from '@holdfast/protocol/files'
 import { HOST_STREAMS } from '@holdfast/protocol/host-streams'
 import {
@@ -20,9 +19,9 @@ import type { FileReach } from '../../operations/reach-files.ts'
 import { reachFiles, reachFilesToWrite } from '../../operations/reach-files.ts'
 import { type Call, type Route, route, streamRoute, type Wire } from '../route.ts'
 import { EventStream } from '../sse.ts'
+import { sendBytes, sendJson } from './send-bytes.ts'
 
 const TAR = 'application/x-tar'
-const PASSED_BACK = ['content-length', 'content-range', 'accept-ranges', 'content-type'] as const
 
 function id({ params }: Call<unknown, unknown>): string {
   return params.id ?? ''
@@ -64,32 +63,12 @@ async function download(
     query: { workspace: record.id, path: source.path },
     ...(range === undefined ? {} : { headers: { range } }),
   })
-  const headers = PASSED_BACK.flatMap((name) => {
-    const value = answer.headers[name]
-    return value === undefined ? [] : [[name, String(value)] as const]
-  })
-  const type = source.stream === HOST_STREAMS.archive ? TAR : 'application/octet-stream'
-  wire.outgoing.writeHead(answer.statusCode, {
-    'x-content-type-options': 'nosniff',
-    'content-security-policy': "sandbox; default-src 'none'",
-    ...Object.fromEntries(headers),
-    'content-type': type,
-  })
-  await pipeline(answer.body, wire.outgoing)
+  await sendBytes(wire, answer, source.stream === HOST_STREAMS.archive ? TAR : 'application/octet-stream')
 }
 
 async function readFile(call: Call<unknown, undefined>, wire: Wire): Promise<void> {
   const reach = await reachFiles(call.deps, call.caller, id(call))
   await download(reach, wire, { path: call.params.path ?? 'watch', stream: HOST_STREAMS.file })
-}
-
-function answerJson(wire: Wire, status: number, document: unknown): void {
-  const text = document === undefined ? '' : JSON.stringify(document)
-  wire.outgoing.writeHead(status, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(text),
-  })
-  wire.outgoing.end(text)
 }
 
 async function writeFile(call: Call<z.output<typeof WriteFileQuery>, undefined>, wire: Wire): Promise<void> {
@@ -100,12 +79,12 @@ async function writeFile(call: Call<z.output<typeof WriteFileQuery>, undefined>,
   const { body } = await link.stream({
     method: 'PUT',
     path: HOST_STREAMS.file,
-    query: { workspace: record.id, path, ...(mode === undefined ? {} : { mode }) },
+    query: { workspace: record.id, path, ...(mode === undefined ? {} : { mode: mode.toString(8) }) },
     body: wire.incoming,
     signal: call.signal,
   })
   await body.dump()
-  answerJson(wire, 200, File.parse(shownFile(await link.call('statFile', { workspace: record.id, path }))))
+  sendJson(wire, 200, File.parse(shownFile(await link.call('statFile', { workspace: record.id, path }))))
 }
 
 async function exchangeArchive(

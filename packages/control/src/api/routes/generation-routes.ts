@@ -1,15 +1,4 @@
-import { Failure } from '@holdfast/base/failure'
-import {
-  CreateCheckpoint,
-  Diff,
-  DiffQuery,
-  Durable,
-  Generation,
-  GenerationEntries,
-  GenerationFilesQuery,
-  SqliteAnswer,
-  SqliteQuery,
-} from '@holdfast/protocol/rest/generation'
+import { CreateCheckpoint, Durable, Generation } from '@holdfast/protocol/rest/generation'
 import { PageQuery, pageOf, WaitQuery } from '@holdfast/protocol/rest/ground'
 import { Drill, ForkResults, ForkWorkspace } from '@holdfast/protocol/rest/workspace'
 import { z } from 'zod'
@@ -34,16 +23,6 @@ async function page(call: Call<z.output<typeof PageQuery>, unknown>, checkpoints
     ...{ workspace: id(call), cursor, limit, checkpointsOnly },
   })
   return { items: items.map(shownGeneration), next_cursor: next }
-}
-
-/** No host looks into a generation yet, but by restoring it. */
-async function notYet(call: Call<unknown, unknown>): Promise<never> {
-  if (call.params.generation !== undefined)
-    await showGeneration(call.deps, call.caller, { workspace: id(call), generation: call.params.generation })
-  throw new Failure(
-    'unsupported-here',
-    'this server does not look into generations: fork `at` it, and look there',
-  )
 }
 
 export const GENERATION_ROUTES: readonly Route[] = [
@@ -78,36 +57,6 @@ export const GENERATION_ROUTES: readonly Route[] = [
       const name = { workspace: id(call), generation: call.params.generation ?? '' }
       return shownGeneration(await showGeneration(call.deps, call.caller, name))
     },
-  ),
-  route(
-    {
-      endpoint: 'GET /v1/workspaces/{id}/generations/{generation}/files',
-      scope: 'workspace:read',
-      summary: 'Lists a directory of a generation, or reads a file of it.',
-      query: GenerationFilesQuery,
-      answer: GenerationEntries,
-    },
-    notYet,
-  ),
-  route(
-    {
-      endpoint: 'GET /v1/workspaces/{id}/generations/{generation}/diff',
-      scope: 'workspace:read',
-      summary: 'Tells what changed between two generations.',
-      query: DiffQuery,
-      answer: Diff,
-    },
-    notYet,
-  ),
-  route(
-    {
-      endpoint: 'GET /v1/workspaces/{id}/generations/{generation}/sqlite',
-      scope: 'workspace:read',
-      summary: 'Asks a database of a generation.',
-      query: SqliteQuery,
-      answer: SqliteAnswer,
-    },
-    notYet,
   ),
   route(
     {
@@ -165,25 +114,5 @@ export const GENERATION_ROUTES: readonly Route[] = [
       answer: Drill,
     },
     async (call) => shownDrill(await drillWorkspace(call.deps, call.caller, id(call))),
-  ),
-  route(
-    {
-      endpoint: 'POST /v1/workspaces/{id}/export',
-      scope: 'workspace:write',
-      summary: 'Gives a portable bundle of a workspace.',
-      body: Nothing,
-      answer: Nothing,
-    },
-    notYet,
-  ),
-  route(
-    {
-      endpoint: 'POST /v1/workspaces/import',
-      scope: 'workspace:write',
-      summary: 'Makes a workspace of a bundle.',
-      body: Nothing,
-      answer: Nothing,
-    },
-    notYet,
   ),
 ]

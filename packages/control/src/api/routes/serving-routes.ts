@@ -18,6 +18,7 @@ import {
   removeService,
   type ShownService,
 } from '../../operations/change-services.ts'
+import { connectPort } from '../../operations/connect-port.ts'
 import { deployApp } from '../../operations/deploy-app.ts'
 import {
   createLink,
@@ -26,7 +27,8 @@ import {
   revokeExposure,
   type ServedPort,
 } from '../../operations/expose-port.ts'
-import { type Call, type Route, route } from '../route.ts'
+import { serveSocket } from '../port-socket.ts'
+import { type Call, type Route, route, upgradeRoute } from '../route.ts'
 
 function id({ params }: Call<unknown, unknown>): string {
   return params.id ?? ''
@@ -63,6 +65,17 @@ function specOf({ health_path, ...same }: z.output<typeof CreateService>): Servi
 }
 
 export const SERVING_ROUTES: readonly Route[] = [
+  upgradeRoute(
+    {
+      endpoint: 'GET /v1/workspaces/{id}/ports/{port}',
+      scope: 'exec:write',
+      summary: 'A connection to a port inside, by WebSocket.',
+    },
+    async (call, wire) => {
+      const wish = { workspace: id(call), port: port(call) }
+      await serveSocket(wire, () => connectPort(call.deps, call.caller, wish))
+    },
+  ),
   route(
     {
       endpoint: 'GET /v1/workspaces/{id}/exposures',

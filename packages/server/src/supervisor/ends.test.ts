@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { test } from 'node:test'
+import { systemClock } from '@holdfast/base/clock'
+import { systemRandomness } from '@holdfast/base/randomness'
+import { HomeForTest } from './installation.fixture.ts'
+import { RunningInstallation } from './running-installation.ts'
+
+const LIMIT = { timeout: 120_000 }
+
+test('a clean end leaves no mount, and the next start takes the volumes as they are', LIMIT, async () => {
+  await using home = new HomeForTest({ volume: 'btrfs' })
+  await home.up()
+  await home.ask('POST /workspaces?wait=30s', { name: 'box' })
+  await home.run('box', 'sh', '-c', 'echo kept > a')
+  const file = await home.run('box', 'stat', '-c', '%i %z', 'a')
+  assert.match(file, /^\d+ /)
+  assert.ok(home.mounts().length > 0)
+  await home.down()
+  assert.deepEqual(home.mounts(), [])
+  await home.up()
+  assert.equal(await home.run('box', 'cat', 'a'), 'kept\n')
+  assert.equal(await home.run('box', 'stat', '-c', '%i %z', 'a'), file, 'nothing was restored')
+})
+
+test('a host that is killed finds its volumes in their places', LIMIT, async () => {
+  await using home = new HomeForTest({ volume: 'btrfs' })
+  await home.up()
+  await home.ask('POST /workspaces?wait=30s', { name: 'box' })
+  await home.run('box', 'sh', '-c', 'echo synced > a')
+  await home.ask('POST /workspaces/box/sync', {})
+  const pid = home.running.pidOf('host') ?? 0
+  process.kill(pid, 'SIGKILL')
+  await home.until('GET /workspaces/box', ({ status, epoch }) => status === 'idle' && epoch > 1)
+  assert.notEqual(home.running.pidOf('host'), pid)
+  assert.equal(await home.run('box', 'cat', 'a'), 'synced\n')
+  await home.down()
+  assert.deepEqual(home.mounts(), [])
+})
+
+test('a second server of the same folder is told which process runs it', LIMIT, async () => {
+  await using home = new HomeForTest()
+  await home.up()
+  const deps = { clock: systemClock, randomness: systemRandomness, onChange: () => {} }
+  await assert.rejects(RunningInstallation.start(deps, home.options), {
+    code: 'already-running',
+    message: new RegExp(`^process ${process.pid} runs the server of `),
+  })
+  assert.ok(existsSync(home.path))
+})

@@ -1,0 +1,32 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePorts, ServiceProcess, unmountBelow } from './service-process.ts'
+
+/** An installation as `hold up` makes it, in a folder of its own. */
+export interface OneBox extends AsyncDisposable {
+  readonly url: string
+  readonly appsUrl: string
+  readonly apiKey: string
+}
+
+export async function startOneBox(): Promise<OneBox> {
+  await using opened = new AsyncDisposableStack()
+  const home = mkdtempSync(join(tmpdir(), 'hold-box-'))
+  opened.defer(() => rmSync(home, { recursive: true, force: true }))
+  opened.defer(() => unmountBelow(home))
+  const [api, apps] = await freePorts(2)
+  opened.use(
+    await ServiceProcess.start({
+      words: ['up', '--api', `127.0.0.1:${api}`, '--apps', `127.0.0.1:${apps}`, '--runtime', 'runc'],
+      logPath: join(home, 'up.log'),
+      environment: { HOLDFAST_HOME: home },
+      ready: /^Next, /m,
+    }),
+  )
+  const found: { url: string; appsUrl: string; apiKey: string } = JSON.parse(
+    readFileSync(join(home, 'server.json'), 'utf8'),
+  )
+  const held = opened.move()
+  return { ...found, [Symbol.asyncDispose]: () => held.disposeAsync() }
+}
