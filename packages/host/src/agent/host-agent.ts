@@ -20,9 +20,11 @@ import { fileStreams } from '../files/file-streams.ts'
 import { watchStream } from '../files/file-watch.ts'
 import type { ToolPlace } from '../files/guest-tool.ts'
 import { HostLayout } from '../volume/host-layout.ts'
+import { LocalVolumes } from '../volume/local-volumes.ts'
 import { parkVolumes } from '../volume/park-volumes.ts'
 import type { Watchdog } from '../watchdog/watchdog.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
+import { WriteBrake } from '../workspace/write-brake.ts'
 import { attachUpgrade } from './exec-attach.ts'
 import { execHandlers } from './exec-handlers.ts'
 import { execStreams } from './exec-streams.ts'
@@ -151,15 +153,16 @@ function makeResidents(
 ): ResidentWorkspaces {
   const { clock, randomness, holdfs, leases, runtimes, onFatal } = deps
   const { store, keyFile, volume, ringBytesMax, pressure } = options
+  const brake = { clock, holdfs, disk: layout.path, ...(pressure === undefined ? {} : { bounds: pressure }) }
   return new ResidentWorkspaces({
     ...(options.timing ?? CLOSE_TIMING),
-    volumes: { directories, layout, volume, store, keyFile },
+    volumes: new LocalVolumes({ directories, layout, volume, store, keyFile }),
     leases,
     runtimeFor: (spec) => chooseRuntime(runtimes, spec),
     images: new ImageStore({ randomness, folder: layout.images }),
     live: {
       ...{ clock, randomness, holdfs, layout, watchdog },
-      ...(pressure === undefined ? {} : { pressure }),
+      startBrake: (parts) => new WriteBrake({ ...brake, ...parts }),
       ...(warm === undefined ? {} : { warm }),
     },
     onFatal,

@@ -1,6 +1,7 @@
 import { chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { isFailure } from '@holdfast/base/failure'
 import { type DirectoryDeps, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
+import { HeldHistory } from '@holdfast/generations/directory/held-history'
 import type { DirectoryConfig } from '@holdfast/generations/directory/home'
 import {
   findBtrfsVolume,
@@ -11,10 +12,13 @@ import {
 import { openVolume } from '@holdfast/generations/directory/open-volume'
 import { loadRemembered, saveRemembered } from '@holdfast/generations/directory/remembered-files'
 import { restoreOnto } from '@holdfast/generations/directory/restore-onto'
-import { seedFrom } from '@holdfast/generations/directory/rollback-directory'
-import type { GenerationRow } from '@holdfast/generations/index/generation-index'
+import { replaceTree, seedFrom } from '@holdfast/generations/directory/rollback-directory'
+import { WatchMaintenance } from '@holdfast/generations/directory/watch-maintenance'
+import { WriterLock } from '@holdfast/generations/directory/writer-lock'
+import type { GenerationRow, HeldLease } from '@holdfast/generations/index/generation-index'
 import { readBootId } from '@holdfast/generations/volume/snapshot-log'
 import type { Volume } from '@holdfast/generations/volume/volume'
+import type { HeldFiles, ResidentFiles, WorkspaceName } from '../workspace/resident-files.ts'
 import type { HostLayout } from './host-layout.ts'
 import { clearSeedMark, readSeedMark, writeSeedMark } from './seed-mark.ts'
 
@@ -32,16 +36,11 @@ export interface WorkspaceVolumeDeps {
   readonly keyFile: string | null
 }
 
-export interface WorkspaceName {
-  readonly workspace: string
-  readonly org: string
-}
-
 /** How the files came to equal what was wanted. */
 export type Brought = 'kept' | 'snapshot' | 'patched' | 'restored' | 'empty'
 
 /** The files of one workspace on this host, and its history; open while nobody else here uses them. */
-export class WorkspaceVolume implements AsyncDisposable {
+export class WorkspaceVolume implements ResidentFiles {
   readonly directory: DurableDirectory
   readonly #deps: WorkspaceVolumeDeps
 
@@ -54,6 +53,41 @@ export class WorkspaceVolume implements AsyncDisposable {
   static async open(deps: WorkspaceVolumeDeps, name: WorkspaceName): Promise<WorkspaceVolume> {
     const config = await ensureRegistered(deps, name)
     return new WorkspaceVolume(deps, await DurableDirectory.open(deps.directories, config.path))
+  }
+
+  get workspace(): string {
+    return this.directory.config.workspace
+  }
+
+  get index(): DurableDirectory['index'] {
+    return this.directory.index
+  }
+
+  get storeAddress(): string {
+    return this.directory.store.address
+  }
+
+  commitRoot(...commit: Parameters<DurableDirectory['commitRoot']>): Promise<GenerationRow> {
+    return this.directory.commitRoot(...commit)
+  }
+
+  replaceTree(
+    lease: HeldLease,
+    request: Parameters<ResidentFiles['replaceTree']>[1],
+  ): ReturnType<ResidentFiles['replaceTree']> {
+    return replaceTree(this.directory, lease, request)
+  }
+
+  hold(lease: HeldLease): HeldFiles {
+    const held = new HeldHistory(WriterLock.take(this.directory.folder), lease)
+    return {
+      openWriter: () => this.directory.openWriter(held),
+      [Symbol.dispose]: () => held[Symbol.dispose](),
+    }
+  }
+
+  maintain(request: Parameters<ResidentFiles['maintain']>[0]): Promise<WatchMaintenance> {
+    return WatchMaintenance.open(this.directory, request)
   }
 
   get kind(): DirectoryConfig['volume'] {

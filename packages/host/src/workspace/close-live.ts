@@ -54,7 +54,7 @@ async function finishAlone(live: LiveWorkspace, final: FinalCommit): Promise<Fai
 export async function endLive(live: LiveWorkspace, failure: Failure | null): Promise<CloseOutcome> {
   const { files, lease, captures } = live
   const head = captures.head
-  const { index } = files.directory
+  const { index } = files
   const generation = head === null ? undefined : await index.generation(head.id).catch(() => undefined)
   await live.killSandbox()
   if (failure === null && head !== null) files.markClean(head.id)

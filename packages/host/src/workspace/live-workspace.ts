@@ -2,11 +2,8 @@ import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import { newIdentifier } from '@holdfast/base/identifier'
 import type { Randomness } from '@holdfast/base/randomness'
-import type { DirectoryWriter } from '@holdfast/generations/directory/durable-directory'
-import { HeldHistory } from '@holdfast/generations/directory/held-history'
 import { asBtrfs } from '@holdfast/generations/directory/open-volume'
-import { WriterLock } from '@holdfast/generations/directory/writer-lock'
-import type { Holdfs } from '@holdfast/generations/holdfs/holdfs'
+import type { FreezeDeps } from '@holdfast/generations/volume/freezer'
 import type { Volume } from '@holdfast/generations/volume/volume'
 import type { WritePressure } from '@holdfast/protocol/host-calls'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
@@ -16,26 +13,25 @@ import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
 import type { ExecRegistry } from '../exec/exec-registry.ts'
 import { ServiceSet } from '../services/service-set.ts'
 import type { HostLayout } from '../volume/host-layout.ts'
-import type { WorkspaceVolume } from '../volume/workspace-volume.ts'
-import type { Watchdog } from '../watchdog/watchdog.ts'
-import { WatchedSandbox } from '../watchdog/watched-sandbox.ts'
+import { type DeadlineKeeper, WatchedSandbox } from '../watchdog/watched-sandbox.ts'
 import { CaptureLoop, type CommittedRow } from './capture-loop.ts'
 import { FrozenWorkload } from './frozen-workload.ts'
 import type { ResidentLease } from './leases.ts'
-import { WriteBrake } from './write-brake.ts'
-import type { PressureBounds } from './write-pressure.ts'
+import type { HeldFiles, ResidentFiles } from './resident-files.ts'
+import type { Brake, BrakedParts } from './write-brake.ts'
 
 const EVERY_MS = 1000
 
 export interface LiveDeps {
   readonly clock: Clock
   readonly randomness: Randomness
-  readonly holdfs: Holdfs
-  readonly layout: HostLayout
+  readonly holdfs: FreezeDeps['holdfs']
+  readonly layout: Pick<HostLayout, 'sandboxes'>
   readonly registry: ExecRegistry
   /** Keeps the deadlines of all sandboxes, whatever happens to this process. */
-  readonly watchdog: Watchdog
-  readonly pressure?: PressureBounds
+  readonly watchdog: DeadlineKeeper
+  /** Slows writers down that outrun the history, or a disk that fills. */
+  readonly startBrake: (parts: BrakedParts) => Brake
   /** Absent: every sandbox is started when it is needed. */
   readonly warm?: Pick<WarmPool, 'start'>
   /** The sandbox has ended without being told to, or captures have: nothing goes on by itself. */
@@ -49,7 +45,7 @@ export interface LiveDeps {
 
 export interface LiveParts {
   readonly lease: ResidentLease
-  readonly files: WorkspaceVolume
+  readonly files: ResidentFiles
   readonly runtime: Runtime
   readonly spec: SandboxSpec
 }
@@ -60,7 +56,7 @@ interface Running {
   readonly workload: FrozenWorkload
   readonly captures: CaptureLoop
   readonly services: ServiceSet
-  readonly brake: WriteBrake
+  readonly brake: Brake
   readonly start: Started['start']
 }
 
@@ -70,11 +66,11 @@ interface Running {
  */
 export class LiveWorkspace implements AsyncDisposable {
   readonly lease: ResidentLease
-  readonly files: WorkspaceVolume
+  readonly files: ResidentFiles
   readonly spec: SandboxSpec
   readonly #deps: LiveDeps
   readonly #runtime: Runtime
-  readonly #held: HeldHistory
+  readonly #held: HeldFiles
   #running: Running | undefined
   #watched: WatchedSandbox | undefined
   #isLimited = false
@@ -87,7 +83,7 @@ export class LiveWorkspace implements AsyncDisposable {
     this.files = parts.files
     this.spec = parts.spec
     this.#runtime = parts.runtime
-    this.#held = new HeldHistory(WriterLock.take(parts.files.directory.folder), parts.lease.held)
+    this.#held = parts.files.hold(parts.lease.held)
     parts.lease.onExtended((deadlineBootMs) => this.#extend(deadlineBootMs))
   }
 
@@ -203,7 +199,7 @@ export class LiveWorkspace implements AsyncDisposable {
       ...{ id, folder: `${layout.sandboxes}/${id}`, spec, volumePath: files.path },
       deadlineBootMs: lease.deadlineBootMs,
     }
-    const { org } = files.directory.config
+    const { org } = lease.held
     const runtime = this.#runtime
     let started: Started | undefined
     await this.#watch(id)
@@ -236,13 +232,13 @@ export class LiveWorkspace implements AsyncDisposable {
   }
 
   async #attend(sandbox: Sandbox): Promise<Omit<Running, 'start'>> {
-    const { clock, registry, holdfs, layout, pressure, onBroken, onCommitted, onService } = this.#deps
-    const writer: DirectoryWriter = await this.files.directory.openWriter(this.#held)
+    const { clock, registry, startBrake, onBroken, onCommitted, onService } = this.#deps
+    const writer = await this.#held.openWriter()
     const volume = await this.files.openVolume()
     const workload = new FrozenWorkload(this.#deps, sandbox)
     const captures = await CaptureLoop.start({
       clock,
-      directory: this.files.directory,
+      files: this.files,
       writer,
       volume,
       workload,
@@ -251,17 +247,8 @@ export class LiveWorkspace implements AsyncDisposable {
       onFailed: onBroken,
     })
     const services = new ServiceSet({ clock, sandbox, registry, onChanged: onService })
-    const brake = new WriteBrake({
-      ...{
-        clock,
-        holdfs,
-        workload,
-        captures,
-        files: { path: this.files.path, usedBytes: async () => (await asBtrfs(volume)?.usedBytes()) ?? null },
-        disk: layout.path,
-      },
-      ...(pressure === undefined ? {} : { bounds: pressure }),
-    })
+    const usedBytes = async () => (await asBtrfs(volume)?.usedBytes()) ?? null
+    const brake = startBrake({ workload, captures, files: { path: this.files.path, usedBytes } })
     return { sandbox, volume, workload, captures, brake, services }
   }
 

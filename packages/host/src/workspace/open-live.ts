@@ -6,14 +6,14 @@ import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ImageStore } from '@holdfast/sandbox/image/image-store'
 import type { Runtime } from '@holdfast/sandbox/runtime'
 import { GUEST_PROGRAMS } from '@holdfast/sandbox/system/root-plan'
-import { WorkspaceVolume, type WorkspaceVolumeDeps } from '../volume/workspace-volume.ts'
 import type { Leases, ResidentLease } from './leases.ts'
 import { type LiveDeps, LiveWorkspace } from './live-workspace.ts'
+import type { HostVolumes, ResidentFiles } from './resident-files.ts'
 
 export type OpenRequest = RpcParsed<typeof HOST_CALLS, 'openWorkspace'>
 
 export interface OpenDeps {
-  readonly volumes: WorkspaceVolumeDeps
+  readonly volumes: Pick<HostVolumes, 'open'>
   readonly leases: Leases
   /** Rejects with `isolation-unavailable` when none of this host's gives as much as is asked for. */
   readonly runtimeFor: (spec: SandboxSpec) => Runtime
@@ -63,7 +63,7 @@ async function openUnder(
 ): Promise<LiveWorkspace> {
   const { workspace, org, spec, services, rollBackTo } = request
   await using stack = new AsyncDisposableStack()
-  const files = stack.use(await WorkspaceVolume.open(deps.volumes, { workspace, org }))
+  const files = stack.use(await deps.volumes.open({ workspace, org }))
   const made = await bringHead(files, lease.held, rollBackTo)
   if (made) deps.live.onCommitted(made)
   const live = stack.use(new LiveWorkspace(deps.live, { lease, files, runtime, spec }))
@@ -74,11 +74,11 @@ async function openUnder(
 
 /** The files are what the next commit goes on from. Resolves with a generation that had to be made for that. */
 async function bringHead(
-  files: WorkspaceVolume,
+  files: ResidentFiles,
   lease: HeldLease,
   rollBackTo: string | null,
 ): Promise<GenerationRow | undefined> {
-  const { index } = files.directory
+  const { index } = files
   const { head, forkedFrom } = await index.workspace(lease.workspace)
   if (rollBackTo !== null) {
     const old = await generationOf(files, rollBackTo)
@@ -91,21 +91,21 @@ async function bringHead(
 }
 
 /** A generation of this workspace. Rejects with `not-found`. */
-export async function generationOf({ directory }: WorkspaceVolume, id: string): Promise<GenerationRow> {
-  const row = await directory.index.generation(id)
-  if (row.workspace === directory.config.workspace) return row
+export async function generationOf(files: ResidentFiles, id: string): Promise<GenerationRow> {
+  const row = await files.index.generation(id)
+  if (row.workspace === files.workspace) return row
   throw new Failure('not-found', `no generation ${id} in this workspace`, { generation: id })
 }
 
 async function continueFrom(
-  files: WorkspaceVolume,
+  files: ResidentFiles,
   lease: HeldLease,
   from: { readonly generation: GenerationRow; readonly cause: GenerationCause },
 ): Promise<GenerationRow> {
   const { id, sequence } = from.generation
   await files.bring(from.generation)
   const request = { cause: from.cause, message: `of generation ${sequence}` }
-  const row = await files.directory.commitRoot(lease, id, request)
+  const row = await files.commitRoot(lease, id, request)
   await files.alias(id, row.id)
   return row
 }

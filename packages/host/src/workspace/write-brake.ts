@@ -33,13 +33,21 @@ export interface BrakeDeps {
   readonly bounds?: PressureBounds
 }
 
+/** What of a running workspace is watched and slowed down. */
+export type BrakedParts = Pick<BrakeDeps, 'workload' | 'captures' | 'files'>
+
+/** Watches until it is disposed of. */
+export interface Brake extends AsyncDisposable {
+  readonly pressure: WritePressure
+}
+
 interface Reading {
   readonly at: number
   readonly usedBytes: number
 }
 
 /** Slows the writers of one workspace down by short freezes while they outrun the history, or the disk is nearly full. */
-export class WriteBrake implements AsyncDisposable {
+export class WriteBrake implements Brake {
   readonly #deps: BrakeDeps
   readonly #over = new AbortController()
   readonly #ended: Promise<void>
