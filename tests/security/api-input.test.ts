@@ -6,7 +6,7 @@ import { allRoutes } from '@holdfast/control/api/routes/all-routes'
 import { Installation, type Reply } from '@holdfast/control/control.fixture'
 import { ErrorBody } from '@holdfast/protocol/rest/ground'
 
-const LIMITS = { timeout: 20_000 }
+const LIMITS = { timeout: 60_000 }
 const ROUTES = allRoutes({ counters: new RequestCounters(), stepsTaken: () => 0 })
 const PARAMETER = /\{(\w+)\}/g
 

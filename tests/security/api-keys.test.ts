@@ -8,7 +8,7 @@ import { newSecret } from '@holdfast/control/operations/api-keys'
 import { SCOPES, type Scope } from '@holdfast/protocol/endpoints'
 import { type OrgId, OrgId as OrgIdShape } from '@holdfast/protocol/identifiers'
 
-const LIMITS = { timeout: 20_000 }
+const LIMITS = { timeout: 60_000 }
 const ROUTES = allRoutes({ counters: new RequestCounters(), stepsTaken: () => 0 })
 const PARAMETER = /\{(\w+)\}/g
 const STRANGERS: OrgId = OrgIdShape.parse(`org_${'1'.repeat(26)}`)

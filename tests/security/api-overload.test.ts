@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Installation } from '@holdfast/control/control.fixture'
 import { ErrorBody } from '@holdfast/protocol/rest/ground'
 
-const LIMITS = { timeout: 20_000 }
+const LIMITS = { timeout: 60_000 }
 const SLOW_CLIENTS = 200
 
 function opened({ url }: Installation, text: string): { socket: Socket; answer: Promise<string> } {

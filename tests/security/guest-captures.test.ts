@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HostileGround, told } from './hostile-guest.fixture.ts'
 
-const LIMITS = { timeout: 20_000 }
+const LIMITS = { timeout: 60_000 }
 const CAPTURE_MS_MAX = 10_000
 
 /** Makes what is hard to keep, in Python since names are bytes. */

@@ -7,7 +7,7 @@ import { until } from '@holdfast/host/agent/processes.fixture'
 import type { FailureCode } from '@holdfast/protocol/failures'
 import { HostileGround, SECRET, told } from './hostile-guest.fixture.ts'
 
-const LIMITS = { timeout: 20_000 }
+const LIMITS = { timeout: 60_000 }
 const FILE_CALL_MS_MAX = 8000
 
 const refused = (code: FailureCode) => (error: unknown) => isFailure(error, code)

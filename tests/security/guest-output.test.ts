@@ -7,7 +7,7 @@ import { CLUSTER_KEY } from '@holdfast/host/agent/agent-for-test.fixture'
 import WebSocket from 'ws'
 import { HostileGround, residentBytes } from './hostile-guest.fixture.ts'
 
-const LIMITS = { timeout: 20_000 }
+const LIMITS = { timeout: 60_000 }
 const FLOOD_MS = 5000
 const GROWTH_BYTES_MAX = 200 << 20
 

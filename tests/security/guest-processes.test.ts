@@ -6,7 +6,7 @@ import { findProcess, until } from '@holdfast/host/agent/processes.fixture'
 import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
 import { HostileGround } from './hostile-guest.fixture.ts'
 
-const LIMITS = { timeout: 20_000 }
+const LIMITS = { timeout: 60_000 }
 /** On a machine whose every core is taken. */
 const ANSWER_MS_MAX = 5000
 const SOME = 10

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HostileGround, residentBytes } from './hostile-guest.fixture.ts'
 
-const LIMITS = { timeout: 20_000 }
+const LIMITS = { timeout: 60_000 }
 const FLOOD = `
 import os, random, socket, threading
 def flood():

@@ -13,8 +13,8 @@ const COMMANDS = await allCommands()
 /** What users are told they can type, beside `hold dir …`. */
 const PROMISED =
   'up server doctor config create exec shell ls inspect logs history checkpoint diff rollback fork handoff lineage sync ' +
-  'stop resume restart rm archive unarchive cp files expose url port-forward services deploy audit hosts keys drill events ' +
-  'api completion version'
+  'stop resume restart rm archive unarchive export import cp files expose url port-forward services deploy audit ' +
+  'hosts keys drill events api completion version'
 
 const nameOf = ({ path }: CommandSpec) => path.join(' ')
 

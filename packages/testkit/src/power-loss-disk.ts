@@ -23,7 +23,8 @@ fcntl.ioctl(mount, 0x8004587D, struct.pack("I", 2))
 /** An ext4 on a disk whose power can fail: what was written and not synced is then gone. */
 export class Disk {
   readonly mountDir: string
-  readonly #image: string
+  #image: string
+  #mounts = 0
 
   private constructor(image: string, mountDir: string) {
     this.#image = image
@@ -51,6 +52,7 @@ export class Disk {
    * whoever has files open there must be gone when `use` resolves.
    */
   async powered<T>(use: (cut: () => Promise<void>) => Promise<T>): Promise<T> {
+    await this.#changeDevice()
     await run('mount', ['-t', 'ext4', '-o', 'loop', this.#image, this.mountDir])
     try {
       const switchOff = spawn('python3', ['-c', CUT, this.mountDir], { stdio: ['pipe', 'pipe', 'inherit'] })
@@ -71,7 +73,19 @@ export class Disk {
     }
   }
 
+  /**
+   * The same bytes on a device of their own: while a sandbox somewhere starts, its copy of the mount table keeps the file
+   * system as it was alive, and who mounts that device again gets the one whose power was cut.
+   */
+  async #changeDevice(): Promise<void> {
+    const copy = `${this.#image}.${++this.#mounts}`
+    await run('cp', ['--sparse=always', this.#image, copy])
+    await rm(this.#image)
+    this.#image = copy
+  }
+
   async #unmount(): Promise<void> {
+    await run('sync', ['-f', this.mountDir]).catch(() => {}) // without power nothing more is written
     try {
       await run('umount', [this.mountDir])
     } catch (cause) {
