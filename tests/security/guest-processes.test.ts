@@ -80,7 +80,7 @@ const STUBBORN: readonly (readonly [what: string, script: string])[] = [
   ['ignores TERM', 'trap "" TERM HUP INT QUIT; while :; do sleep 8641; done'],
   ['is a daemon of another session', 'setsid sh -c "trap \\"\\" TERM; sleep 8642; sleep 8642" & exit 0'],
   ['left by a double fork', '(setsid sleep 8643 &) & exit 0'],
-  ['stopped itself', 'sleep 8644 & kill -STOP $!; kill -STOP $$; sleep 8644'],
+  ['stopped itself', 'sleep 8644 & sleep 0.5; kill -STOP $!; kill -STOP $$; sleep 8644'],
   ['is a zombie’s parent', `python3 -c 'import os, time\nif os.fork() == 0: os._exit(0)\ntime.sleep(8645)'`],
 ]
 
