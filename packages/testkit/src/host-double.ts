@@ -120,10 +120,11 @@ export class HostDouble implements HostDoubleGround, AsyncDisposable {
     this.workspaces.delete(id)
   }
 
+  /** As a machine that is gone: nobody hears from it how its commands ended. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const id of [...this.workspaces.keys()]) this.drop(id)
     await this.#control[Symbol.asyncDispose]()
     await this.#server[Symbol.asyncDispose]()
+    for (const id of [...this.workspaces.keys()]) this.drop(id)
     rmSync(this.options.directory, { recursive: true, force: true })
   }
 }
