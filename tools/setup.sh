@@ -32,6 +32,9 @@ nftables|command -v nft|cuts networks between hosts in tests
 iproute2|command -v ip|makes those networks
 chromium|command -v chromium|shows the admin page to its tests
 postgresql|test -d /usr/lib/postgresql|the database of an installation with several hosts
+docker-registry|command -v docker-registry|a registry of images, to pull from
+umoci|command -v umoci|makes images to pull
+skopeo|command -v skopeo|pushes these
 LIST
 }
 

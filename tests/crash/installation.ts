@@ -192,6 +192,7 @@ export class Installation implements AsyncDisposable {
       volume: this.#options.volume ?? 'auto',
       leaseTtlMs: this.#options.leaseTtlMs ?? LEASE_TTL_MS,
       graceMs: 5_000,
+      warm: { perKey: 0, keysMax: 1 },
     }
   }
 }

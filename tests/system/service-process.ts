@@ -83,16 +83,22 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null
 }
 
-/** So many ports of 127.0.0.1 that nobody listens on. */
+/** Below those that the kernel gives to connections: what is free now is still free when a role takes it. */
+const PORTS_FROM = 20_000
+const PORTS = 12_000
+
+/** Ports of this machine that nobody listens on. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => {
-    const address = server.address()
-    return typeof address === 'object' && address !== null ? address.port : 0
-  })
-  await Promise.all(servers.map((server) => once(server.close(), 'close')))
-  return ports
+  const found: number[] = []
+  for (let at = (process.pid * 37) % PORTS; found.length < count; at = (at + 1) % PORTS) {
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(PORTS_FROM + at, '127.0.0.1', () => server.close(() => resolve(true)))
+    })
+    if (isFree) found.push(PORTS_FROM + at)
+  }
+  return found
 }
 
 /** Volumes stay mounted for the next start; here there is none. The last one mounted goes first. */

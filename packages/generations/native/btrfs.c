@@ -1,8 +1,10 @@
 #include "holdfs.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/btrfs.h>
+#include <linux/btrfs_tree.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -187,4 +189,44 @@ int op_quota_limit(struct request *request, struct reply *reply) {
   if (error == 0 && ioctl(fd, BTRFS_IOC_QGROUP_LIMIT, &limit) != 0) error = failed(reply, "quota limit");
   close(fd);
   return error;
+}
+
+/* The item of the quota tree that counts a subvolume's bytes; 0 found: it is not counted. */
+static int find_quota_item(int fd, uint64_t subvolume, struct btrfs_ioctl_search_args *search) {
+  *search = (struct btrfs_ioctl_search_args){
+      .key =
+          {
+              .tree_id = BTRFS_QUOTA_TREE_OBJECTID,
+              .min_type = BTRFS_QGROUP_INFO_KEY,
+              .max_type = BTRFS_QGROUP_INFO_KEY,
+              .min_offset = subvolume,
+              .max_offset = subvolume,
+              .max_transid = UINT64_MAX,
+              .nr_items = 1,
+          },
+  };
+  return ioctl(fd, BTRFS_IOC_TREE_SEARCH, search);
+}
+
+/* Reply: u64 bytes that count for a subvolume, as of the last transaction. */
+int op_quota_used(struct request *request, struct reply *reply) {
+  const char *path = take_string(request);
+  take_end(request);
+  uint64_t subvolume = 0;
+  if (subvolume_id(path, &subvolume) < 0) return failed(reply, "subvolume state");
+  int fd = open_directory(path);
+  if (fd < 0) return failed(reply, "open");
+  struct btrfs_ioctl_search_args search;
+  int error = find_quota_item(fd, subvolume, &search) == 0 ? 0 : failed(reply, "quota search");
+  close(fd);
+  if (error != 0) return error;
+  struct btrfs_qgroup_info_item item;
+  const struct btrfs_ioctl_search_header *header = (const void *)search.buf;
+  if (search.key.nr_items == 0 || header->len < sizeof item) {
+    errno = ENOENT;
+    return failed(reply, "quota search");
+  }
+  memcpy(&item, search.buf + sizeof *header, sizeof item);
+  put_u64(reply, le64toh(item.rfer));
+  return 0;
 }

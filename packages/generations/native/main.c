@@ -47,6 +47,7 @@ static operation *const OPERATIONS[] = {
     [15] = op_reflink,
     [16] = op_quota_limit,
     [17] = op_list_directories,
+    [18] = op_quota_used,
 };
 
 __attribute__((noreturn)) static void leave(int status) {

@@ -75,10 +75,19 @@ class HolderLease implements ResidentLease {
   }
 
   async prove(): Promise<void> {
+    this.#expectHeld()
     await this.#holder.prove(this.held.workspace)
   }
 
-  release(successor: HostId | null): Promise<Lease | null> {
-    return this.#holder.release(this.held.workspace, successor)
+  async release(successor: HostId | null): Promise<Lease | null> {
+    this.#expectHeld()
+    return await this.#holder.release(this.held.workspace, successor)
+  }
+
+  /** What an earlier run of the workspace had says nothing of the lease that it has now. */
+  #expectHeld(): void {
+    const { workspace, epoch } = this.held
+    if (!this.#holder.holds(this.held))
+      throw new Failure('lease-lost', `epoch ${epoch} of ${workspace} has ended here`, { workspace, epoch })
   }
 }

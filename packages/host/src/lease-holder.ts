@@ -126,6 +126,11 @@ export class LeaseHolder implements AsyncDisposable {
     return this.held(workspace)
   }
 
+  /** True while this very lease is held here: the workspace may have been taken again since, under a later epoch. */
+  holds({ workspace, epoch }: Pick<HostLease, 'workspace' | 'epoch'>): boolean {
+    return this.#held.get(workspace)?.lease.epoch === epoch
+  }
+
   /** The instant after which nothing of the workspace runs; undefined without a lease. */
   deadlineBootMs(workspace: WorkspaceId): number | undefined {
     return this.#held.get(workspace)?.deadlineBootMs

@@ -22,7 +22,7 @@ export async function startLeaseRole(options: LeaseRoleOptions): Promise<RpcServ
   return server
 }
 
-function registryHandlers(registry: LeaseRegistry): RpcHandlers<typeof LEASE_CALLS> {
+export function registryHandlers(registry: LeaseRegistry): RpcHandlers<typeof LEASE_CALLS> {
   return {
     acquireLease: (request) => registry.acquireLease(request),
     renewLeases: (request) => registry.renewLeases(request),
@@ -31,7 +31,7 @@ function registryHandlers(registry: LeaseRegistry): RpcHandlers<typeof LEASE_CAL
   }
 }
 
-function historyHandlers(index: GenerationIndex): RpcHandlers<typeof HISTORY_CALLS> {
+export function historyHandlers(index: GenerationIndex): RpcHandlers<typeof HISTORY_CALLS> {
   return {
     createWorkspace: (workspace) => done(index.createWorkspace(workspace)),
     workspace: ({ id }) => index.workspace(id),

@@ -199,6 +199,16 @@ export const FAILURES = {
     http: 503,
     hint: 'the sandbox has ended: resume the workspace',
   },
+  'image-refused': {
+    kind: 'refused',
+    http: 422,
+    hint: 'name an image for this machine that its registry serves to everybody, whole and unchanged',
+  },
+  'image-unavailable': {
+    kind: 'unavailable',
+    http: 503,
+    hint: 'the image registry does not answer: check its address, then try again',
+  },
   'exec-failed': {
     kind: 'refused',
     http: 422,

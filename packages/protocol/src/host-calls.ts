@@ -25,6 +25,13 @@ export const GenerationSummary = z.strictObject({
 })
 export type GenerationSummary = z.infer<typeof GenerationSummary>
 
+/**
+ * Why the writers of a workspace are slowed down by short freezes: more is written than made durable, or the disk that
+ * all workspaces of the host share has little room left.
+ */
+export const WritePressure = z.enum(['none', 'unsynced', 'disk'])
+export type WritePressure = z.infer<typeof WritePressure>
+
 /** How far a workspace on a host is from being durable. */
 export const WorkspaceFacts = z.strictObject({
   workspace: WorkspaceId,
@@ -38,6 +45,7 @@ export const WorkspaceFacts = z.strictObject({
   syncLagMs: z.number(),
   rpoMs: z.number(),
   frozenMsP95: z.number(),
+  pressure: WritePressure.default('none'),
   /** Since when no command ran and no request was served; null while something does. */
   quietSinceAt: z.number().nullable(),
   failure: WireFailure.nullable(),

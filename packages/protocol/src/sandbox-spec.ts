@@ -12,6 +12,15 @@ export const SystemSpec = z.discriminatedUnion('kind', [
   /** The host's `/usr`, read-only, and a generated `/etc`: nothing to download. */
   z.strictObject({ kind: z.literal('machine') }),
   z.strictObject({ kind: z.literal('directory'), path: z.string().startsWith('/').max(4096) }),
+  /** `host/name:tag` or `host/name@sha256:…` of a registry; pinned where a digest is given. */
+  z.strictObject({
+    kind: z.literal('image'),
+    reference: z.string().min(3).max(1024),
+    digest: z
+      .string()
+      .regex(/^sha256:[0-9a-f]{64}$/)
+      .optional(),
+  }),
 ])
 export type SystemSpec = z.infer<typeof SystemSpec>
 
@@ -83,6 +92,8 @@ export const SandboxFacts = z.strictObject({
   volume: z.enum(['btrfs', 'live']),
   consistency: z.enum(['cut', 'per-database']),
   fsync: FsyncPolicy,
+  /** `none`: the volume cannot bound what the workspace holds, so `limits.diskBytes` is a wish. */
+  diskLimit: z.enum(['enforced', 'none']).default('none'),
   /** How the sandbox came to be. */
   start: z.enum(['warm', 'cold']),
 })

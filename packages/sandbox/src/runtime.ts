@@ -18,6 +18,8 @@ export interface Runtime {
    * exist yet. Empty where this runtime has none.
    */
   cgroupsOf(id: string): readonly string[]
+  /** Starts a sandbox for whoever comes; absent where a volume cannot follow its start. Rejects as `start`. */
+  prepare?(request: PrepareRequest): Promise<PreparedSandbox>
   /** Kills whatever an earlier process left in this folder of sandboxes, frozen or not; resolves once none of it lives. */
   killLeftovers(folder: string): Promise<void>
 }
@@ -32,6 +34,27 @@ export interface StartRequest {
   readonly volumePath: string
   /** Nothing of the sandbox runs after this instant of CLOCK_BOOTTIME unless `extend` moves it. */
   readonly deadlineBootMs: number
+}
+
+export type PrepareRequest = Omit<StartRequest, 'volumePath'>
+
+/** A sandbox without a volume, frozen, in which nothing of anybody has run. Disposing of it kills it. */
+export interface PreparedSandbox extends AsyncDisposable {
+  readonly id: string
+  /** Nothing of it runs after this instant, claimed or not. */
+  readonly deadlineBootMs: number
+  /** Moves the deadline while it waits. Rejects with `sandbox-gone`. */
+  extend(deadlineBootMs: number): Promise<void>
+  /** Gives it to one workspace, for ever. Rejects with `sandbox-failed` or `sandbox-gone`; nothing of it is left then. */
+  claim(request: ClaimRequest): Promise<Sandbox>
+  /** Resolves when its first process has ended. */
+  readonly ended: Promise<void>
+}
+
+export interface ClaimRequest {
+  readonly volumePath: string
+  readonly deadlineBootMs: number
+  readonly environment: Readonly<Record<string, string>>
 }
 
 /** A running sandbox. Disposing of it kills it. */

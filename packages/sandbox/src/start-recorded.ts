@@ -1,14 +1,13 @@
 import { Failure } from '@holdfast/base/failure'
 import { type EndDeps, killSandbox, removeSandbox } from './end-sandbox.ts'
-import type { Sandbox } from './runtime.ts'
 import { type RecordedSandbox, writeSandboxRecord } from './sandbox-record.ts'
 
 /** Makes a sandbox that is on record from before its first process; one that cannot be made leaves nothing behind. */
-export async function startRecorded(
+export async function startRecorded<T>(
   deps: EndDeps,
   recorded: RecordedSandbox,
-  make: () => Promise<Sandbox>,
-): Promise<Sandbox> {
+  make: () => Promise<T>,
+): Promise<T> {
   try {
     writeSandboxRecord(recorded.folder, recorded.record)
     return await make()

@@ -9,6 +9,8 @@ import { parseListen } from './roles/listen.ts'
 import type { SettingsOf } from './settings.ts'
 
 const KEY_BYTES = 32
+/** Of each of the kinds of sandbox that are asked for, on one box. */
+const WARM = { perKey: 2, keysMax: 4 }
 /** The kernel takes socket paths of 107 bytes. */
 const SOCKET_PATH_BYTES_MAX = 107
 
@@ -106,6 +108,7 @@ export class Installation {
       volume,
       leaseTtlMs: LEASE_TTL_MS,
       graceMs,
+      warm: WARM,
     }
   }
 

@@ -60,6 +60,10 @@ const HostSettings = z.strictObject({
   runtimes: z.array(RuntimeKind).min(1).max(4),
   volume: z.enum(['auto', 'btrfs', 'live']),
   leaseTtlMs: z.int().min(1000).max(600_000),
+  /** Sandboxes that wait, started, for workspaces to come: so many of each kind, for the kinds asked for last. */
+  warm: z
+    .strictObject({ perKey: z.int().min(0).max(256), keysMax: z.int().min(1).max(256) })
+    .default({ perKey: 2, keysMax: 4 }),
   /** How long a termination notice leaves for last commits. */
   graceMs: z.int().min(0).max(3_600_000),
 })

@@ -135,7 +135,7 @@ function documentOf(name: string | null, labels: Record<string, string>): Worksp
     epoch: 1,
     runtime: 'none',
     isolation: 'none',
-    consistency: 'cut',
+    ...{ consistency: 'cut', disk_limit: 'enforced', start: 'cold', pressure: 'none' },
     fsync: 'native',
     system: { kind: 'machine' },
     limits: {

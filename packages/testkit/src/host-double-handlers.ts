@@ -79,9 +79,10 @@ function lifeHandlers(double: HostDoubleGround): Pick<Handlers, Life> {
           consistency: 'cut',
           fsync: 'relaxed',
         },
-        start: 'cold',
+        ...{ diskLimit: 'none', start: 'cold' },
       },
       ...{ lastDurableAt: head?.createdAt ?? null, syncLagMs: 0, rpoMs: 1000, frozenMsP95: 1 },
+      pressure: 'none',
       ...{ quietSinceAt: nowMs(), failure: null },
     }
   }

@@ -30,9 +30,10 @@ import type { StagePool } from '../stage/stage-pool.ts'
 import { type StagedTree, stageTree } from '../stage/stage-tree.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import type { Changes, Image } from '../volume/volume.ts'
-import { appendGeneration, commitOf, packRows } from './append-generation.ts'
+import { commitOf, packRows } from './append-generation.ts'
 import { KnownChunks } from './known-chunks.ts'
 import { PackUploads } from './pack-uploads.ts'
+import { Submissions } from './submissions.ts'
 
 /** Two writes within one tick of the kernel's coarse clock (4 ms at 250 Hz) leave the same mtime; doubled twice. */
 export const RACY_MS = 16
@@ -108,7 +109,7 @@ export class Committer {
   #parent: Parent | null
   #known: KnownChunks | undefined
   #gcSeen = -1
-  #unresolved: Submission | undefined
+  readonly #submissions: Submissions<Submission>
   #prepared = NOTHING_PREPARED
   /** Those under which a capture was taken over: databases are read by what changed since. */
   #pins: ReadonlySet<string> = new Set()
@@ -121,6 +122,13 @@ export class Committer {
     this.#deps = deps
     this.#lease = lease
     this.#coding = { seal: deps.sealKey && createFrameSeal(deps.sealKey) }
+    this.#submissions = new Submissions(deps, lease, {
+      accept: (submission) => this.#accept(submission),
+      discard: ({ staged }, failure) => {
+        staged.stager.discard()
+        if (isFailure(failure, 'gc-expired')) this.#forgetPrepared()
+      },
+    })
     this.#parent = start.parent
     this.#remembered = { ...start.remembered }
   }
@@ -149,7 +157,7 @@ export class Committer {
    * have happened: the next call finds out first.
    */
   async commit(image: Image, request: CommitRequest): Promise<CommitOutcome> {
-    if (this.#unresolved) await this.#submit(this.#unresolved)
+    await this.#submissions.resolve()
     const scope = image.consistency === 'cut' ? 'large' : 'all'
     const { staged, uploads, known } = await this.#stage(image, scope, request.onProgress)
     using _engine = staged.engine
@@ -168,7 +176,7 @@ export class Committer {
    * time under its pin is never little.
    */
   async prepare(image: Image): Promise<'unchanged' | 'little' | 'stored'> {
-    if (this.#unresolved) await this.#submit(this.#unresolved)
+    await this.#submissions.resolve()
     const { staged, uploads, known } = await this.#stage(image, 'large')
     using engine = staged.engine
     if (this.#parent?.root === chunkIdToHex(staged.root)) {
@@ -240,7 +248,7 @@ export class Committer {
       gcSeen: Math.min(this.#gcSeen, this.#prepared.gcSeen),
     })
     await this.#makeDurable(staged, uploads)
-    await this.#submit({ commit, staged, uploads })
+    await this.#submissions.submit({ commit, staged, uploads })
     const { newPacks: _new, usedPacks: _used, gcSeen: _seen, ...row } = commit
     const newBytes = newPacks.reduce((sum, pack) => sum + pack.bytes, 0)
     const generation = { ...row, newBytes, newObjects: newPacks.length, databases: totals.databases, notices }
@@ -285,23 +293,7 @@ export class Committer {
     }
   }
 
-  async #submit(submission: Submission): Promise<void> {
-    this.#unresolved = submission
-    try {
-      await appendGeneration(this.#deps, this.#lease, submission.commit)
-    } catch (error) {
-      if (!isFailure(error, 'outcome-unknown')) {
-        submission.staged.stager.discard()
-        this.#unresolved = undefined
-        if (isFailure(error, 'gc-expired')) this.#forgetPrepared()
-      }
-      throw error
-    }
-    this.#accept(submission)
-  }
-
   #accept({ commit, staged, uploads }: Submission): void {
-    this.#unresolved = undefined
     this.#takeOver(staged)
     this.#prepared = NOTHING_PREPARED
     this.#remembered.generation = commit.id

@@ -14,3 +14,8 @@ export async function openVolume(directory: DurableDirectory): Promise<Volume> {
       return BtrfsVolume.open(deps, { home: deps.home.path, workspace, path, state: folder })
   }
 }
+
+/** What only a subvolume can do; undefined for a volume of another kind. */
+export function asBtrfs(volume: Volume): BtrfsVolume | undefined {
+  return volume instanceof BtrfsVolume ? volume : undefined
+}

@@ -18,7 +18,7 @@ export interface RoundWorkload {
 
 export interface RoundDeps {
   readonly clock: Clock
-  readonly volume: Volume
+  readonly volume: Pick<Volume, 'capture'>
   readonly writer: RoundWriter
   readonly workload: RoundWorkload
 }

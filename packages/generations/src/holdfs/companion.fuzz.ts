@@ -65,6 +65,7 @@ describe('the companion under hostile input', () => {
       [OPERATION.reflink, new PayloadWriter().path(`${path}/f`).path(`${path}/g`).finish()],
       [OPERATION.listDirectories, new PayloadWriter().u32(2).path(path).path('/none').finish()],
       [OPERATION.quotaLimit, directory().i64(1n).finish()],
+      [OPERATION.quotaUsed, directory().finish()],
     ]
   }
 

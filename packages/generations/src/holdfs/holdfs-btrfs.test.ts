@@ -131,6 +131,8 @@ describe('holdfs on btrfs', () => {
       await holdfs.quotaLimit(`${mount}/work`, 'none')
       writeFileSync(`${mount}/work/file`, tooMuch)
       await holdfs.syncfs(mount)
+      const used = await holdfs.quotaUsed(`${mount}/work`)
+      assert.ok(used >= tooMuch.length && used < tooMuch.length + MEBIBYTE, `${used}`)
       assert.equal(statSync(`${mount}/work/file`).size, tooMuch.length)
     })
   })

@@ -218,6 +218,13 @@ export class Holdfs implements AsyncDisposable {
     return this.#call({ operation: OPERATION.quotaLimit, path: subvolume, write, read: nothing })
   }
 
+  /** Bytes that count against the bound of `subvolume`, as of the last sync. Rejects with `not-found` without quotas. */
+  quotaUsed(subvolume: BytePath): Promise<number> {
+    const write = (payload: PayloadWriter) => payload.path(subvolume)
+    const read = (reply: PayloadReader) => reply.integer()
+    return this.#call({ operation: OPERATION.quotaUsed, path: subvolume, write, read })
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#companion[Symbol.asyncDispose]()
   }

@@ -23,9 +23,10 @@ export const OPERATION = {
   reflink: 15,
   quotaLimit: 16,
   listDirectories: 17,
+  quotaUsed: 18,
 } as const
 
-export const PROTOCOL_VERSION = 2
+export const PROTOCOL_VERSION = 3
 
 /** What one name answered: its `user.*` attributes (none where there are none, or no support), or an errno name. */
 export type XattrsFound = { readonly xattrs: readonly Xattr[] } | { readonly errno: string }

@@ -62,10 +62,13 @@ async function takeDown({ source }: Mount): Promise<void> {
   for (const { mountPoint } of mountTable()
     .toReversed()
     .filter((mount) => mount.source === source)) {
-    if (await unmount(mountPoint, false)) continue
-    const said = `the disk below ${mountPoint} refused a write: see that it has space, and end what uses ${mountPoint}`
-    throw new Failure('source-failed', said, { path: mountPoint, errno: 'EROFS' })
+    if (!(await unmount(mountPoint, false))) throw inUse(mountPoint)
   }
+}
+
+function inUse(path: string): Failure {
+  const said = `the disk below ${path} refused a write: see that it has space, and end what uses ${path}`
+  return new Failure('source-failed', said, { path, errno: 'EROFS' })
 }
 
 /** True if enough space is free to make the image of a home. */
@@ -100,7 +103,10 @@ async function mountLoop(image: string, top: string): Promise<void> {
   const args = ['-t', 'btrfs', '-o', 'loop,noatime,subvolid=5', image, top]
   let result = await runProgram('mount', args)
   if (result.status !== 0 && (await makeLoopNode())) result = await runProgram('mount', args)
-  if (result.status !== 0) throw cannotMount(image, result)
+  if (result.status === 0) return
+  // One that was taken down after a failed write lives on in other mount namespaces, and is not to be had a second time.
+  if ((await runProgram('losetup', ['--associated', image])).stdout.trim() !== '') throw inUse(top)
+  throw cannotMount(image, result)
 }
 
 /** Some containers have the loop driver and no device node for the next free one. True if one was made. */

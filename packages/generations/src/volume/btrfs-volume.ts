@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmdirSync, statfsSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
@@ -19,6 +19,7 @@ import {
   type PlaceRequest,
   subvolumePath,
 } from './btrfs-place.ts'
+import { isCramped, limitBytes, usedBytes } from './btrfs-quota.ts'
 import { FREEZE_MS_MAX, Freeze } from './freezer.ts'
 import { runProgram } from './program.ts'
 import { readBootId, SNAPSHOT_NAME, SnapshotLog } from './snapshot-log.ts'
@@ -54,8 +55,6 @@ export interface Replacement {
   readonly commit: () => Promise<string>
 }
 
-/** Below this share of free space, local snapshots go: the writers need it more. */
-const FREE_SHARE_MIN = 0.1
 /** A snapshot that no generation claims after this time was left by a process that died. */
 const UNCLAIMED_MS_MAX = 24 * 3_600_000
 
@@ -225,13 +224,9 @@ export class BtrfsVolume implements Volume {
     generation: string,
   ): Promise<void> {
     for (const name of this.#log.accept(taken, generation)) await this.#deleteSnapshot(name)
-    if (this.#isShort()) await this.#makeRoom(false)
+    if (await isCramped(this.#deps.holdfs, subvolumePath(this.#place), this.#log.bytesMax))
+      await this.#makeRoom(false)
     await this.#deleteUnclaimed()
-  }
-
-  #isShort(): boolean {
-    const { bavail, blocks } = statfsSync(this.#place.snapshots)
-    return bavail < blocks * FREE_SHARE_MIN
   }
 
   /** What is deleted comes back within half a minute, or once this sync has woken the kernel's cleaner. */
@@ -350,6 +345,11 @@ export class BtrfsVolume implements Volume {
     await this.#deps.holdfs.subvolumeSnapshot({ source, parent, name, readOnly: true })
   }
 
+  /** What counts against its bound, as of the last sync. */
+  async usedBytes(): Promise<number> {
+    return await usedBytes(this.#deps.holdfs, subvolumePath(this.#place))
+  }
+
   /** Bounds what the directory holds; null: not at all. Rejects as the native helper does. */
   async limit(bytesMax: number | null): Promise<void> {
     this.#log.setBytesMax(bytesMax)
@@ -359,8 +359,7 @@ export class BtrfsVolume implements Volume {
   async #applyLimit(always = false): Promise<void> {
     const { bytesMax } = this.#log
     if (bytesMax === null && !always) return
-    const bytes = bytesMax === null ? 'none' : BigInt(bytesMax)
-    await this.#deps.holdfs.quotaLimit(fromText(subvolumePath(this.#place)), bytes)
+    await limitBytes(this.#deps.holdfs, subvolumePath(this.#place), bytesMax)
   }
 
   /** Takes the volume out of its place, with all that was written to it on its disk. Rejects with `lease-held`. */

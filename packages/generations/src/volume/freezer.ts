@@ -13,7 +13,7 @@ const PIDS_PER_CALL_MAX = 4096
 
 /** Lets cgroups and processes run again, whoever stopped them. */
 export async function thaw(
-  holdfs: Holdfs,
+  holdfs: Pick<Holdfs, 'thaw'>,
   cgroups: readonly ByteString[],
   pids: readonly number[],
 ): Promise<void> {
@@ -23,7 +23,7 @@ export async function thaw(
 }
 
 export interface FreezeDeps {
-  readonly holdfs: Holdfs
+  readonly holdfs: Pick<Holdfs, 'freeze' | 'thaw'>
   readonly clock: Clock
 }
 

@@ -13,10 +13,12 @@ import { HostId } from '@holdfast/protocol/identifiers'
 import { LEASE_CALLS } from '@holdfast/protocol/lease-calls'
 import { RpcClient } from '@holdfast/rpc/rpc-client'
 import { installedPrograms } from '@holdfast/sandbox/native-programs'
+import type { WarmPoolSizes } from '@holdfast/sandbox/pool/warm-pool'
 import { RuncRuntime } from '@holdfast/sandbox/runc/runc-runtime'
 import { HolderLeases } from '../holder-leases.ts'
 import { LeaseHolder } from '../lease-holder.ts'
 import { RpcGenerationIndex } from '../rpc-generation-index.ts'
+import type { PressureBounds } from '../workspace/write-pressure.ts'
 import { HostAgent } from './host-agent.ts'
 import type { HostAgentDeps, HostAgentOptions } from './host-agent-deps.ts'
 
@@ -31,6 +33,8 @@ export interface AgentPlace {
   readonly wrapStore?: (store: ObjectStore) => ObjectStore
   readonly ringBytesMax?: number
   readonly finalMs?: number
+  readonly pressure?: PressureBounds
+  readonly warm?: WarmPoolSizes
 }
 
 export interface AgentUnderTest extends AsyncDisposable {
@@ -90,7 +94,7 @@ function neverAcquired(): Promise<never> {
 }
 
 function optionsFor(place: AgentPlace): HostAgentOptions {
-  const { base, host, name, volume, ringBytesMax } = place
+  const { base, host, name, volume, ringBytesMax, pressure, warm } = place
   return {
     host,
     name,
@@ -104,5 +108,7 @@ function optionsFor(place: AgentPlace): HostAgentOptions {
     capacity: { cpus: 2, memoryBytes: 2 ** 31, workspacesMax: 10 },
     timing: { graceMs: 500, finalMs: place.finalMs ?? 5000 },
     ...(ringBytesMax === undefined ? {} : { ringBytesMax }),
+    ...(pressure === undefined ? {} : { pressure }),
+    ...(warm === undefined ? {} : { warm }),
   }
 }

@@ -3,14 +3,16 @@ import type { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import type { DirectoryDeps } from '@holdfast/generations/directory/durable-directory'
 import type { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
-import type { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import type { RpcRequest } from '@holdfast/protocol/rpc-table'
 import type { RpcClient } from '@holdfast/rpc/rpc-client'
+import type { WarmPoolSizes } from '@holdfast/sandbox/pool/warm-pool'
 import type { Runtime } from '@holdfast/sandbox/runtime'
 import type { DrillPolicy } from '../drills/drill-schedule.ts'
 import type { WorkspaceVolumeDeps } from '../volume/workspace-volume.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
+import type { HostLine } from '../workspace/hand-off-live.ts'
 import type { Leases } from '../workspace/leases.ts'
+import type { PressureBounds } from '../workspace/write-pressure.ts'
 
 type Capacity = RpcRequest<typeof CONTROL_CALLS, 'reportHost'>['capacity']
 
@@ -29,7 +31,7 @@ export interface HostAgentDeps
   /** The program `holdwatch`. */
   readonly holdwatch: string
   /** A way to another host; the caller of it ends it. */
-  readonly connectHost: (address: string) => RpcClient<typeof HOST_CALLS>
+  readonly connectHost: (address: string) => HostLine & AsyncDisposable
   /** Only a fresh process gets over this: the caller ends this one. */
   readonly onFatal: (failure: Failure) => void
   /** Told of failures that are defects. */
@@ -53,4 +55,7 @@ export interface HostAgentOptions {
   readonly capacity: Omit<Capacity, 'diskFreeBytes'>
   readonly timing?: CloseTiming
   readonly ringBytesMax?: number
+  readonly pressure?: PressureBounds
+  /** Sandboxes that wait for workspaces to come; absent: none. */
+  readonly warm?: WarmPoolSizes
 }

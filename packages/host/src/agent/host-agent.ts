@@ -6,8 +6,12 @@ import { BROWSE_CALLS } from '@holdfast/protocol/browse-calls'
 import { FILE_CALLS } from '@holdfast/protocol/files'
 import { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import { HostId, WorkspaceId } from '@holdfast/protocol/identifiers'
+import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
 import { RpcServer } from '@holdfast/rpc/rpc-server'
 import { chooseRuntime } from '@holdfast/sandbox/choose-runtime'
+import { bootClockMs } from '@holdfast/sandbox/holdinit/boot-clock'
+import { ImageStore } from '@holdfast/sandbox/image/image-store'
+import { WarmPool, type WarmPoolSizes } from '@holdfast/sandbox/pool/warm-pool'
 import type { RunningDrills } from '../drills/running-drills.ts'
 import { HostEvents } from '../events/host-events.ts'
 import { ExecReports } from '../exec/exec-reports.ts'
@@ -16,9 +20,11 @@ import { fileStreams } from '../files/file-streams.ts'
 import { watchStream } from '../files/file-watch.ts'
 import type { ToolPlace } from '../files/guest-tool.ts'
 import { HostLayout } from '../volume/host-layout.ts'
+import { LocalVolumes } from '../volume/local-volumes.ts'
 import { parkVolumes } from '../volume/park-volumes.ts'
 import type { Watchdog } from '../watchdog/watchdog.ts'
 import type { CloseTiming } from '../workspace/close-live.ts'
+import { WriteBrake } from '../workspace/write-brake.ts'
 import { attachUpgrade } from './exec-attach.ts'
 import { execHandlers } from './exec-handlers.ts'
 import { execStreams } from './exec-streams.ts'
@@ -59,9 +65,9 @@ export class HostAgent implements AsyncDisposable {
     const history = stack.use(await openHostHistory(deps, options))
     const events = stack.use(makeEvents(deps, options, layout))
     const drills = stack.use(makeDrills(deps, { layout, history, events }))
-    const residents = stack.use(
-      makeResidents(deps, options, { layout, directories, reports, watchdog, events, drills }),
-    )
+    const warm = options.warm && stack.use(openPool(deps, layout, options.warm))
+    const parts = { layout, directories, reports, watchdog, events, drills, warm }
+    const residents = stack.use(makeResidents(deps, options, parts))
     const { address, clusterKey } = options
     const { onDefect } = deps
     const server = stack.use(
@@ -104,6 +110,7 @@ interface AgentParts {
   readonly watchdog: Watchdog
   readonly events: HostEvents
   readonly drills: RunningDrills
+  readonly warm: WarmPool | undefined
 }
 
 function makeEvents(
@@ -115,6 +122,16 @@ function makeEvents(
     ...{ clock, randomness, path: layout.events },
     send: (events) => control.call('reportEvents', { host: HostId.parse(host), events: [...events] }),
   })
+}
+
+/** Most workspaces are of the default kind: some of these wait from the start. */
+function openPool(deps: HostAgentDeps, layout: HostLayout, sizes: WarmPoolSizes): WarmPool {
+  const { clock, randomness, runtimes } = deps
+  const pool = new WarmPool({ clock, randomness, sizes, bootMs: bootClockMs, folder: layout.sandboxes })
+  const spec = SANDBOX_SPEC_DEFAULT
+  const runtime = runtimes.find((one) => one.prepare !== undefined && one.isolation === spec.isolationMin)
+  if (runtime) pool.warm({ runtime, org: '', spec }).catch(() => {}) // who asks next finds out by a start of its own
+  return pool
 }
 
 function makeReports(
@@ -132,16 +149,22 @@ function makeReports(
 function makeResidents(
   deps: HostAgentDeps,
   options: HostAgentOptions,
-  { layout, directories, reports, watchdog, events, drills }: AgentParts,
+  { layout, directories, reports, watchdog, events, drills, warm }: AgentParts,
 ): ResidentWorkspaces {
   const { clock, randomness, holdfs, leases, runtimes, onFatal } = deps
-  const { store, keyFile, volume, ringBytesMax } = options
+  const { store, keyFile, volume, ringBytesMax, pressure } = options
+  const brake = { clock, holdfs, disk: layout.path, ...(pressure === undefined ? {} : { bounds: pressure }) }
   return new ResidentWorkspaces({
     ...(options.timing ?? CLOSE_TIMING),
-    volumes: { directories, layout, volume, store, keyFile },
+    volumes: new LocalVolumes({ directories, layout, volume, store, keyFile }),
     leases,
     runtimeFor: (spec) => chooseRuntime(runtimes, spec),
-    live: { clock, randomness, holdfs, layout, watchdog },
+    images: new ImageStore({ randomness, folder: layout.images }),
+    live: {
+      ...{ clock, randomness, holdfs, layout, watchdog },
+      startBrake: (parts) => new WriteBrake({ ...brake, ...parts }),
+      ...(warm === undefined ? {} : { warm }),
+    },
     onFatal,
     tell: (workspace, type, payload) => events.tell(workspace, type, payload),
     onStopped: (workspace) => drills.noteStopped(workspace),

@@ -26,7 +26,7 @@ export type AgentWish = Partial<Omit<AgentPlace, 'base' | 'host'>>
 
 /** A lease role, a store, and what control is told; agents and workspaces as a test makes them. */
 export class HostWorld implements AsyncDisposable {
-  readonly base = mkdtempSync(join(tmpdir(), 'holdfast-host-'))
+  readonly base: string
   readonly org = OrgId.parse(newIdentifier('org', systemRandomness))
   readonly workspace = WorkspaceId.parse(newIdentifier('ws', systemRandomness))
   readonly reports: Reports = []
@@ -39,8 +39,13 @@ export class HostWorld implements AsyncDisposable {
   #execs = 0
   leases!: Awaited<ReturnType<typeof startLeaseRoleIn>>
 
-  static async make(): Promise<HostWorld> {
-    const world = new HostWorld()
+  private constructor(folder: string) {
+    this.base = mkdtempSync(join(folder, 'holdfast-host-'))
+  }
+
+  /** All that it keeps lies in a folder of its own in `folder`. */
+  static async make(folder = tmpdir()): Promise<HostWorld> {
+    const world = new HostWorld(folder)
     world.#stack.defer(() => removeTree(world.base))
     world.leases = world.#stack.use(await startLeaseRoleIn(world.base, CLUSTER_KEY))
     const control = await RpcServer.listen({
@@ -99,6 +104,13 @@ export class HostWorld implements AsyncDisposable {
     const id = WorkspaceId.parse(newIdentifier('ws', systemRandomness))
     const origin = generation === undefined ? {} : { forkedFrom: generation }
     await this.leases.index.createWorkspace({ id, org: this.org, ...origin })
+    return id
+  }
+
+  /** Another workspace, without a generation. */
+  async another(): Promise<WorkspaceId> {
+    const id = WorkspaceId.parse(newIdentifier('ws', systemRandomness))
+    await this.leases.index.createWorkspace({ id, org: this.org })
     return id
   }
 

@@ -1,15 +1,15 @@
-import { readdirSync } from 'node:fs'
 import { Failure } from '@holdfast/base/failure'
 import type { CloseOutcome } from '@holdfast/protocol/host-calls'
 import { WorkspaceId } from '@holdfast/protocol/identifiers'
 import { ExecRegistry, type ExecRegistryDeps } from '../exec/exec-registry.ts'
-import { forgetVolume, type WorkspaceName, WorkspaceVolume } from '../volume/workspace-volume.ts'
 import type { CloseRequest } from '../workspace/close-live.ts'
 import type { OpenRequest } from '../workspace/open-live.ts'
+import type { HostVolumes, WorkspaceName } from '../workspace/resident-files.ts'
 import { type ResidentDeps, ResidentWorkspace } from '../workspace/resident-workspace.ts'
 import { Serial } from '../workspace/serial.ts'
 
-export interface ResidentsDeps extends Omit<ResidentDeps, 'registry'> {
+export interface ResidentsDeps extends Omit<ResidentDeps, 'registry' | 'volumes'> {
+  readonly volumes: HostVolumes
   readonly execs: Omit<ExecRegistryDeps, 'folder' | 'onEnded'>
   /** A workspace has stopped, and the head is all of it. */
   readonly onStopped: (workspace: WorkspaceName) => void
@@ -34,7 +34,7 @@ export class ResidentWorkspaces implements AsyncDisposable {
   /** Finds the commands of earlier processes: what ran is lost. */
   constructor(deps: ResidentsDeps) {
     this.#deps = deps
-    for (const workspace of readdirSync(deps.volumes.layout.workspaces)) this.registry(workspace)
+    for (const workspace of deps.volumes.workspaces) this.registry(workspace)
   }
 
   all(): readonly ResidentWorkspace[] {
@@ -59,7 +59,7 @@ export class ResidentWorkspaces implements AsyncDisposable {
     const { execs, volumes, onExecEnded } = this.#deps
     const registry = new ExecRegistry({
       ...execs,
-      folder: volumes.layout.execs(workspace),
+      folder: volumes.execs(workspace),
       onEnded: (state) => onExecEnded(workspace, this.#open.get(workspace)?.epoch ?? 0, state),
     })
     this.#registries.set(workspace, registry)
@@ -115,18 +115,18 @@ export class ResidentWorkspaces implements AsyncDisposable {
       this.#closed.delete(workspace)
       await this.#registries.get(workspace)?.[Symbol.asyncDispose]()
       this.#registries.delete(workspace)
-      await forgetVolume(this.#deps.volumes, { workspace })
+      await this.#deps.volumes.forget(workspace)
     })
     this.#turns.delete(workspace)
   }
 
   /** Brings a generation here while another host runs the workspace. */
-  async prepare(name: { workspace: string; org: string }, generation: string): Promise<void> {
+  async prepare(name: WorkspaceName, generation: string): Promise<void> {
     await this.#turn(name.workspace).run(async () => {
       if (this.#open.has(name.workspace))
         throw new Failure('invalid-state', `${name.workspace} is open here`, { workspace: name.workspace })
-      await using files = await WorkspaceVolume.open(this.#deps.volumes, name)
-      await files.bring(await files.directory.index.generation(generation))
+      await using files = await this.#deps.volumes.open(name)
+      await files.bring(await files.index.generation(generation))
     })
   }
 

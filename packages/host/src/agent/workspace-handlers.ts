@@ -57,8 +57,9 @@ export function workspaceHandlers(deps: WorkspaceHandlerDeps): WorkspaceCalls {
 
 type HandOffOrder = Parameters<WorkspaceCalls['handOff']>[0]
 
-async function handOff(
-  { residents, connectHost }: WorkspaceHandlerDeps,
+/** Moves a workspace that is open here to another host. */
+export async function handOff(
+  { residents, connectHost }: Pick<WorkspaceHandlerDeps, 'residents' | 'connectHost'>,
   { workspace, target, drainMs }: HandOffOrder,
 ): Promise<{ facts: WorkspaceFacts; pauseMs: number; preCopyMs: number }> {
   const resident = residents.get(workspace)

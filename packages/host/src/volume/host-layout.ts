@@ -12,6 +12,7 @@ import { join } from 'node:path'
  *     <state>/scratch/                  drills, databases of generations, bundles; removed at a start
  *     <state>/events                    what control was not yet told
  *     <state>/watchdog/                 the watchdog's lock and what it watches
+ *     <state>/images/<digest>/root      systems that were pulled, read-only for all who use them
  */
 export class HostLayout {
   readonly path: string
@@ -45,6 +46,10 @@ export class HostLayout {
 
   get events(): string {
     return join(this.path, 'events')
+  }
+
+  get images(): string {
+    return join(this.path, 'images')
   }
 
   workspace(id: string): string {

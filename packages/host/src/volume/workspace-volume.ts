@@ -1,6 +1,7 @@
 import { chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { isFailure } from '@holdfast/base/failure'
 import { type DirectoryDeps, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
+import { HeldHistory } from '@holdfast/generations/directory/held-history'
 import type { DirectoryConfig } from '@holdfast/generations/directory/home'
 import {
   findBtrfsVolume,
@@ -11,10 +12,13 @@ import {
 import { openVolume } from '@holdfast/generations/directory/open-volume'
 import { loadRemembered, saveRemembered } from '@holdfast/generations/directory/remembered-files'
 import { restoreOnto } from '@holdfast/generations/directory/restore-onto'
-import { seedFrom } from '@holdfast/generations/directory/rollback-directory'
-import type { GenerationRow } from '@holdfast/generations/index/generation-index'
+import { replaceTree, seedFrom } from '@holdfast/generations/directory/rollback-directory'
+import { WatchMaintenance } from '@holdfast/generations/directory/watch-maintenance'
+import { WriterLock } from '@holdfast/generations/directory/writer-lock'
+import type { GenerationRow, HeldLease } from '@holdfast/generations/index/generation-index'
 import { readBootId } from '@holdfast/generations/volume/snapshot-log'
 import type { Volume } from '@holdfast/generations/volume/volume'
+import type { HeldFiles, ResidentFiles, WorkspaceName } from '../workspace/resident-files.ts'
 import type { HostLayout } from './host-layout.ts'
 import { clearSeedMark, readSeedMark, writeSeedMark } from './seed-mark.ts'
 
@@ -32,16 +36,11 @@ export interface WorkspaceVolumeDeps {
   readonly keyFile: string | null
 }
 
-export interface WorkspaceName {
-  readonly workspace: string
-  readonly org: string
-}
-
 /** How the files came to equal what was wanted. */
 export type Brought = 'kept' | 'snapshot' | 'patched' | 'restored' | 'empty'
 
 /** The files of one workspace on this host, and its history; open while nobody else here uses them. */
-export class WorkspaceVolume implements AsyncDisposable {
+export class WorkspaceVolume implements ResidentFiles {
   readonly directory: DurableDirectory
   readonly #deps: WorkspaceVolumeDeps
 
@@ -54,6 +53,41 @@ export class WorkspaceVolume implements AsyncDisposable {
   static async open(deps: WorkspaceVolumeDeps, name: WorkspaceName): Promise<WorkspaceVolume> {
     const config = await ensureRegistered(deps, name)
     return new WorkspaceVolume(deps, await DurableDirectory.open(deps.directories, config.path))
+  }
+
+  get workspace(): string {
+    return this.directory.config.workspace
+  }
+
+  get index(): DurableDirectory['index'] {
+    return this.directory.index
+  }
+
+  get storeAddress(): string {
+    return this.directory.store.address
+  }
+
+  commitRoot(...commit: Parameters<DurableDirectory['commitRoot']>): Promise<GenerationRow> {
+    return this.directory.commitRoot(...commit)
+  }
+
+  replaceTree(
+    lease: HeldLease,
+    request: Parameters<ResidentFiles['replaceTree']>[1],
+  ): ReturnType<ResidentFiles['replaceTree']> {
+    return replaceTree(this.directory, lease, request)
+  }
+
+  hold(lease: HeldLease): HeldFiles {
+    const held = new HeldHistory(WriterLock.take(this.directory.folder), lease)
+    return {
+      openWriter: () => this.directory.openWriter(held),
+      [Symbol.dispose]: () => held[Symbol.dispose](),
+    }
+  }
+
+  maintain(request: Parameters<ResidentFiles['maintain']>[0]): Promise<WatchMaintenance> {
+    return WatchMaintenance.open(this.directory, request)
   }
 
   get kind(): DirectoryConfig['volume'] {
@@ -116,25 +150,24 @@ export class WorkspaceVolume implements AsyncDisposable {
 
   /** The files equal another generation too, which was made of the same tree. */
   async alias(known: string, generation: string): Promise<void> {
-    const { deps, config, folder } = this.directory
+    const { folder } = this.directory
     const remembered = loadRemembered(folder)
     if (remembered?.generation === known) saveRemembered(folder, { ...remembered, generation })
-    if (config.volume === 'btrfs') {
-      await using volume = await openBtrfsVolume(deps, config)
-      await volume.alias(known, generation)
-    }
+    await this.#onBtrfs((volume) => volume.alias(known, generation))
     this.markClean(generation)
   }
 
-  /** Bounds what the files may come to. Without quotas they are bounded by the volume's own size alone. */
-  async limit(bytesMax: number): Promise<void> {
-    const { deps, config } = this.directory
-    if (config.volume !== 'btrfs') return
-    await using volume = await openBtrfsVolume(deps, config)
+  /** Bounds what the files may come to; false where nothing can, and only the disk itself bounds them. */
+  async limit(bytesMax: number): Promise<boolean> {
     try {
-      await volume.limit(bytesMax)
+      const limited = await this.#onBtrfs(async (volume) => {
+        await volume.limit(bytesMax)
+        return true
+      })
+      return limited ?? false
     } catch (error) {
       if (!isFailure(error, 'unsupported-here', 'source-failed')) throw error
+      return false
     }
   }
 
@@ -153,7 +186,8 @@ export class WorkspaceVolume implements AsyncDisposable {
   }
 
   async #replace(generation: GenerationRow | null): Promise<Brought> {
-    if (this.directory.config.volume === 'btrfs') return await this.#replaceSubvolume(generation)
+    const brought = await this.#onBtrfs((volume) => this.#replaceSubvolume(volume, generation))
+    if (brought) return brought
     const { path } = this
     const old = `${path}.old`
     rmSync(old, { recursive: true, force: true })
@@ -171,11 +205,17 @@ export class WorkspaceVolume implements AsyncDisposable {
     return generation === null ? 'empty' : 'restored'
   }
 
-  async #replaceSubvolume(generation: GenerationRow | null): Promise<Brought> {
+  /** Undefined on another kind of volume. Two open ones would overwrite each other's record of snapshots. */
+  async #onBtrfs<T>(use: (volume: OpenBtrfsVolume) => Promise<T>): Promise<T | undefined> {
     const { deps, config } = this.directory
+    if (config.volume !== 'btrfs') return undefined
     await using volume = await openBtrfsVolume(deps, config)
+    return await use(volume)
+  }
+
+  async #replaceSubvolume(volume: OpenBtrfsVolume, generation: GenerationRow | null): Promise<Brought> {
     if (generation === null) {
-      if (readdirSync(this.path).length > 0) await this.#remake()
+      if (readdirSync(this.path).length > 0) await this.#remake(volume)
       return 'empty'
     }
     const own = volume.isTrusted ? await volume.snapshotOf(generation.id) : undefined
@@ -207,9 +247,8 @@ export class WorkspaceVolume implements AsyncDisposable {
     }
   }
 
-  async #remake(): Promise<void> {
+  async #remake(old: OpenBtrfsVolume): Promise<void> {
     const { deps, config } = this.directory
-    await using old = await openBtrfsVolume(deps, config)
     await old.destroy()
     makeEmpty(config.path)
     await makeBtrfsVolume(deps, config)

@@ -1,18 +1,21 @@
 import { isFailure } from '@holdfast/base/failure'
 import type { Watchdog, Watched } from './watchdog.ts'
 
+/** What keeps deadlines. */
+export type DeadlineKeeper = Pick<Watchdog, 'watch' | 'extend' | 'forget'>
+
 /** One sandbox as the watchdog knows it, from before its start until after its end. */
 export class WatchedSandbox {
-  readonly #watchdog: Watchdog
+  readonly #watchdog: DeadlineKeeper
   readonly #name: string
 
-  private constructor(watchdog: Watchdog, name: string) {
+  private constructor(watchdog: DeadlineKeeper, name: string) {
     this.#watchdog = watchdog
     this.#name = name
   }
 
   /** Undefined where there is no cgroup to kill it by: its first process alone keeps the deadline then. */
-  static async begin(watchdog: Watchdog, watched: Watched): Promise<WatchedSandbox | undefined> {
+  static async begin(watchdog: DeadlineKeeper, watched: Watched): Promise<WatchedSandbox | undefined> {
     if (watched.cgroups.length === 0) return undefined
     await watchdog.watch(watched)
     return new WatchedSandbox(watchdog, watched.name)

@@ -1,17 +1,16 @@
 import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import type { CommittedGeneration } from '@holdfast/generations/commit/committer'
-import type { DirectoryWriter, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import { putBudgetFor } from '@holdfast/generations/directory/put-budget'
 import { RightOfWay } from '@holdfast/generations/directory/right-of-way'
 import { type FinalCommit, WatchLoop } from '@holdfast/generations/directory/watch-loop'
-import { WatchMaintenance } from '@holdfast/generations/directory/watch-maintenance'
 import type { CommitWish } from '@holdfast/generations/directory/watch-requests'
 import { WatchRounds } from '@holdfast/generations/directory/watch-rounds'
 import { percentile } from '@holdfast/generations/directory/watch-status'
 import type { GenerationRow } from '@holdfast/generations/index/generation-index'
 import type { Volume } from '@holdfast/generations/volume/volume'
 import type { FrozenWorkload } from './frozen-workload.ts'
+import type { ResidentFiles, ResidentWriter, Upkeep } from './resident-files.ts'
 
 /** Where the guest has its files: databases are checked there. */
 const GUEST_PATH = '/workspace'
@@ -21,8 +20,8 @@ export type CommittedRow = Pick<GenerationRow, 'id' | 'sequence' | 'cause' | 'me
 
 export interface CaptureParts {
   readonly clock: Clock
-  readonly directory: DurableDirectory
-  readonly writer: DirectoryWriter
+  readonly files: Pick<ResidentFiles, 'index' | 'storeAddress' | 'maintain'>
+  readonly writer: ResidentWriter
   readonly volume: Volume
   readonly workload: FrozenWorkload
   /** How often to look for changes. */
@@ -53,7 +52,7 @@ export class CaptureLoop implements AsyncDisposable {
   readonly #parts: CaptureParts
   readonly #rounds: WatchRounds
   readonly #rightOfWay: RightOfWay
-  #maintenance: WatchMaintenance | undefined
+  #maintenance: Upkeep | undefined
   #loop: WatchLoop
   #ended: Promise<Failure | null>
   #isFinishing = false
@@ -61,7 +60,8 @@ export class CaptureLoop implements AsyncDisposable {
   private constructor(parts: CaptureParts) {
     const { clock, volume, writer, workload } = parts
     this.#parts = parts
-    this.#rounds = new WatchRounds({ clock, volume, writer, workload })
+    const capture = workload.capture.bind(workload, volume)
+    this.#rounds = new WatchRounds({ clock, volume: { capture }, writer, workload })
     this.#rightOfWay = new RightOfWay(clock)
     this.#loop = this.#makeLoop()
     this.#ended = this.#run()
@@ -106,8 +106,13 @@ export class CaptureLoop implements AsyncDisposable {
     await this.#maintain()
   }
 
-  get head(): DirectoryWriter['head'] {
+  get head(): ResidentWriter['head'] {
     return this.#parts.writer.head
+  }
+
+  /** The moment, on the monotonic clock, whose state the history is known to hold. */
+  get settledAt(): number {
+    return this.#rounds.settledAt
   }
 
   get facts(): CaptureFacts {
@@ -133,17 +138,17 @@ export class CaptureLoop implements AsyncDisposable {
 
   async #commit(wish: CommitWish): Promise<Durable> {
     const answer = await this.#loop.request(wish)
-    const generation = await this.#parts.directory.index.generation(answer.generation)
+    const generation = await this.#parts.files.index.generation(answer.generation)
     return { generation, isNew: answer.kind === 'committed', frozenMs: this.#rounds.frozenMs.at(-1) ?? 0 }
   }
 
   #makeLoop(): WatchLoop {
-    const { clock, directory, writer, everyMs, onCommitted } = this.#parts
+    const { clock, files, writer, everyMs, onCommitted } = this.#parts
     return new WatchLoop({
       clock,
       rounds: this.#rounds,
       everyMs,
-      budget: putBudgetFor(directory.store.address, clock.monotonicMs()),
+      budget: putBudgetFor(files.storeAddress, clock.monotonicMs()),
       saveState: () => writer.saveState(),
       rightOfWay: this.#rightOfWay,
       onCommitted: (generation: CommittedGeneration) => {
@@ -161,13 +166,13 @@ export class CaptureLoop implements AsyncDisposable {
   }
 
   async #maintain(): Promise<void> {
-    const { directory, writer } = this.#parts
+    const { files, writer } = this.#parts
     const request = {
       lease: writer.lease,
       rightOfWay: this.#rightOfWay,
       mountPath: GUEST_PATH,
       onWork: () => {},
     }
-    this.#maintenance = await WatchMaintenance.open(directory, request)
+    this.#maintenance = await files.maintain(request)
   }
 }

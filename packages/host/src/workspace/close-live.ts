@@ -1,4 +1,5 @@
 import { Failure, failureToWire } from '@holdfast/base/failure'
+import type { FinalCommit } from '@holdfast/generations/directory/watch-loop'
 import type { CloseOutcome, HOST_CALLS } from '@holdfast/protocol/host-calls'
 import type { RpcParsed } from '@holdfast/protocol/rpc-table'
 import type { ServiceSpec } from '@holdfast/protocol/service'
@@ -18,7 +19,7 @@ const EXEC_REASON = { stop: 'stop', restart: 'restart', termination: 'stop' } as
 
 /**
  * Ends commands and services, commits, ends the sandbox, gives the lease back. When nothing could be saved and the sandbox
- * lives, captures and services go on, unless forced.
+ * lives, captures and services go on, unless forced; or unless its disk refuses writes, which its end alone mends.
  */
 export async function closeLive(
   live: LiveWorkspace,
@@ -30,21 +31,30 @@ export async function closeLive(
   await live.services.set([])
   await registry.stopAll(EXEC_REASON[cause], graceMs)
   const failure = await captures.finish({ cause, withinMs: finalMs })
-  const goesOn = failure !== null && failure.kind === 'unavailable' && !live.hasEnded && !force
+  const mayGoOn = !live.hasEnded && !force && failure?.details.errno !== 'EROFS'
+  const goesOn = failure?.kind === 'unavailable' && mayGoOn
   if (failure !== null && goesOn) {
     await captures.resume()
     await live.services.set(services)
     return { kind: 'not-saved', sandbox: 'alive', failure: failureToWire(failure) }
   }
   registry.expectEnd(EXEC_REASON[cause])
-  return await endLive(live, failure)
+  const isRetried = failure !== null && failure.kind !== 'fenced' && !live.hasEnded
+  return await endLive(live, isRetried ? await finishAlone(live, { cause, withinMs: finalMs }) : failure)
+}
+
+/** A file system whose disk refused a write is to be had again only once no sandbox uses it. */
+async function finishAlone(live: LiveWorkspace, final: FinalCommit): Promise<Failure | null> {
+  await live.killSandbox()
+  await live.captures.resume()
+  return await live.captures.finish(final)
 }
 
 /** Ends what is left of an open workspace after its last commit, which failed or not. */
 export async function endLive(live: LiveWorkspace, failure: Failure | null): Promise<CloseOutcome> {
   const { files, lease, captures } = live
   const head = captures.head
-  const { index } = files.directory
+  const { index } = files
   const generation = head === null ? undefined : await index.generation(head.id).catch(() => undefined)
   await live.killSandbox()
   if (failure === null && head !== null) files.markClean(head.id)

@@ -16,7 +16,7 @@ export async function finishFrozen(live: LiveWorkspace, final: FinalCommit): Pro
 }
 
 /** Lets a frozen sandbox run on, if this host still may run it; else it is ended. */
-export async function goOn(live: LiveWorkspace): Promise<void> {
+async function goOn(live: LiveWorkspace): Promise<void> {
   try {
     await live.lease.prove()
   } catch (error) {

@@ -1,8 +1,9 @@
 import type { RoundWorkload } from '@holdfast/generations/directory/watch-rounds'
 import { fromText } from '@holdfast/generations/format/byte-string'
 import { Freeze, type FreezeDeps } from '@holdfast/generations/volume/freezer'
-import type { Freezer } from '@holdfast/generations/volume/volume'
+import type { Capture, Freezer, Volume } from '@holdfast/generations/volume/volume'
 import type { Sandbox } from '@holdfast/sandbox/runtime'
+import { Serial } from './serial.ts'
 
 /** What stands still already needs nobody to stop it. */
 const STILL: Freezer = { cgroups: [], pids: () => [] }
@@ -14,6 +15,8 @@ const STILL: Freezer = { cgroups: [], pids: () => [] }
 export class FrozenWorkload implements RoundWorkload {
   readonly #deps: FreezeDeps
   readonly #sandbox: Sandbox
+  /** Whoever thaws what another froze would tear its cut. */
+  readonly #turns = new Serial()
   #isStill = false
   #freeze: Freeze | undefined
 
@@ -37,12 +40,29 @@ export class FrozenWorkload implements RoundWorkload {
     this.#isStill = true
   }
 
+  /** A capture never meets a freeze of `slow` or `freeze` half way. */
+  capture(volume: Volume, freezer: Freezer | null): Promise<Capture> {
+    return this.#turns.run(() => volume.capture(freezer))
+  }
+
+  /** Stops the writers for a moment; captures wait for its end. Without cgroups nothing is stopped. Rejects as `Freeze.take`. */
+  slow(ms: number): Promise<void> {
+    return this.#turns.run(async () => {
+      const { freezer } = this
+      if (freezer === null || this.#isStill) return
+      await using _freeze = await Freeze.take(this.#deps, freezer)
+      await this.#deps.clock.sleep(ms)
+    })
+  }
+
   /** Freezes until `thaw`; without cgroups nothing is stopped. Rejects as `Freeze.take` does. */
-  async freeze(): Promise<void> {
-    const { freezer } = this
-    if (freezer === null || this.#isStill) return
-    this.#freeze = await Freeze.take(this.#deps, freezer)
-    this.#isStill = true
+  freeze(): Promise<void> {
+    return this.#turns.run(async () => {
+      const { freezer } = this
+      if (freezer === null || this.#isStill) return
+      this.#freeze = await Freeze.take(this.#deps, freezer)
+      this.#isStill = true
+    })
   }
 
   async thaw(): Promise<void> {

@@ -32,13 +32,23 @@ async function answerSync(workspace: Asked): Promise<GuestAnswer> {
   }
 }
 
-function statusText({ head, sequence, syncLagMs, rpoMs, epoch }: WorkspaceFacts): string {
+const PRESSURE_SAID: Readonly<Record<WorkspaceFacts['pressure'], string | undefined>> = {
+  none: undefined,
+  unsynced: 'slowed down: more was written than could be made durable yet',
+  disk: 'slowed down: the disk of this host has little room left',
+}
+
+function statusText({ head, sequence, syncLagMs, rpoMs, epoch, sandbox, pressure }: WorkspaceFacts): string {
   const generation = head === null ? 'none' : `${sequence} (${head.slice(0, 12)})`
   return [
     `generation ${generation}`,
     `epoch ${epoch}`,
     `not yet durable: the last ${Math.round(syncLagMs)} ms`,
     `at most about ${Math.round(rpoMs)} ms of work are lost in a crash`,
+    ...(sandbox?.diskLimit === 'none'
+      ? ['nothing bounds what this workspace holds but the disk itself']
+      : []),
+    ...(PRESSURE_SAID[pressure] === undefined ? [] : [PRESSURE_SAID[pressure]]),
     '',
   ].join('\n')
 }

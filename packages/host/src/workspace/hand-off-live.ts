@@ -4,7 +4,7 @@ import type { HOST_CALLS, WorkspaceFacts } from '@holdfast/protocol/host-calls'
 import type { HostId } from '@holdfast/protocol/identifiers'
 import type { Lease } from '@holdfast/protocol/lease-calls'
 import type { RpcClient } from '@holdfast/rpc/rpc-client'
-import { finishFrozen, goOn } from './finish-frozen.ts'
+import { finishFrozen } from './finish-frozen.ts'
 import type { LiveWorkspace } from './live-workspace.ts'
 import type { OpenRequest } from './open-live.ts'
 
@@ -17,11 +17,14 @@ const PRE_COPY_ROUNDS_MAX = 8
 const PRE_COPY_SHORT_MS = 100
 const PRE_COPY_SHRINK_MIN = 0.8
 
+/** A way to another host. */
+export type HostLine = Pick<RpcClient<typeof HOST_CALLS>, 'call'>
+
 export interface HandOffRequest {
   readonly clock: Clock
   /** What the workspace was opened with. */
   readonly opened: OpenRequest
-  readonly target: { readonly host: HostId; readonly client: RpcClient<typeof HOST_CALLS> }
+  readonly target: { readonly host: HostId; readonly client: HostLine }
   readonly drainMs: number
   readonly finalMs: number
 }
@@ -34,8 +37,9 @@ export interface HandedOff {
 }
 
 /**
- * Moves an open workspace to another host. Until the lease is released, every failure leaves it running here; from then
- * on nothing of it runs here, whatever the target answers.
+ * Moves an open workspace to another host. Until the last commit is durable, every failure leaves it running here. Then
+ * the sandbox ends, and only after it the lease: were it frozen meanwhile, the end of this process would let it run on,
+ * beside the target's.
  */
 export async function handOffLive(live: LiveWorkspace, request: HandOffRequest): Promise<HandedOff> {
   const { clock, target, opened } = request
@@ -44,10 +48,9 @@ export async function handOffLive(live: LiveWorkspace, request: HandOffRequest):
   await live.registry.drain(request.drainMs)
   const pausedAt = clock.monotonicMs()
   await finishFrozen(live, { cause: 'handoff', withinMs: request.finalMs })
-  const lease = await releaseTo(live, request)
   live.registry.expectEnd('handoff')
-  // Before the target is asked: were this process killed in between, what is frozen here would be thawed beside it.
   await live.killSandbox()
+  const lease = await releaseTo(live, request)
   const { epoch, ttlMs } = lease
   const order = { ...opened, handedOver: { epoch, ttlMs }, rollBackTo: null }
   const facts = await target.client.call('openWorkspace', order, { timeoutMs: OPEN_MS_MAX })
@@ -71,15 +74,16 @@ async function preCopy({ captures }: LiveWorkspace, request: HandOffRequest): Pr
   }
 }
 
-/** Unless the lease is known to be here still, nothing may run on here. */
-async function releaseTo(live: LiveWorkspace, { target }: HandOffRequest): Promise<Lease> {
+/** If the lease is known to be here still, a fresh sandbox goes on with the files. */
+async function releaseTo(live: LiveWorkspace, { target, opened }: HandOffRequest): Promise<Lease> {
   try {
     const lease = await live.lease.release(target.host)
     if (lease !== null) return lease
     throw new Failure('lease-lost', 'the lease was given back without a successor')
   } catch (error) {
-    if (isFailure(error, 'lease-lost')) await live.killSandbox()
-    else await goOn(live)
+    if (isFailure(error, 'lease-lost')) throw error
+    await live.endRun()
+    await live.run(opened.services)
     throw error
   }
 }

@@ -2,34 +2,38 @@ import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import { newIdentifier } from '@holdfast/base/identifier'
 import type { Randomness } from '@holdfast/base/randomness'
-import type { DirectoryWriter } from '@holdfast/generations/directory/durable-directory'
-import { HeldHistory } from '@holdfast/generations/directory/held-history'
-import { WriterLock } from '@holdfast/generations/directory/writer-lock'
-import type { Holdfs } from '@holdfast/generations/holdfs/holdfs'
+import { asBtrfs } from '@holdfast/generations/directory/open-volume'
+import type { FreezeDeps } from '@holdfast/generations/volume/freezer'
 import type { Volume } from '@holdfast/generations/volume/volume'
+import type { WritePressure } from '@holdfast/protocol/host-calls'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ServiceSpec, ServiceState } from '@holdfast/protocol/service'
+import type { Started, WarmPool } from '@holdfast/sandbox/pool/warm-pool'
 import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
 import type { ExecRegistry } from '../exec/exec-registry.ts'
 import { ServiceSet } from '../services/service-set.ts'
 import type { HostLayout } from '../volume/host-layout.ts'
-import type { WorkspaceVolume } from '../volume/workspace-volume.ts'
-import type { Watchdog } from '../watchdog/watchdog.ts'
-import { WatchedSandbox } from '../watchdog/watched-sandbox.ts'
+import { type DeadlineKeeper, WatchedSandbox } from '../watchdog/watched-sandbox.ts'
 import { CaptureLoop, type CommittedRow } from './capture-loop.ts'
 import { FrozenWorkload } from './frozen-workload.ts'
 import type { ResidentLease } from './leases.ts'
+import type { HeldFiles, ResidentFiles } from './resident-files.ts'
+import type { Brake, BrakedParts } from './write-brake.ts'
 
 const EVERY_MS = 1000
 
 export interface LiveDeps {
   readonly clock: Clock
   readonly randomness: Randomness
-  readonly holdfs: Holdfs
-  readonly layout: HostLayout
+  readonly holdfs: FreezeDeps['holdfs']
+  readonly layout: Pick<HostLayout, 'sandboxes'>
   readonly registry: ExecRegistry
   /** Keeps the deadlines of all sandboxes, whatever happens to this process. */
-  readonly watchdog: Watchdog
+  readonly watchdog: DeadlineKeeper
+  /** Slows writers down that outrun the history, or a disk that fills. */
+  readonly startBrake: (parts: BrakedParts) => Brake
+  /** Absent: every sandbox is started when it is needed. */
+  readonly warm?: Pick<WarmPool, 'start'>
   /** The sandbox has ended without being told to, or captures have: nothing goes on by itself. */
   readonly onBroken: (failure: Failure) => void
   /** A generation was committed here. */
@@ -41,7 +45,7 @@ export interface LiveDeps {
 
 export interface LiveParts {
   readonly lease: ResidentLease
-  readonly files: WorkspaceVolume
+  readonly files: ResidentFiles
   readonly runtime: Runtime
   readonly spec: SandboxSpec
 }
@@ -52,6 +56,8 @@ interface Running {
   readonly workload: FrozenWorkload
   readonly captures: CaptureLoop
   readonly services: ServiceSet
+  readonly brake: Brake
+  readonly start: Started['start']
 }
 
 /**
@@ -60,13 +66,14 @@ interface Running {
  */
 export class LiveWorkspace implements AsyncDisposable {
   readonly lease: ResidentLease
-  readonly files: WorkspaceVolume
+  readonly files: ResidentFiles
   readonly spec: SandboxSpec
   readonly #deps: LiveDeps
   readonly #runtime: Runtime
-  readonly #held: HeldHistory
+  readonly #held: HeldFiles
   #running: Running | undefined
   #watched: WatchedSandbox | undefined
+  #isLimited = false
   #isEnding = false
   #hasEnded = false
 
@@ -76,17 +83,17 @@ export class LiveWorkspace implements AsyncDisposable {
     this.files = parts.files
     this.spec = parts.spec
     this.#runtime = parts.runtime
-    this.#held = new HeldHistory(WriterLock.take(parts.files.directory.folder), parts.lease.held)
+    this.#held = parts.files.hold(parts.lease.held)
     parts.lease.onExtended((deadlineBootMs) => this.#extend(deadlineBootMs))
   }
 
   /** Starts a fresh sandbox on the files. Rejects as `Runtime.start` and the volume do; then none runs. */
   async run(services: readonly ServiceSpec[]): Promise<void> {
-    await this.files.limit(this.spec.limits.diskBytes)
+    this.#isLimited = await this.files.limit(this.spec.limits.diskBytes)
     this.files.markDirty()
-    const sandbox = await this.#startSandbox()
+    const { sandbox, start } = await this.#startSandbox()
     try {
-      this.#running = await this.#attend(sandbox)
+      this.#running = { ...(await this.#attend(sandbox)), start }
     } catch (error) {
       await sandbox.kill()
       await this.#watched?.end()
@@ -137,8 +144,13 @@ export class LiveWorkspace implements AsyncDisposable {
       volume: this.files.kind,
       consistency: running.workload.freezer === null ? 'per-database' : 'cut',
       fsync: running.sandbox.fsync,
-      start: 'cold',
+      diskLimit: this.#isLimited ? 'enforced' : 'none',
+      start: running.start,
     }
+  }
+
+  get pressure(): WritePressure {
+    return this.#running?.brake.pressure ?? 'none'
   }
 
   /** Its end from now on is no surprise. Nothing runs when it resolves; captures go on. */
@@ -158,6 +170,7 @@ export class LiveWorkspace implements AsyncDisposable {
     await this.killSandbox()
     this.#running = undefined
     this.#isEnding = false
+    await running?.brake[Symbol.asyncDispose]()
     await running?.services[Symbol.asyncDispose]()
     await running?.captures[Symbol.asyncDispose]()
     await running?.volume[Symbol.asyncDispose]()
@@ -178,24 +191,36 @@ export class LiveWorkspace implements AsyncDisposable {
     throw new Failure('invalid-state', 'the workspace does not run')
   }
 
-  async #startSandbox(): Promise<Sandbox> {
-    const { layout, randomness } = this.#deps
+  async #startSandbox(): Promise<Started> {
+    const { layout, randomness, warm, onGuestCall } = this.#deps
+    const { files, lease, spec } = this
     const id = newIdentifier('sb', randomness).replace('_', '-')
+    const request = {
+      ...{ id, folder: `${layout.sandboxes}/${id}`, spec, volumePath: files.path },
+      deadlineBootMs: lease.deadlineBootMs,
+    }
+    const { org } = lease.held
+    const runtime = this.#runtime
+    let started: Started | undefined
     await this.#watch(id)
     try {
-      const sandbox = await this.#runtime.start({
-        id,
-        folder: `${layout.sandboxes}/${id}`,
-        spec: this.spec,
-        volumePath: this.files.path,
-        deadlineBootMs: this.lease.deadlineBootMs,
-      })
-      sandbox.onGuestCall(this.#deps.onGuestCall)
-      return sandbox
+      started = warm
+        ? await warm.start({ runtime, org, spec }, request)
+        : { sandbox: await runtime.start(request), start: 'cold' }
+      if (started.sandbox.id !== id) await this.#watchInstead(started.sandbox.id)
+      started.sandbox.onGuestCall(onGuestCall)
+      return started
     } catch (error) {
+      await started?.sandbox.kill()
       await this.#watched?.end()
       throw error
     }
+  }
+
+  /** One that was prepared has an id of its own; until now it had only its own deadline. */
+  async #watchInstead(id: string): Promise<void> {
+    await this.#watched?.end()
+    await this.#watch(id)
   }
 
   /** From before its first process: there is no moment in which nobody would kill it. */
@@ -206,14 +231,14 @@ export class LiveWorkspace implements AsyncDisposable {
     if (this.lease.deadlineBootMs > deadlineBootMs) this.#watched?.extend(this.lease.deadlineBootMs)
   }
 
-  async #attend(sandbox: Sandbox): Promise<Running> {
-    const { clock, registry, onBroken, onCommitted, onService } = this.#deps
-    const writer: DirectoryWriter = await this.files.directory.openWriter(this.#held)
+  async #attend(sandbox: Sandbox): Promise<Omit<Running, 'start'>> {
+    const { clock, registry, startBrake, onBroken, onCommitted, onService } = this.#deps
+    const writer = await this.#held.openWriter()
     const volume = await this.files.openVolume()
     const workload = new FrozenWorkload(this.#deps, sandbox)
     const captures = await CaptureLoop.start({
       clock,
-      directory: this.files.directory,
+      files: this.files,
       writer,
       volume,
       workload,
@@ -222,7 +247,9 @@ export class LiveWorkspace implements AsyncDisposable {
       onFailed: onBroken,
     })
     const services = new ServiceSet({ clock, sandbox, registry, onChanged: onService })
-    return { sandbox, volume, workload, captures, services }
+    const usedBytes = async () => (await asBtrfs(volume)?.usedBytes()) ?? null
+    const brake = startBrake({ workload, captures, files: { path: this.files.path, usedBytes } })
+    return { sandbox, volume, workload, captures, brake, services }
   }
 
   #noteEnd(sandbox: Sandbox): void {

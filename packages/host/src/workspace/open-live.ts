@@ -3,39 +3,56 @@ import type { GenerationCause, GenerationRow, HeldLease } from '@holdfast/genera
 import type { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import type { RpcParsed } from '@holdfast/protocol/rpc-table'
 import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'
+import type { ImageStore } from '@holdfast/sandbox/image/image-store'
 import type { Runtime } from '@holdfast/sandbox/runtime'
-import { WorkspaceVolume, type WorkspaceVolumeDeps } from '../volume/workspace-volume.ts'
+import { GUEST_PROGRAMS } from '@holdfast/sandbox/system/root-plan'
 import type { Leases, ResidentLease } from './leases.ts'
 import { type LiveDeps, LiveWorkspace } from './live-workspace.ts'
+import type { HostVolumes, ResidentFiles } from './resident-files.ts'
 
 export type OpenRequest = RpcParsed<typeof HOST_CALLS, 'openWorkspace'>
 
 export interface OpenDeps {
-  readonly volumes: WorkspaceVolumeDeps
+  readonly volumes: Pick<HostVolumes, 'open'>
   readonly leases: Leases
   /** Rejects with `isolation-unavailable` when none of this host's gives as much as is asked for. */
   readonly runtimeFor: (spec: SandboxSpec) => Runtime
+  readonly images: Pick<ImageStore, 'ensure'>
   readonly live: LiveDeps
   /** Told of the lease as soon as there is one. */
   readonly onLease: (lease: ResidentLease) => void
 }
 
 /**
- * Takes the lease, brings the files to the head, starts the sandbox. Whatever fails, nothing runs then and the lease is
+ * Brings the system, takes the lease, brings the files to the head, starts the sandbox. Whatever fails, nothing runs then and the lease is
  * given back.
  */
 export async function openLive(deps: OpenDeps, request: OpenRequest): Promise<LiveWorkspace> {
   const runtime = deps.runtimeFor(request.spec)
+  const spec = await localSpec(deps.images, request.spec)
   const { workspace, org, handedOver } = request
   const lease = handedOver
     ? await deps.leases.adopt({ workspace, org, epoch: handedOver.epoch })
     : await deps.leases.acquire(workspace)
   deps.onLease(lease)
   try {
-    return await openUnder(deps, lease, { runtime, request })
+    return await openUnder(deps, lease, { runtime, request: { ...request, spec } })
   } catch (error) {
     await lease.release(null).catch(() => {}) // it runs out by itself
     throw error
+  }
+}
+
+/** An image is brought here before the lease is taken: that may take minutes. Rejects as `ImageStore.ensure`. */
+async function localSpec(images: OpenDeps['images'], spec: SandboxSpec): Promise<SandboxSpec> {
+  if (spec.system.kind !== 'image') return spec
+  const { root, environment } = await images.ensure(spec.system)
+  const { PATH, ...others } = environment
+  const path = PATH === undefined ? {} : { PATH: `${GUEST_PROGRAMS}:${PATH}` }
+  return {
+    ...spec,
+    system: { kind: 'directory', path: root },
+    environment: { ...others, ...path, ...spec.environment },
   }
 }
 
@@ -46,7 +63,7 @@ async function openUnder(
 ): Promise<LiveWorkspace> {
   const { workspace, org, spec, services, rollBackTo } = request
   await using stack = new AsyncDisposableStack()
-  const files = stack.use(await WorkspaceVolume.open(deps.volumes, { workspace, org }))
+  const files = stack.use(await deps.volumes.open({ workspace, org }))
   const made = await bringHead(files, lease.held, rollBackTo)
   if (made) deps.live.onCommitted(made)
   const live = stack.use(new LiveWorkspace(deps.live, { lease, files, runtime, spec }))
@@ -57,11 +74,11 @@ async function openUnder(
 
 /** The files are what the next commit goes on from. Resolves with a generation that had to be made for that. */
 async function bringHead(
-  files: WorkspaceVolume,
+  files: ResidentFiles,
   lease: HeldLease,
   rollBackTo: string | null,
 ): Promise<GenerationRow | undefined> {
-  const { index } = files.directory
+  const { index } = files
   const { head, forkedFrom } = await index.workspace(lease.workspace)
   if (rollBackTo !== null) {
     const old = await generationOf(files, rollBackTo)
@@ -74,21 +91,21 @@ async function bringHead(
 }
 
 /** A generation of this workspace. Rejects with `not-found`. */
-export async function generationOf({ directory }: WorkspaceVolume, id: string): Promise<GenerationRow> {
-  const row = await directory.index.generation(id)
-  if (row.workspace === directory.config.workspace) return row
+export async function generationOf(files: ResidentFiles, id: string): Promise<GenerationRow> {
+  const row = await files.index.generation(id)
+  if (row.workspace === files.workspace) return row
   throw new Failure('not-found', `no generation ${id} in this workspace`, { generation: id })
 }
 
 async function continueFrom(
-  files: WorkspaceVolume,
+  files: ResidentFiles,
   lease: HeldLease,
   from: { readonly generation: GenerationRow; readonly cause: GenerationCause },
 ): Promise<GenerationRow> {
   const { id, sequence } = from.generation
   await files.bring(from.generation)
   const request = { cause: from.cause, message: `of generation ${sequence}` }
-  const row = await files.directory.commitRoot(lease, id, request)
+  const row = await files.commitRoot(lease, id, request)
   await files.alias(id, row.id)
   return row
 }

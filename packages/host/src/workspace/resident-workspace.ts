@@ -85,9 +85,9 @@ export class ResidentWorkspace implements AsyncDisposable {
     return this.#opened
   }
 
-  /** Resolves when a close that is under way has ended. */
+  /** Resolves when a close that is under way has ended, or the last commit of a sandbox that is gone. */
   async settled(): Promise<void> {
-    if (this.#state === 'closing') await this.#serial.run(async () => {})
+    if (this.#state === 'closing' || this.#state === 'sandbox-gone') await this.#serial.run(async () => {})
   }
 
   /** The sandbox, for commands and connections. Rejects with `invalid-state` while none runs. */
@@ -161,7 +161,10 @@ export class ResidentWorkspace implements AsyncDisposable {
       try {
         return await handOffLive(live, { ...request, clock, finalMs, opened: this.#request })
       } finally {
-        if (live.hasEnded) await this.#leave(live)
+        if (live.hasEnded) {
+          await this.#leave(live)
+          await live.lease.release(null).catch(() => {}) // it is gone already, unless no fresh sandbox started
+        }
       }
     })
   }
@@ -175,6 +178,7 @@ export class ResidentWorkspace implements AsyncDisposable {
       epoch: this.epoch,
       state: this.#state,
       sandbox: this.#live?.sandboxFacts ?? null,
+      pressure: this.#live?.pressure ?? 'none',
       quietSinceAt: this.#quietSinceAt(),
       failure: this.#failure && failureToWire(this.#failure),
     }

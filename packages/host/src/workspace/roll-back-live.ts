@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises'
-import { replaceTree } from '@holdfast/generations/directory/rollback-directory'
 import type { GenerationRow } from '@holdfast/generations/index/generation-index'
 import type { ServiceSpec } from '@holdfast/protocol/service'
 import { finishFrozen } from './finish-frozen.ts'
@@ -27,7 +26,7 @@ export async function rollBackLive(live: LiveWorkspace, request: RollBackRequest
   }
   try {
     const replacement = { generation, force: true, beforeCommit }
-    const { aside, generation: made } = await replaceTree(files.directory, lease.held, replacement)
+    const { aside, generation: made } = await files.replaceTree(lease.held, replacement)
     live.noteCommitted(made)
     if (aside !== null) void rm(aside, { recursive: true, force: true }).catch(() => {}) // the next one removes it
   } finally {

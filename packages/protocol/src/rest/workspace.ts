@@ -32,6 +32,14 @@ const Limits = z.strictObject({
 const System = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('machine') }),
   z.strictObject({ kind: z.literal('directory'), path: z.string().startsWith('/').max(4096) }),
+  z.strictObject({
+    kind: z.literal('image'),
+    reference: z.string().min(3).max(1024),
+    digest: z
+      .string()
+      .regex(/^sha256:[0-9a-f]{64}$/)
+      .optional(),
+  }),
 ])
 
 export const Drill = z.strictObject({
@@ -78,6 +86,11 @@ export const Workspace = z.strictObject({
   isolation: Isolation.nullable(),
   consistency: z.enum(['cut', 'per-database']).nullable(),
   fsync: FsyncPolicy,
+  /** `none`: where it runs, nothing enforces `limits.disk_bytes`. */
+  disk_limit: z.enum(['enforced', 'none']).nullable(),
+  start: z.enum(['warm', 'cold']).nullable(),
+  /** Why its writers are slowed down. */
+  pressure: z.enum(['none', 'unsynced', 'disk']).nullable(),
   system: System,
   limits: Limits,
   idle_timeout_ms: z.int().nullable(),

@@ -62,7 +62,7 @@ export class SandboxCgroup {
    */
   async kill(): Promise<void> {
     if (!this.exists) return
-    await this.#freeze()
+    await this.freeze()
     this.#signalAll()
     this.#write(false)
     await this.#waitUntilEmpty()
@@ -83,7 +83,13 @@ export class SandboxCgroup {
     }
   }
 
-  async #freeze(): Promise<void> {
+  /** For a sandbox whose lease was proven current just now. */
+  thaw(): void {
+    this.#write(false)
+  }
+
+  /** All of it stands still when it resolves, or something in it does not react for long. */
+  async freeze(): Promise<void> {
     const until = this.#clock.monotonicMs() + FROZEN_MS_MAX
     this.#write(true)
     while (!this.#isFrozen() && this.#clock.monotonicMs() < until) {

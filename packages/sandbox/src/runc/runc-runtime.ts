@@ -10,14 +10,15 @@ import { holdinitArguments, writeNonce } from '../holdinit/start-holdinit.ts'
 import { assertPresent, type NativePrograms } from '../native-programs.ts'
 import { probeRuntime } from '../probe-runtime.ts'
 import { proveFsync } from '../prove-fsync.ts'
-import { RunningSandbox } from '../running-sandbox.ts'
-import type { Runtime, Sandbox, StartRequest } from '../runtime.ts'
+import { RunningSandbox, type RunningSandboxParts } from '../running-sandbox.ts'
+import type { PreparedSandbox, PrepareRequest, Runtime, Sandbox, StartRequest } from '../runtime.ts'
 import type { RecordedSandbox } from '../sandbox-record.ts'
 import { startRecorded } from '../start-recorded.ts'
 import { planRoot } from '../system/assemble-root.ts'
-import { GUEST_ENVIRONMENT, GUEST_PROGRAMS, GUEST_WORKSPACE, type RootPlan } from '../system/root-plan.ts'
+import { GUEST_PROGRAMS, type RootPlan } from '../system/root-plan.ts'
 import { UidRanges } from '../uid-ranges.ts'
 import { readOnlyBind, tmpfs } from './oci-config.ts'
+import { PreparedRunc, placesOf } from './prepared-runc.ts'
 import { RuncContainer } from './runc-container.ts'
 
 const UID_RANGES_FOLDER = '/run/holdfast/uid-ranges'
@@ -54,6 +55,26 @@ export class RuncRuntime implements Runtime {
   }
 
   async start(request: StartRequest): Promise<Sandbox> {
+    return await this.#make(request, async (recorded, container) => {
+      const parts = await this.#run(request, { recorded, container, volumePath: request.volumePath })
+      return new RunningSandbox(this.#endDeps, { ...parts, places: placesOf(request.spec.environment) })
+    })
+  }
+
+  async prepare(request: PrepareRequest): Promise<PreparedSandbox> {
+    return await this.#make(request, async (recorded, container) => {
+      const parts = await this.#run(request, { recorded, container, volumePath: null })
+      return await PreparedRunc.freeze(this.#endDeps, container, {
+        parts,
+        deadlineBootMs: request.deadlineBootMs,
+      })
+    })
+  }
+
+  async #make<T>(
+    request: PrepareRequest,
+    use: (recorded: RecordedSandbox, container: RuncContainer) => Promise<T>,
+  ): Promise<T> {
     assertPresent(this.#deps.programs)
     const plan = planRoot(request.spec.system)
     mkdirSync(request.folder, { recursive: true, mode: 0o700 })
@@ -68,10 +89,9 @@ export class RuncRuntime implements Runtime {
         firstUid,
       },
     }
-    return await startRecorded(this.#endDeps, recorded, async () => {
-      const container = await this.#create(request, firstUid, plan)
-      return await this.#run(request, recorded, container)
-    })
+    return await startRecorded(this.#endDeps, recorded, async () =>
+      use(recorded, await this.#create(request, firstUid, plan)),
+    )
   }
 
   cgroupsOf(id: string): readonly string[] {
@@ -82,7 +102,7 @@ export class RuncRuntime implements Runtime {
     await killRecorded(this.#endDeps, folder)
   }
 
-  async #create(request: StartRequest, firstUid: number, plan: RootPlan): Promise<RuncContainer> {
+  async #create(request: PrepareRequest, firstUid: number, plan: RootPlan): Promise<RuncContainer> {
     const { programs } = this.#deps
     const argv = [
       HOLDINIT,
@@ -114,11 +134,19 @@ export class RuncRuntime implements Runtime {
     })
   }
 
-  async #run(request: StartRequest, recorded: RecordedSandbox, container: RuncContainer): Promise<Sandbox> {
+  async #run(
+    request: PrepareRequest,
+    made: {
+      readonly recorded: RecordedSandbox
+      readonly container: RuncContainer
+      readonly volumePath: string | null
+    },
+  ): Promise<Omit<RunningSandboxParts, 'places'>> {
+    const { recorded, container, volumePath } = made
     const noncePath = join(request.folder, NONCE_FILE)
     const nonce = await writeNonce(noncePath, this.#deps.randomness)
     await allSettled([
-      container.mountWorkspace(request.volumePath),
+      ...(volumePath === null ? [] : [container.mountWorkspace(volumePath)]),
       container.deliver(noncePath, CONTROL_DIRECTORY),
     ])
     rmSync(noncePath)
@@ -129,17 +157,13 @@ export class RuncRuntime implements Runtime {
       clock: this.#deps.clock,
       oomKills: () => container.cgroup.oomKills(),
     })
-    return new RunningSandbox(this.#endDeps, {
+    return {
       recorded,
       pid: container.pid,
       fsync: await proveFsync((command) => link.exec(command), request.spec.fsync),
       link,
       cgroup: container.cgroup,
-      places: {
-        workspace: GUEST_WORKSPACE,
-        environment: { ...GUEST_ENVIRONMENT, ...request.spec.environment },
-      },
-    })
+    }
   }
 
   get #endDeps(): EndDeps {

@@ -39,6 +39,8 @@ export function planRoot(system: SystemSpec): RootPlan {
         })
       return directoryPlan(HOST, realpathSync(system.path))
     }
+    case 'image':
+      throw new Failure('invalid-argument', `the image ${system.reference} is not unpacked here`)
   }
 }
 

@@ -86,6 +86,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
         store: settings.store,
         keyFile: settings.storeKeyFile,
         volume,
+        warm: settings.warm,
         capacity: capacityOf(threads),
       },
     ),

@@ -48,6 +48,9 @@ function shape(record: WorkspaceRecord, known: KnownFacts | undefined): Workspac
     isolation: sandbox?.isolation ?? null,
     consistency: sandbox?.consistency ?? null,
     fsync: sandbox?.fsync ?? spec.fsync,
+    disk_limit: sandbox?.diskLimit ?? null,
+    start: sandbox?.start ?? null,
+    pressure: isCurrent ? known.facts.pressure : null,
     system: spec.system,
     limits: {
       memory_bytes: spec.limits.memoryBytes,
