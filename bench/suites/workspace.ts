@@ -66,10 +66,13 @@ async function runAtHost(
     await history.call('createWorkspace', { id, org })
     const open = { workspace: id, org, services: [], handedOver: null, rollBackTo: null }
     const ms = await wallMs(async () => {
-      await host.call('openWorkspace', { ...open, spec: { ...SANDBOX_SPEC_DEFAULT, ...spec } })
+      const { epoch } = await host.call('openWorkspace', {
+        ...open,
+        spec: { ...SANDBOX_SPEC_DEFAULT, ...spec },
+      })
       const exec = ExecId.parse(newIdentifier('ex', systemRandomness))
       const request = ExecRequest.parse({ argv: ['true'], stdin: false })
-      await host.call('startExec', { workspace: id, exec, request, waitMs: 10_000, outputBytesMax: 0 })
+      await host.call('startExec', { workspace: id, epoch, exec, request, waitMs: 10_000, outputBytesMax: 0 })
     })
     await host.call('closeWorkspace', { workspace: id, cause: 'termination', drainMs: 0, force: true })
     await host.call('forgetWorkspace', { workspace: id })

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import type { ExecResult } from '@holdfast/client/exec-result'
+import type { CommandLine } from '@holdfast/client/execs'
+import { HoldfastError } from '@holdfast/client/holdfast-error'
 import type { Workspace } from '@holdfast/client/workspace'
 import { until } from './until.ts'
 
@@ -50,34 +53,40 @@ export class Ledger {
 
   /** Rows that are committed inside, durable or not. */
   async rows(): Promise<number> {
-    const { stdout } = await this.#workspace.exec(`cat ${ACKNOWLEDGED} 2>/dev/null || true`)
+    const { stdout } = await this.#run(`cat ${ACKNOWLEDGED} 2>/dev/null || true`)
     return Number(stdout)
   }
 
   /**
-   * Makes what is there now durable, and remembers that it was promised. A generation of another epoch than the one in
-   * which the rows were seen promises nothing of them: it is of a sandbox that began without what was not durable.
+   * Makes what is there now durable, and remembers that it was promised. Rejects if the workspace was recovered meanwhile.
    */
   async sync(): Promise<void> {
-    const { epoch } = (await this.#workspace.refresh()).state
+    await this.#workspace.refresh()
     const rows = await this.rows()
-    const { generation } = await this.#workspace.sync()
-    if (generation.epoch === epoch) this.#durableRows = Math.max(this.#durableRows, rows)
+    await this.#workspace.sync()
+    this.#durableRows = Math.max(this.#durableRows, rows)
   }
 
   /** Ends the writer; resolves when nothing writes. */
   async rest(): Promise<void> {
     // In brackets, so that the shell does not find itself.
     const writer = `'[l]edger-writer'`
-    await this.#workspace.exec(`pkill -f ${writer}; while pgrep -f ${writer} >/dev/null; do sleep 0.02; done`)
+    await this.#run(`pkill -f ${writer}; while pgrep -f ${writer} >/dev/null; do sleep 0.02; done`)
   }
 
   /** Holds what was recovered to what was promised, before anything writes on: one cut, and no synced row missing. */
   async audit(): Promise<number> {
-    const { stdout, stderr, exitCode } = await this.#workspace.exec([NODE, CHECK, FOLDER])
+    const { stdout, stderr, exitCode } = await this.#run([NODE, CHECK, FOLDER])
     assert.equal(exitCode, 0, `${stdout}${stderr}`)
     const { rows } = JSON.parse(stdout) as { rows: number }
     assert.ok(rows >= this.#durableRows, `${rows} rows, but ${this.#durableRows} were synced`)
     return rows
+  }
+
+  /** Rejects for a command that was lost with its host, as for whatever cannot be answered at the moment. */
+  async #run(command: CommandLine): Promise<ExecResult> {
+    const result = await this.#workspace.exec(command)
+    if (result.status !== 'lost') return result
+    throw new HoldfastError({ code: 'host-unreachable', message: 'the command was lost with its host' })
   }
 }

@@ -85,7 +85,7 @@ export class Bystander {
   async answerMs(): Promise<number> {
     const begunMs = performance.now()
     const order = {
-      workspace: this.workspace,
+      ...(await this.#ground.agent.run(this.workspace)),
       exec: this.#ground.world.nextExec(),
       request: ExecRequest.parse({ argv: ['echo', 'here'] }),
       waitMs: 15_000,

@@ -32,6 +32,7 @@ export class Driver implements Node {
   readonly #workspace: WorkspaceId
   readonly #draws: Draws
   #host: Host
+  #epoch = 0
   #isCalm = false
   /** When a sync was last told to be durable, in true time. */
   syncedAtMs = Number.NEGATIVE_INFINITY
@@ -79,7 +80,8 @@ export class Driver implements Node {
       handedOver: null,
       rollBackTo: null,
     }
-    await this.#to(this.#host).call('openWorkspace', request, { timeoutMs: OPEN_MS_MAX })
+    const { epoch } = await this.#to(this.#host).call('openWorkspace', request, { timeoutMs: OPEN_MS_MAX })
+    this.#epoch = epoch
   }
 
   async #use(): Promise<void> {
@@ -94,7 +96,8 @@ export class Driver implements Node {
 
   async #sync(): Promise<void> {
     const beganAtMs = this.#deps.scheduler.nowMs
-    await this.#to(this.#host).call('sync', { workspace: this.#workspace }, { timeoutMs: 10_000 })
+    const run = { workspace: this.#workspace, epoch: this.#epoch }
+    await this.#to(this.#host).call('sync', run, { timeoutMs: 10_000 })
     this.syncedAtMs = beganAtMs
   }
 
@@ -109,6 +112,7 @@ export class Driver implements Node {
     const { facts } = await this.#to(this.#host).call('handOff', request, { timeoutMs: OPEN_MS_MAX })
     this.#deps.oracle.noteHandOff(this.#workspace, facts.epoch)
     this.#host = target
+    this.#epoch = facts.epoch
   }
 
   async #close(): Promise<void> {

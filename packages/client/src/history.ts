@@ -114,24 +114,34 @@ export class Generations {
   }
 }
 
+/** Makes a request with the epoch in which the workspace was last heard of. */
+type OfRun = <Answer>(request: (epoch: number) => Promise<Answer>) => Promise<Answer>
+
 /** Generations that were named and that retention keeps. */
 export class Checkpoints {
   readonly #api: Api
   readonly #path: string
+  readonly #ofRun: OfRun
 
-  constructor(api: Api, workspace: string) {
+  constructor(api: Api, workspace: string, ofRun: OfRun) {
     this.#api = api
     this.#path = pathOf('workspaces', workspace, 'checkpoints')
+    this.#ofRun = ofRun
   }
 
-  /** Resolves when the checkpoint is durable; with `until: 'local'` when the host has it. */
+  /**
+   * Resolves when the checkpoint is durable; with `until: 'local'` when the host has it. Rejects with `lease-lost` as
+   * `Workspace.sync` does.
+   */
   async create(
     message = '',
     options: CallOptions & { readonly until?: 'local' | 'durable' | undefined } = {},
   ): Promise<DurableGeneration> {
     const { until, signal } = options
-    const body: Asked<typeof CreateCheckpoint> = { message, until }
-    return await this.#api.json({ method: 'POST', path: this.#path, body, signal })
+    return await this.#ofRun(async (epoch) => {
+      const body: Asked<typeof CreateCheckpoint> = { epoch, message, until }
+      return await this.#api.json<DurableGeneration>({ method: 'POST', path: this.#path, body, signal })
+    })
   }
 
   /** Newest first. */

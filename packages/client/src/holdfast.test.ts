@@ -56,6 +56,17 @@ describe('a request that goes wrong', () => {
     assert.equal(double.requests.filter((line) => line.endsWith('/other')).length, 1)
   })
 
+  test('is no sync of what was lost before it came: it is refused once, and then of what was recovered', async () => {
+    await using double = await startApiDouble()
+    const workspace = await new Holdfast(double).create({ name: 'box' })
+    for (const request of [() => workspace.sync(), () => workspace.checkpoints.create()]) {
+      double.workspaces.get(workspace.id)?.recover()
+      await assert.rejects(request(), { code: 'lease-lost', retryable: false })
+      assert.ok((await request()).isNew)
+    }
+    assert.equal(workspace.state.epoch, 3)
+  })
+
   test('ends at once when its signal is raised', async () => {
     const fault = { kind: 'refuse', code: 'overloaded', retryAfterSeconds: 30 } as const
     await using double = await startApiDouble(firstOf('/box', 9, fault))

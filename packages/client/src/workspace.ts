@@ -56,7 +56,7 @@ export class Workspace implements AsyncDisposable {
     this.execs = new Execs(api, state.id)
     this.files = new Files(api, state.id)
     this.generations = new Generations(api, state.id)
-    this.checkpoints = new Checkpoints(api, state.id)
+    this.checkpoints = new Checkpoints(api, state.id, (request) => this.#ofRun(request))
     this.exposures = new Exposures(api, state.id)
     this.services = new Services(api, state.id)
   }
@@ -115,9 +115,13 @@ export class Workspace implements AsyncDisposable {
     return await this.execs.start(SHELL, { stdin: true, ...start, terminal })
   }
 
-  /** Durable when it resolves. */
+  /**
+   * When it resolves, all is durable that was there since this object has last heard of the workspace. Rejects with
+   * `lease-lost` if the workspace was recovered meanwhile, and lost what was not durable; the next one is then of what
+   * was recovered.
+   */
   async sync(options: CallOptions = {}): Promise<DurableGeneration> {
-    return await this.#post('sync', undefined, options)
+    return await this.#ofRun((epoch) => this.#post('sync', { epoch }, options))
   }
 
   /** Saves the state and ends the sandbox. */
@@ -242,6 +246,16 @@ export class Workspace implements AsyncDisposable {
 
   /** The workspace lives on. */
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  /** A request that is about what was seen here. */
+  async #ofRun<Answer>(request: (epoch: number) => Promise<Answer>): Promise<Answer> {
+    try {
+      return await request(this.#state.epoch)
+    } catch (error) {
+      if (error instanceof HoldfastError && error.code === 'lease-lost') await this.refresh()
+      throw error
+    }
+  }
 
   async #act(action: string, body: unknown, signal: AbortSignal | undefined): Promise<void> {
     this.#state = await this.#post<WorkspaceState>(action, body, { signal }, WAIT)

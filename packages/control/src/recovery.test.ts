@@ -77,6 +77,35 @@ test('a host agent that starts again has its workspaces opened anew, under the n
   assert.equal(back.host_id, installation.host.id)
 })
 
+test('after a recovery no sync is acknowledged for what was seen before it', async () => {
+  await using installation = await Installation.start()
+  const made = await installation.workspace()
+  const sync = (body: object) => installation.ask(`POST /v1/workspaces/${made.id}/sync`, { body })
+  assert.equal((await sync({ epoch: 1 })).status, 200)
+  installation.host.drop(made.id)
+  await installation.host.register()
+  await installation.until(made.id, ({ status, epoch }) => status === 'idle' && epoch === 2)
+  for (const path of ['sync', 'checkpoints']) {
+    const refused = await installation.ask(`POST /v1/workspaces/${made.id}/${path}`, { body: { epoch: 1 } })
+    assert.equal(refused.status, 409)
+    assert.equal(refused.body.error.code, 'lease_lost')
+    assert.equal(refused.body.error.details.epoch, 2)
+  }
+  assert.equal((await sync({ epoch: 2 })).status, 200)
+  assert.equal((await sync({})).status, 200)
+})
+
+test('a stop that saved everything ends no promise: a sync of the epoch before it is acknowledged', async () => {
+  await using installation = await Installation.start()
+  const made = await installation.workspace()
+  await installation.ask(`POST /v1/workspaces/${made.id}/stop?wait=10s`, { body: {} })
+  await installation.ask(`POST /v1/workspaces/${made.id}/resume?wait=10s`, { body: {} })
+  const back = await installation.until(made.id, ({ status }) => status === 'idle')
+  assert.equal(back.epoch, 2)
+  const synced = await installation.ask(`POST /v1/workspaces/${made.id}/sync`, { body: { epoch: 1 } })
+  assert.equal(synced.status, 200)
+})
+
 test('a sandbox that is gone is stopped; a save that fails with a live one is undone; with none it is told', async () => {
   await using installation = await Installation.start()
   const made = await installation.workspace()

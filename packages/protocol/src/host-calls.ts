@@ -7,6 +7,8 @@ import { ServiceSpec, ServiceState } from './service.ts'
 import { WireFailure } from './wire-failure.ts'
 
 const InWorkspace = z.strictObject({ workspace: WorkspaceId })
+/** A run of a workspace: another one may lack what was not durable when the run ended. */
+const InRun = z.strictObject({ workspace: WorkspaceId, epoch: Epoch })
 const OfExec = z.strictObject({ workspace: WorkspaceId, exec: ExecId })
 
 export const GenerationSummary = z.strictObject({
@@ -105,11 +107,12 @@ export const HOST_CALLS = {
   /** Removes volume, local generations and exec logs of a workspace that is not open here. */
   forgetWorkspace: { request: InWorkspace, response: z.strictObject({}) },
   workspaceFacts: { request: InWorkspace, response: WorkspaceFacts },
-  sync: { request: InWorkspace, response: DurableAnswer },
-  /** `local`: resolves when the instant is fixed on this host's disk; `durable`: when it is the head. */
+  /** Of the run of that epoch: rejects with `outcome-unknown` once another one runs here. */
+  sync: { request: InRun, response: DurableAnswer },
+  /** As `sync`. `local`: resolves when the instant is fixed on this host's disk; `durable`: when it is the head. */
   checkpoint: {
     request: z.strictObject({
-      workspace: WorkspaceId,
+      ...InRun.shape,
       message: z.string().max(4096),
       until: z.enum(['local', 'durable']),
     }),
@@ -145,10 +148,13 @@ export const HOST_CALLS = {
     }),
   },
 
-  /** An id that exists answers with that command: nothing is run twice. */
+  /**
+   * An id that exists answers with that command: nothing is run twice. Rejects with `outcome-unknown` where it would
+   * begin in another run than that of the epoch.
+   */
   startExec: {
     request: z.strictObject({
-      workspace: WorkspaceId,
+      ...InRun.shape,
       exec: ExecId,
       request: ExecRequest,
       /** Waits so long for its end, and brings at most so much of its output along. */

@@ -10,6 +10,7 @@ import {
   Generation,
   GenerationEntries,
   GenerationFilesQuery,
+  SyncWorkspace,
 } from '@holdfast/protocol/rest/generation'
 import { PageQuery, pageOf } from '@holdfast/protocol/rest/ground'
 import {
@@ -208,19 +209,17 @@ function generationRoutes(double: DoubleState): readonly DoubleRoute[] {
     return found
   }
   return [
-    route(`POST ${ONE}/sync`, { body: Nothing, answer: Durable }, async (_call, { params }) => ({
-      generation: of(params).commit('sync'),
-      is_new: true,
-      frozen_ms: 5.5,
-    })),
+    route(`POST ${ONE}/sync`, { body: SyncWorkspace, answer: Durable }, async (_call, { params, body }) => {
+      of(params).requireKept(body.epoch)
+      return { generation: of(params).commit('sync'), is_new: true, frozen_ms: 5.5 }
+    }),
     route(
       `POST ${ONE}/checkpoints`,
       { body: CreateCheckpoint, answer: Durable },
-      async (_call, { params, body }) => ({
-        generation: of(params).commit('checkpoint', body.message),
-        is_new: true,
-        frozen_ms: 5.5,
-      }),
+      async (_call, { params, body }) => {
+        of(params).requireKept(body.epoch)
+        return { generation: of(params).commit('checkpoint', body.message), is_new: true, frozen_ms: 5.5 }
+      },
     ),
     route(
       `GET ${ONE}/checkpoints`,

@@ -10,6 +10,7 @@ import type { Generation } from '@holdfast/protocol/rest/generation'
 import type { Workspace } from '@holdfast/protocol/rest/workspace'
 import { NEXT_STATUSES, type WorkspaceStatus } from '@holdfast/protocol/workspace-status'
 import type { z } from 'zod'
+import { Refusal } from './api-double-wire.ts'
 import type { DoubleExec } from './double-exec.ts'
 
 const ORG = OrgId.parse(newIdentifier('org', systemRandomness))
@@ -23,6 +24,7 @@ export class DoubleWorkspace implements Disposable {
   readonly services = new Map<string, z.infer<typeof Service>>()
   environment: Record<string, string> = {}
   readonly #root = mkdtempSync(join(tmpdir(), 'hold-double-'))
+  #lostEpoch = 0
   readonly directory = join(this.#root, 'workspace')
 
   constructor(name: string | null, labels: Record<string, string>) {
@@ -41,6 +43,16 @@ export class DoubleWorkspace implements Disposable {
       status === 'stopped'
         ? ['resume', 'fork', 'archive', 'remove']
         : ['stop', 'exec', 'sync', 'checkpoint', 'fork']
+  }
+
+  /** Begins a run that lacks what was not durable. */
+  recover(): void {
+    this.document.epoch++
+    this.#lostEpoch = this.document.epoch - 1
+  }
+
+  requireKept(epoch = this.document.epoch): void {
+    if (epoch <= this.#lostEpoch) throw new Refusal('lease-lost', `the run of epoch ${epoch} was lost`)
   }
 
   commit(cause: Generation['cause'], message = ''): Generation {

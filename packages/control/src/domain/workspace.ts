@@ -54,6 +54,8 @@ export interface WorkspaceRecord {
   /** Where its volume was last: a seed for the next resume. */
   readonly seedHost: HostId | null
   readonly epoch: number
+  /** The last run that ended without its last commit: what was not durable by then is gone. */
+  readonly lostEpoch: number
   readonly head: GenerationId | null
   readonly sequence: number
   readonly lastDurableAt: number | null
@@ -92,6 +94,7 @@ export function newWorkspace(seed: WorkspaceSeed, nowMs: number): WorkspaceRecor
     host: null,
     seedHost: null,
     epoch: 0,
+    lostEpoch: 0,
     head: seed.forkedFrom,
     sequence: 0,
     lastDurableAt: null,

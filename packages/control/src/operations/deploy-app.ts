@@ -36,6 +36,8 @@ export async function deployApp(deps: Deps, caller: Caller, wish: DeployWish): P
   const service = await putService(deps, caller, { workspace, spec: ServiceSpec.parse({ name, argv, port }) })
   const exposure = await exposePort(deps, caller, { workspace, port, access })
   const message = `deploy ${name} on port ${port}`
-  const { generation } = await createCheckpoint(deps, caller, { workspace, message, until: 'durable' })
+  const { generation } = await createCheckpoint(deps, caller, {
+    ...{ workspace, epoch: undefined, message, until: 'durable' },
+  })
   return { service, exposure, checkpoint: generation.id }
 }

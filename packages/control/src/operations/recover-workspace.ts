@@ -1,3 +1,4 @@
+import { withLostRun } from '../domain/lost-run.ts'
 import { moved } from '../domain/transitions.ts'
 import type { WorkspaceRecord } from '../domain/workspace.ts'
 import type { Changes } from '../ports/store.ts'
@@ -13,7 +14,7 @@ export async function recovered(
   await changes.facts.remove(record.id)
   const next = moved(record, { to: 'provisioning', at, reason: 'node_lost', pending: { kind: 'open' } })
   return {
-    ...next,
+    ...withLostRun(next),
     host: null,
     seedHost: record.host,
     avoid: isHostLost && record.host ? [record.host] : [],

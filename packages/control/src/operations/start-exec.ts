@@ -112,7 +112,10 @@ async function started(deps: Deps, exec: ExecRecord, wish: ExecWish): Promise<Ex
     const link = await linkOfExec(deps, exec)
     const answer = await link.call(
       'startExec',
-      { workspace: exec.workspace, exec: exec.state.id, request: exec.request, waitMs, outputBytesMax },
+      {
+        ...{ workspace: exec.workspace, epoch: exec.epoch, exec: exec.state.id, request: exec.request },
+        ...{ waitMs, outputBytesMax },
+      },
       { timeoutMs: waitMs + ANSWER_MS_MAX },
     )
     const saved = hasEnded(answer.exec)

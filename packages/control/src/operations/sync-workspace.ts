@@ -1,4 +1,5 @@
 import type { GenerationSummary } from '@holdfast/protocol/host-calls'
+import { requireKept } from '../domain/lost-run.ts'
 import { requireAction } from '../domain/transitions.ts'
 import type { WorkspaceRecord } from '../domain/workspace.ts'
 import type { Changes } from '../ports/store.ts'
@@ -15,22 +16,29 @@ export interface DurableState {
   readonly frozenMs: number
 }
 
-/** Durable once it resolves: the present state is the head. */
-export async function syncWorkspace(deps: Deps, caller: Caller, name: string): Promise<DurableState> {
-  const record = await findWorkspace(deps, caller, name)
-  requireAction(record, 'sync')
-  return await captured(deps, record)
+/** Whose state is to be made durable. */
+interface Wish {
+  readonly workspace: string
+  /** The run in which the caller has seen it; undefined: the present one. */
+  readonly epoch: number | undefined
 }
 
-/** A generation with a message, that retention keeps. */
+/**
+ * Durable once it resolves: the present state is the head, and all that was there in the run of that epoch is part of
+ * it. Rejects with `lease-lost` if that run has ended without its last commit.
+ */
+export async function syncWorkspace(deps: Deps, caller: Caller, wish: Wish): Promise<DurableState> {
+  return await captured(deps, await keptBy(deps, caller, { wish, action: 'sync' }))
+}
+
+/** A generation with a message, that retention keeps. Rejects as `syncWorkspace`. */
 export async function createCheckpoint(
   deps: Deps,
   caller: Caller,
-  wish: { readonly workspace: string; readonly message: string; readonly until: 'local' | 'durable' },
+  wish: Wish & { readonly message: string; readonly until: 'local' | 'durable' },
 ): Promise<DurableState> {
   const { message, until } = wish
-  const record = await findWorkspace(deps, caller, wish.workspace)
-  requireAction(record, 'checkpoint')
+  const record = await keptBy(deps, caller, { wish, action: 'checkpoint' })
   await deps.store.write(async (changes) => {
     const at = deps.clock.wallMs()
     changes.emit(
@@ -40,17 +48,32 @@ export async function createCheckpoint(
   const link = await linkOf(deps, record)
   const state = await link.call(
     'checkpoint',
-    { workspace: record.id, message, until },
+    { workspace: record.id, epoch: record.epoch, message, until },
     { timeoutMs: COMMIT_MS_MAX },
   )
   await noteCheckpoint(deps, caller, { workspace: record, state })
   return state
 }
 
+async function keptBy(
+  deps: Deps,
+  caller: Caller,
+  { wish, action }: { readonly wish: Wish; readonly action: 'sync' | 'checkpoint' },
+): Promise<WorkspaceRecord> {
+  const record = await findWorkspace(deps, caller, wish.workspace)
+  if (wish.epoch !== undefined) requireKept(record, wish.epoch)
+  requireAction(record, action)
+  return record
+}
+
 /** Commits what is there now; the host tells of the generation. */
 export async function captured(deps: Deps, record: WorkspaceRecord): Promise<DurableState> {
   const link = await linkOf(deps, record)
-  const state = await link.call('sync', { workspace: record.id }, { timeoutMs: COMMIT_MS_MAX })
+  const state = await link.call(
+    'sync',
+    { workspace: record.id, epoch: record.epoch },
+    { timeoutMs: COMMIT_MS_MAX },
+  )
   // One that was committed meanwhile is the head too, and who asks for the workspace next sees it.
   await deps.store.write(async (changes) => void (await noteHead(changes, record, state)))
   return state

@@ -2,6 +2,7 @@ import { Failure, isFailure } from '@holdfast/base/failure'
 import type { CloseOutcome } from '@holdfast/protocol/host-calls'
 import { backoffMs } from '../domain/decide-open-failure.ts'
 import { decideStop, type StopDecision } from '../domain/decide-stop.ts'
+import { withLostRun } from '../domain/lost-run.ts'
 import { moved } from '../domain/transitions.ts'
 import type { Pending, WorkspaceRecord } from '../domain/workspace.ts'
 import type { Deps } from '../operations/context.ts'
@@ -84,7 +85,7 @@ async function conclude(
       sandbox: null,
     }
     if (decision === undefined) return stopped
-    if ('snapshotError' in decision) return { ...stopped, snapshotError: decision.snapshotError }
+    if ('snapshotError' in decision) return { ...withLostRun(stopped), snapshotError: decision.snapshotError }
     const { snapshot, sequence } = decision
     return {
       ...stopped,

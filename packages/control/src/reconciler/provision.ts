@@ -3,6 +3,7 @@ import type { CloseOutcome, WorkspaceFacts } from '@holdfast/protocol/host-calls
 import { decideOpenFailure } from '../domain/decide-open-failure.ts'
 import { decidePlacement } from '../domain/decide-placement.ts'
 import type { HostRecord } from '../domain/host.ts'
+import { withLostRun } from '../domain/lost-run.ts'
 import { moved } from '../domain/transitions.ts'
 import { type WorkspaceRecord, withFacts } from '../domain/workspace.ts'
 import type { Deps } from '../operations/context.ts'
@@ -111,7 +112,8 @@ async function closedForRestart(deps: Deps, record: WorkspaceRecord, host: HostR
         snapshotError,
       }
     await loseExecs(changes, current, { reason: 'restart', at: deps.clock.wallMs() })
-    return { ...current, pending: { kind: 'open' }, snapshotError, dueAt: deps.clock.wallMs() }
+    const saved = outcome?.kind === 'saved' ? current : withLostRun(current)
+    return { ...saved, pending: { kind: 'open' }, snapshotError, dueAt: deps.clock.wallMs() }
   })
 }
 

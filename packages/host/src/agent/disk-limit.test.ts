@@ -9,7 +9,7 @@ const MIB = 1 << 20
 
 async function shellIn(world: HostWorld, agent: AgentForTest, workspace: WorkspaceId, script: string) {
   const order = {
-    ...{ workspace, exec: world.nextExec(), waitMs: 60_000, outputBytesMax: 1 << 16 },
+    ...{ ...(await agent.run(workspace)), exec: world.nextExec(), waitMs: 60_000, outputBytesMax: 1 << 16 },
     request: ExecRequest.parse({ argv: ['sh', '-c', script] }),
   }
   const { exec, output } = await agent.host.call('startExec', order, { timeoutMs: 90_000 })
@@ -39,7 +39,7 @@ test('who fills its limit is refused alone: its neighbour writes and commits on'
   const bomb = await agent.shell('for i in 1 2 3 4; do dd if=/dev/zero of=bomb-$i bs=1M count=40; done 2>&1')
   assert.match(bomb.text, /Disk quota exceeded|No space left/)
   await shellIn(world, agent, neighbour, 'dd if=/dev/zero of=big bs=1M count=100 2>&1')
-  const { generation } = await agent.host.call('sync', { workspace: neighbour })
+  const { generation } = await agent.sync(neighbour)
   assert.ok(generation.bytes >= 100 * MIB)
   assert.ok((await agent.sync()).generation.sequence > kept.generation.sequence)
 
@@ -60,7 +60,7 @@ test('an end of inodes is an end of room, of one workspace alone', { timeout: 60
   const bomb = await agent.shell(`python3 -c '${script}'`)
   assert.match(bomb.text, /Disk quota exceeded|No space left/)
   await shellIn(world, agent, neighbour, 'for i in 1 2 3; do echo $i > $i; done')
-  assert.equal((await agent.host.call('sync', { workspace: neighbour })).generation.files, 3)
+  assert.equal((await agent.sync(neighbour)).generation.files, 3)
   assert.equal((await agent.close()).kind, 'saved')
 })
 

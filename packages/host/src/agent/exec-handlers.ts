@@ -16,9 +16,9 @@ export function execHandlers(residents: ResidentWorkspaces): ExecCalls {
   const find = ({ workspace, exec }: { workspace: string; exec: string }) =>
     residents.registry(workspace).get(exec)
   return {
-    startExec: async ({ workspace, exec: id, request, waitMs, outputBytesMax }, signal) => {
-      const sandbox = residents.find(workspace)?.sandbox
-      const exec = await residents.registry(workspace).start(sandbox, { id, request })
+    startExec: async ({ exec: id, request, waitMs, outputBytesMax, ...run }, signal) => {
+      const sandbox = () => (residents.find(run.workspace) ? residents.ofRun(run).sandbox : undefined)
+      const exec = await residents.registry(run.workspace).start(sandbox, { id, request })
       await exec.endsWithin(waitMs, signal)
       return { exec: exec.state, ...(await inlineOutput(exec, outputBytesMax)) }
     },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
-import type { OutputEvent } from '@holdfast/protocol/exec'
+import { ExecRequest, type OutputEvent } from '@holdfast/protocol/exec'
 import { ExecId } from '@holdfast/protocol/identifiers'
 import WebSocket from 'ws'
 import { type AgentForTest, HostWorld } from './host-world.fixture.ts'
@@ -23,6 +23,25 @@ test('an id is never run twice, also by a later incarnation', { timeout: 60_000 
   assert.deepEqual(third, both[0])
   assert.equal((await agent.shell('cat log')).text, 'ran\n')
   await until(() => world.reports.filter(({ exec }) => exec.id === id).length === 1)
+})
+
+test('what was meant for an earlier run does not reach this one', { timeout: 60_000 }, async () => {
+  await using world = await HostWorld.make()
+  const agent = await world.agent()
+  await agent.open()
+  const earlier = await agent.run()
+  await agent.close()
+  await agent.open()
+  const request = ExecRequest.parse({ argv: ['touch', 'twice'] })
+  const order = { ...earlier, exec: world.nextExec(), request, waitMs: 5000, outputBytesMax: 0 }
+  const isUnknown = (error: unknown) => isFailure(error, 'outcome-unknown')
+  await assert.rejects(agent.host.call('startExec', order), isUnknown)
+  await assert.rejects(agent.host.call('sync', earlier), isUnknown)
+  await assert.rejects(
+    agent.host.call('checkpoint', { ...earlier, message: '', until: 'durable' }),
+    isUnknown,
+  )
+  assert.equal((await agent.shell('ls')).text, '')
 })
 
 test('a command that cannot run is refused, and its id stays free', { timeout: 60_000 }, async () => {

@@ -171,8 +171,14 @@ export class AgentForTest implements AsyncDisposable {
     })
   }
 
-  sync() {
-    return this.host.call('sync', { workspace: this.#world.workspace })
+  /** The run that is open here; 0 where none is. */
+  async run(workspace = this.#world.workspace): Promise<{ workspace: WorkspaceId; epoch: number }> {
+    const facts = this.host.call('workspaceFacts', { workspace })
+    return { workspace, epoch: await facts.then(({ epoch }) => epoch).catch(() => 0) }
+  }
+
+  async sync(workspace = this.#world.workspace) {
+    return await this.host.call('sync', await this.run(workspace))
   }
 
   facts() {
@@ -189,16 +195,15 @@ export class AgentForTest implements AsyncDisposable {
     return { state: exec, text }
   }
 
-  start(
+  async start(
     argv: readonly string[],
     request: Partial<ExecRequest> = {},
     waitMs = 0,
     id = this.#world.nextExec(),
   ) {
-    const { workspace } = this.#world
     const parsed = ExecRequest.parse({ argv, ...request })
-    const order = { workspace, exec: id, request: parsed, waitMs, outputBytesMax: 1 << 20 }
-    return this.host.call('startExec', order, { timeoutMs: 60_000 })
+    const order = { ...(await this.run()), exec: id, request: parsed, waitMs, outputBytesMax: 1 << 20 }
+    return await this.host.call('startExec', order, { timeoutMs: 60_000 })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -51,7 +51,7 @@ for (const volume of ['live', 'btrfs'] as const) {
     const { workspace } = world
     await agent.shell('echo old > a; mkdir d; echo x > d/x')
     const { generation: old } = await agent.host.call('checkpoint', {
-      workspace,
+      ...(await agent.run()),
       message: 'good',
       until: 'durable',
     })
@@ -109,7 +109,7 @@ for (const volume of ['live', 'btrfs'] as const) {
     const row = await world.leases.index.generation(facts.head ?? '')
     assert.equal(row.cause, 'fork')
     await agent.files.call('removeFile', { workspace: child, path: 'a', recursive: false })
-    const { generation: next } = await agent.host.call('sync', { workspace: child })
+    const { generation: next } = await agent.sync(child)
     assert.equal(next.files, 0)
     assert.equal((await agent.files.call('statFile', { workspace, path: 'a' })).bytes, 7)
   })

@@ -52,6 +52,20 @@ export class ResidentWorkspaces implements AsyncDisposable {
     throw new Failure('not-found', `${workspace} is not open on this host`, { workspace })
   }
 
+  /** Rejects with `not-found`, and with `outcome-unknown` once another run than that of the epoch is here. */
+  ofRun({ workspace, epoch }: { readonly workspace: string; readonly epoch: number }): ResidentWorkspace {
+    const resident = this.get(workspace)
+    if (resident.epoch === epoch) return resident
+    throw new Failure(
+      'outcome-unknown',
+      `${workspace} runs in epoch ${resident.epoch} here, not in ${epoch}`,
+      {
+        workspace,
+        epoch: resident.epoch,
+      },
+    )
+  }
+
   /** The commands of a workspace, open or not. */
   registry(workspace: string): ExecRegistry {
     const known = this.#registries.get(workspace)

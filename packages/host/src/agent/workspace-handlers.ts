@@ -26,9 +26,8 @@ export function workspaceHandlers(deps: WorkspaceHandlerDeps): WorkspaceCalls {
       return {}
     },
     workspaceFacts: async ({ workspace }) => residents.get(workspace).facts,
-    sync: async ({ workspace }) => durableAnswer(await residents.get(workspace).sync()),
-    checkpoint: async ({ workspace, message }) =>
-      durableAnswer(await residents.get(workspace).checkpoint(message)),
+    sync: async (run) => durableAnswer(await residents.ofRun(run).sync()),
+    checkpoint: async ({ message, ...run }) => durableAnswer(await residents.ofRun(run).checkpoint(message)),
     rollBack: async ({ workspace, generation }) => {
       const beganAt = clock.monotonicMs()
       const resident = residents.get(workspace)

@@ -72,17 +72,15 @@ export class ExecRegistry implements AsyncDisposable {
   }
 
   /**
-   * Starts a command, or finds the one of that id. Rejects with `exec-failed`, with `invalid-state` where no sandbox
+   * Starts a command, or finds the one of that id; `sandbox` is asked only for one that is new. Rejects with `exec-failed`, with `invalid-state` where no sandbox
    * runs, and as the journal does; then the id may be used again.
    */
-  start(sandbox: Sandbox | undefined, order: StartOrder): Promise<ResidentExec> {
-    const known = this.#execs.get(order.id)
-    if (known) return Promise.resolve(known)
-    const starting = this.#starting.get(order.id)
-    if (starting) return starting
-    const started = this.#start(sandbox, order).finally(() => this.#starting.delete(order.id))
+  async start(sandbox: () => Sandbox | undefined, order: StartOrder): Promise<ResidentExec> {
+    const known = this.#execs.get(order.id) ?? this.#starting.get(order.id)
+    if (known) return await known
+    const started = this.#start(sandbox(), order).finally(() => this.#starting.delete(order.id))
     this.#starting.set(order.id, started)
-    return started
+    return await started
   }
 
   /** Ends what runs: TERM, then KILL after the grace. */

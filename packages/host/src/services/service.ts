@@ -84,7 +84,7 @@ export class Service {
     const id = `svc.${name}.${Math.floor(clock.wallMs())}.${this.#starts}`
     try {
       const request = ExecRequest.parse({ argv, cwd, environment })
-      this.#exec = await registry.start(sandbox, { id, request, isService: true })
+      this.#exec = await registry.start(() => sandbox, { id, request, isService: true })
     } catch (error) {
       if (isFailure(error)) return undefined
       throw error

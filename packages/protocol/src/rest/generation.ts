@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { GenerationId, WorkspaceName } from '../identifiers.ts'
+import { Epoch, GenerationId, WorkspaceName } from '../identifiers.ts'
 import { Instant } from './ground.ts'
 
 export const Generation = z.strictObject({
@@ -33,7 +33,15 @@ export type Generation = z.infer<typeof Generation>
 /** What a sync, a checkpoint or a commit answers. */
 export const Durable = z.strictObject({ generation: Generation, is_new: z.boolean(), frozen_ms: z.number() })
 
-export const CreateCheckpoint = z.strictObject({
+export const SyncWorkspace = z.strictObject({
+  /**
+   * The epoch in which the caller has seen what is to be durable; absent: the present one. Refused with `lease_lost` once
+   * something of that run was lost, so that a request that is repeated across a recovery promises nothing of what is gone.
+   */
+  epoch: Epoch.optional(),
+})
+
+export const CreateCheckpoint = SyncWorkspace.extend({
   message: z.string().max(4096).default(''),
   until: z.enum(['local', 'durable']).default('durable'),
 })

@@ -1,4 +1,4 @@
-import { CreateCheckpoint, Durable, Generation } from '@holdfast/protocol/rest/generation'
+import { CreateCheckpoint, Durable, Generation, SyncWorkspace } from '@holdfast/protocol/rest/generation'
 import { PageQuery, pageOf, WaitQuery } from '@holdfast/protocol/rest/ground'
 import { Drill, ForkResults, ForkWorkspace } from '@holdfast/protocol/rest/workspace'
 import { z } from 'zod'
@@ -63,10 +63,13 @@ export const GENERATION_ROUTES: readonly Route[] = [
       endpoint: 'POST /v1/workspaces/{id}/sync',
       scope: 'workspace:write',
       summary: 'Commits the present state: durable once it answers.',
-      body: Nothing,
+      body: SyncWorkspace,
       answer: Durable,
     },
-    async (call) => shownDurable(await syncWorkspace(call.deps, call.caller, id(call))),
+    async (call) => {
+      const wish = { workspace: id(call), epoch: call.body.epoch }
+      return shownDurable(await syncWorkspace(call.deps, call.caller, wish))
+    },
   ),
   route(
     {
@@ -78,7 +81,8 @@ export const GENERATION_ROUTES: readonly Route[] = [
       status: 201,
     },
     async (call) => {
-      const wish = { workspace: id(call), ...call.body }
+      const { epoch, message, until } = call.body
+      const wish = { workspace: id(call), epoch, message, until }
       return shownDurable(await createCheckpoint(call.deps, call.caller, wish))
     },
   ),
