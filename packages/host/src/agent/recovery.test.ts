@@ -49,7 +49,7 @@ test('an agent that is killed loses nothing that was synced', { timeout: 60_000 
 test('a sandbox that is killed from outside leaves its files durable', { timeout: 60_000 }, async () => {
   await using world = await HostWorld.make()
   const agent = await world.agent()
-  await agent.open()
+  const opened = await agent.open()
   await agent.shell('echo last > a')
   const { exec } = await agent.start(['sh', '-c', `exec sleep ${UNIQUE}`])
   process.kill(pidOneOf(findProcess(`sleep ${UNIQUE}`)[0] ?? 0), 'SIGKILL')
@@ -61,6 +61,10 @@ test('a sandbox that is killed from outside leaves its files durable', { timeout
     waitMs: 1000,
   })
   assert.deepEqual([ended.status, ended.reason], ['lost', 'node_lost'])
+  const { registry } = world.leases
+  const holder = async () => (await registry.leaseStates({ workspaces: [world.workspace] })).states[0]?.host
+  await until(async () => (await holder()) === null)
+  assert.equal((await agent.facts()).epoch, opened.epoch, 'it is told of the run that ended')
   const outcome = await agent.close()
   assert.equal(outcome.kind, 'saved')
   await agent.open()
@@ -83,6 +87,7 @@ test('a workspace whose lease is taken is killed, and commits nothing more', {
   await until(async () => (await agent.facts()).state === 'failed')
   assert.deepEqual(findProcess(`sleep ${UNIQUE}`), [])
   assert.equal((await agent.facts()).failure?.code, 'lease-lost')
+  assert.equal((await agent.facts()).epoch, opened.epoch, 'it is told of the run that ended')
   assert.equal((await world.leases.index.workspace(workspace)).head, generation.id)
   await assert.rejects(agent.open(), (error) => isFailure(error, 'lease-held'))
 })

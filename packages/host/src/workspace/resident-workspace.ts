@@ -50,6 +50,7 @@ export class ResidentWorkspace implements AsyncDisposable {
   #state: State = 'opening'
   #live: LiveWorkspace | undefined
   #lease: ResidentLease | undefined
+  #epoch = 0
   #failure: Failure | null = null
   #outcome: CloseOutcome | undefined
   #known = NOTHING_KNOWN
@@ -75,8 +76,9 @@ export class ResidentWorkspace implements AsyncDisposable {
     return this.#state
   }
 
+  /** Of its run, also once that is over and its lease given back; 0 before it has begun. */
   get epoch(): number {
-    return this.#lease?.held.epoch ?? 0
+    return this.#epoch
   }
 
   /** Resolves once commands can run. Rejects as `openLive` does; then nothing runs. */
@@ -162,8 +164,10 @@ export class ResidentWorkspace implements AsyncDisposable {
         return await handOffLive(live, { ...request, clock, finalMs, opened: this.#request })
       } finally {
         if (live.hasEnded) {
+          this.#state = 'closing' // whoever hears of it meanwhile has nothing to mend
           await this.#leave(live)
           await live.lease.release(null).catch(() => {}) // it is gone already, unless no fresh sandbox started
+          this.#state = 'failed'
         }
       }
     })
@@ -219,6 +223,7 @@ export class ResidentWorkspace implements AsyncDisposable {
   /** The right to run can end at any moment: then nothing waits its turn. */
   #attend(lease: ResidentLease): void {
     this.#lease = lease
+    this.#epoch = lease.held.epoch
     void lease.lost.then(async (failure) => {
       if (this.#lease !== lease) return
       this.#failure = failure
@@ -283,7 +288,6 @@ export class ResidentWorkspace implements AsyncDisposable {
     this.#known = facts
     this.#live = undefined
     this.#lease = undefined
-    this.#state = 'failed'
     this.#failure ??= new Failure('lease-lost', 'another host runs the workspace now')
     await live[Symbol.asyncDispose]()
   }
