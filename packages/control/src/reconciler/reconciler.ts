@@ -1,6 +1,6 @@
 import type { WorkspaceId } from '@holdfast/protocol/identifiers'
 import { isDue } from '../domain/due.ts'
-import { isSilent } from '../domain/host.ts'
+import { isSilent, lostHost } from '../domain/host.ts'
 import type { Deps } from '../operations/context.ts'
 import { close } from './close.ts'
 import { provision } from './provision.ts'
@@ -122,7 +122,7 @@ export class Reconciler implements AsyncDisposable {
       await store.write(async (changes) => {
         const current = await changes.hosts.byId(host.id)
         if (current && isSilent(current, clock.wallMs(), settings.hostSilenceMs))
-          await changes.hosts.put({ ...current, status: 'lost' })
+          await changes.hosts.put(lostHost(current))
       })
     }
   }
