@@ -82,6 +82,8 @@ export interface ExecWrites extends ExecReads {
 }
 
 export interface ExposureRecord {
+  /** As long as it is not revoked; tokens are minted for it. */
+  readonly id: string
   readonly workspace: WorkspaceId
   readonly org: OrgId
   readonly port: number

@@ -32,10 +32,10 @@ export class ExposureRows implements ExposureWrites {
     return rows.map(recordOf)
   }
 
-  async put({ workspace, org, port, access, createdAt }: ExposureRecord): Promise<void> {
+  async put({ id, workspace, org, port, access, createdAt }: ExposureRecord): Promise<void> {
     await this.#database
       .insertInto('control_exposures')
-      .values({ workspace_id: workspace, org_id: org, port, access, created_at: createdAt })
+      .values({ id, workspace_id: workspace, org_id: org, port, access, created_at: createdAt })
       .onConflict((conflict) => conflict.columns(['workspace_id', 'port']).doUpdateSet({ access }))
       .execute()
   }
@@ -52,6 +52,7 @@ export class ExposureRows implements ExposureWrites {
 
 function recordOf(row: Tables['control_exposures']): ExposureRecord {
   return {
+    id: row.id,
     workspace: row.workspace_id as WorkspaceId,
     org: row.org_id as OrgId,
     port: row.port,
