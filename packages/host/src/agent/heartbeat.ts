@@ -16,6 +16,7 @@ export interface HeartbeatDeps {
   readonly registration: Omit<Registration, 'capacity'>
   readonly capacity: () => Registration['capacity']
   readonly residents: ResidentWorkspaces
+  readonly ending?: AbortSignal
 }
 
 /** Tells control that the host is there, and what runs here; ends what control wants no more. */
@@ -29,7 +30,7 @@ export class Heartbeat implements AsyncDisposable {
     this.#ended = this.#run(everyMs)
   }
 
-  /** Resolves once control knows the host; it is asked until it answers. Rejects as control refuses. */
+  /** Resolves once control knows the host; it is asked until it answers. Rejects as control refuses, and when the host is to end. */
   static async begin(deps: HeartbeatDeps): Promise<Heartbeat> {
     for (;;) {
       try {
@@ -38,7 +39,7 @@ export class Heartbeat implements AsyncDisposable {
         return new Heartbeat(deps, heartbeatMs)
       } catch (error) {
         if (!isFailure(error) || !error.retryable) throw error
-        await deps.clock.sleep(AGAIN_MS)
+        await deps.clock.sleep(AGAIN_MS, deps.ending)
       }
     }
   }

@@ -32,6 +32,8 @@ export interface HostAgentDeps
   readonly holdwatch: string
   /** A way to another host; the caller of it ends it. */
   readonly connectHost: (address: string) => HostLine & AsyncDisposable
+  /** Control is waited for until then. */
+  readonly ending?: AbortSignal
   /** Only a fresh process gets over this: the caller ends this one. */
   readonly onFatal: (failure: Failure) => void
   /** Told of failures that are defects. */
