@@ -3,7 +3,7 @@ import type { UpOptions } from '@holdfast/server/installation'
 import { RunningInstallation } from '@holdfast/server/supervisor/running-installation'
 import type { RoleChange } from '@holdfast/server/supervisor/supervised-role'
 import type { CommandSpec, Given } from '../command.ts'
-import { sandboxLine } from '../doctor/sandbox-line.ts'
+import { sandboxLine, weakerWarning } from '../doctor/sandbox-line.ts'
 import type { Context } from '../open-context.ts'
 import { parseDurationMs } from '../parameters.ts'
 import { nextSignal } from './next-signal.ts'
@@ -95,11 +95,15 @@ function describe(change: RoleChange): string {
   return `hold: ${change.role} ended (${change.how}); started again in ${change.restartMs} ms`
 }
 
-async function report(context: Context, { url, appsUrl, offer }: RunningInstallation): Promise<void> {
+async function report(context: Context, running: RunningInstallation): Promise<void> {
+  const { url, appsUrl } = running
+  const offer = { ...running.offer, isRoot: context.isRoot }
+  const warning = weakerWarning(offer, offer.refused)
+  if (warning !== null) context.output.note(`hold: ${warning}`)
   await context.output.show({
     text: () =>
       `API    ${url}\nAdmin  ${url}/admin\nApps   ${appsUrl}\n${sandboxLine(offer)}\n\nNext, in another terminal:  hold create demo -- echo hello\n`,
-    json: () => ({ url, appsUrl, ...offer }),
+    json: () => ({ url, appsUrl, ...running.offer, warning }),
     ids: () => [url],
   })
 }

@@ -47,7 +47,10 @@ export function verdictOf(facts: MachineFacts, findings: readonly Finding[]): Ve
   const usable = facts.runtimes.filter(({ trouble }) => trouble === null).map(({ kind }) => kind)
   return {
     // The ones that `hold up` takes by itself, in its order.
-    sandboxes: sandboxLine({ runtimes: WITHOUT_ASKING.filter((kind) => usable.includes(kind)), volume }),
+    sandboxes: sandboxLine({
+      runtimes: WITHOUT_ASKING.filter((kind) => usable.includes(kind)),
+      ...{ volume, isRoot },
+    }),
     volume,
     consistency: nativeTrouble === null ? 'cut' : 'per-database',
     works,

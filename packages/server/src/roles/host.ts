@@ -44,7 +44,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
   const { history, leases } = openLeases(ground, settings, { host, clusterKey, stack })
   const threads = availableParallelism()
   const holdfs = stack.use(await Holdfs.start({ clock: ground.clock }))
-  const runtimes = await usableRuntimes(ground, settings.runtimes)
+  const { runtimes, refused } = await usableRuntimes(ground, settings.runtimes)
   const volume = await usableVolume(holdfs, settings)
   const agent = stack.use(
     await HostAgent.start(
@@ -95,7 +95,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
   return {
     address: agent.address,
     publicUrl: null,
-    offer: { runtimes: runtimes.map(({ kind }) => kind), volume },
+    offer: { runtimes: runtimes.map(({ kind }) => kind), refused, volume },
     [Symbol.asyncDispose]: async () => {
       // What is not closed by then is left as a crash leaves it: its last generation holds.
       await within(ground.clock, settings.graceMs, agent.closeAll(0))

@@ -60,7 +60,7 @@ export class RunningInstallation implements AsyncDisposable {
     const [, control, host, gateway] = await Promise.all(starts.map((start) => start()))
     const urls = { url: control?.publicUrl ?? '', appsUrl: gateway?.publicUrl ?? '' }
     installation.publish(urls)
-    const offer = host?.offer ?? { runtimes: [], volume: 'live' }
+    const offer = host?.offer ?? { runtimes: [], refused: [], volume: 'live' }
     return new RunningInstallation({ ...urls, offer }, roles, stack.move())
   }
 
