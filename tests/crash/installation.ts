@@ -193,6 +193,7 @@ export class Installation implements AsyncDisposable {
       leaseTtlMs: this.#options.leaseTtlMs ?? LEASE_TTL_MS,
       graceMs: 5_000,
       warm: { perKey: 0, keysMax: 1 },
+      registries: [],
     }
   }
 }

@@ -64,6 +64,11 @@ const HostSettings = z.strictObject({
   warm: z
     .strictObject({ perKey: z.int().min(0).max(256), keysMax: z.int().min(1).max(256) })
     .default({ perKey: 2, keysMax: 4 }),
+  /** Registries of images that may be at addresses which are not public; every other one may not. */
+  registries: z
+    .array(z.string().regex(/^(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:\d{1,5})?$/, 'host or host:port'))
+    .max(64)
+    .default([]),
   /** How long a termination notice leaves for last commits. */
   graceMs: z.int().min(0).max(3_600_000),
 })

@@ -47,6 +47,11 @@ export const upCommand: CommandSpec = {
       choices: ['btrfs', 'live'],
     },
     {
+      flags: '--registry <HOST[:PORT]>',
+      about: 'a registry of images that may be at an address which is not public; may be repeated',
+      repeats: true,
+    },
+    {
       flags: '--grace <DURATION>',
       about: 'how long last commits may take at the end',
       otherwise: GRACE_DEFAULT,
@@ -86,6 +91,7 @@ function optionsOf(context: Context, given: Given): UpOptions {
     // Without isolation only where a person asks for it.
     runtimes: runtime === undefined ? ['runc', 'bwrap'] : [runtime],
     volume: (given.option('volume') as UpOptions['volume'] | undefined) ?? 'auto',
+    registries: given.options('registry'),
     graceMs: parseDurationMs('--grace', given.option('grace') ?? GRACE_DEFAULT, GRACE_BOUNDS),
   }
 }

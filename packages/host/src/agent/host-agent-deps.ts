@@ -60,4 +60,6 @@ export interface HostAgentOptions {
   readonly pressure?: PressureBounds
   /** Sandboxes that wait for workspaces to come; absent: none. */
   readonly warm?: WarmPoolSizes
+  /** Of images, that may be at addresses which are not public; absent: none. */
+  readonly registries?: readonly string[]
 }

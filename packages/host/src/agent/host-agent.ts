@@ -159,7 +159,7 @@ function makeResidents(
     volumes: new LocalVolumes({ directories, layout, volume, store, keyFile }),
     leases,
     runtimeFor: (spec) => chooseRuntime(runtimes, spec),
-    images: new ImageStore({ randomness, folder: layout.images }),
+    images: new ImageStore({ randomness, folder: layout.images, registries: options.registries ?? [] }),
     live: {
       ...{ clock, randomness, holdfs, layout, watchdog },
       startBrake: (parts) => new WriteBrake({ ...brake, ...parts }),

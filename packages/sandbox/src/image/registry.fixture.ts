@@ -48,6 +48,10 @@ export interface Forgery {
   readonly wantsToken?: boolean
   /** Changes what is sent, after its digest was computed. */
   readonly tamper?: (path: string, bytes: Buffer) => Buffer
+  /** Where blobs are said to be. */
+  readonly blobsAt?: string
+  /** Where tokens are said to be had, if one is wanted. */
+  readonly tokensAt?: string
 }
 
 /** A registry with one image of these layers. */
@@ -79,8 +83,12 @@ export async function forgeRegistry(
     requests.push(path)
     if (path.startsWith('/token')) return void response.end(JSON.stringify({ token: 'the-token' }))
     if (forgery.wantsToken && request.headers.authorization !== 'Bearer the-token') {
-      const realm = `http://${request.headers.host}/token`
+      const realm = forgery.tokensAt ?? `http://${request.headers.host}/token`
       response.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}",service="forged"` })
+      return void response.end()
+    }
+    if (forgery.blobsAt !== undefined && path.includes('/blobs/')) {
+      response.writeHead(307, { location: forgery.blobsAt })
       return void response.end()
     }
     const name = path.split('/').at(-1) ?? ''

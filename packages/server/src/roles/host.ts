@@ -87,6 +87,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
         keyFile: settings.storeKeyFile,
         volume,
         warm: settings.warm,
+        registries: settings.registries,
         capacity: capacityOf(threads),
       },
     ),
