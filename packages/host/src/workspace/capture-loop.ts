@@ -98,12 +98,14 @@ export class CaptureLoop implements AsyncDisposable {
     this.#maintenance = undefined
   }
 
-  /** Goes on after a last commit that failed, or that was one too early. */
+  /** Goes on after a last commit that failed, or that was one too early, or after `quiesce`. */
   async resume(): Promise<void> {
-    this.#isFinishing = false
-    this.#loop = this.#makeLoop()
-    this.#ended = this.#run()
-    await this.#maintain()
+    if (this.#isFinishing) {
+      this.#isFinishing = false
+      this.#loop = this.#makeLoop()
+      this.#ended = this.#run()
+    }
+    if (this.#maintenance === undefined) await this.#maintain()
   }
 
   get head(): ResidentWriter['head'] {

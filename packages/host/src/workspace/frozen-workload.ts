@@ -1,7 +1,7 @@
 import type { RoundWorkload } from '@holdfast/generations/directory/watch-rounds'
 import { fromText } from '@holdfast/generations/format/byte-string'
 import { Freeze, type FreezeDeps } from '@holdfast/generations/volume/freezer'
-import type { Capture, Freezer, Volume } from '@holdfast/generations/volume/volume'
+import type { Capture, Freezer, Image, Volume } from '@holdfast/generations/volume/volume'
 import type { Sandbox } from '@holdfast/sandbox/runtime'
 import { Serial } from './serial.ts'
 
@@ -40,9 +40,21 @@ export class FrozenWorkload implements RoundWorkload {
     this.#isStill = true
   }
 
-  /** A capture never meets a freeze of `slow` or `freeze` half way. */
+  /**
+   * A capture never meets a freeze of `slow` or `freeze`, for as long as it freezes itself: whoever froze first would thaw
+   * what the other believes to be still.
+   */
   capture(volume: Volume, freezer: Freezer | null): Promise<Capture> {
-    return this.#turns.run(() => volume.capture(freezer))
+    const taken = Promise.withResolvers<Capture>()
+    const turn = this.#turns.run(async () => {
+      const released = Promise.withResolvers<void>()
+      const capture = await volume.capture(freezer)
+      const isFrozen = volume.kind === 'live' && freezer !== null
+      taken.resolve(isFrozen ? new FrozenCapture(capture, released.resolve) : capture)
+      if (isFrozen) await released.promise
+    })
+    turn.catch(taken.reject)
+    return taken.promise
   }
 
   /** Stops the writers for a moment; captures wait for its end. Without cgroups nothing is stopped. Rejects as `Freeze.take`. */
@@ -71,5 +83,44 @@ export class FrozenWorkload implements RoundWorkload {
     this.#freeze = undefined
     this.#isStill = false
     await freeze.release()
+  }
+}
+
+/** A capture that tells when what it froze runs again. */
+class FrozenCapture implements Capture {
+  readonly image: Image
+  readonly #capture: Capture
+  readonly #onReleased: () => void
+
+  constructor(capture: Capture, onReleased: () => void) {
+    this.#capture = capture
+    this.#onReleased = onReleased
+    const { release } = capture.image
+    this.image = {
+      ...capture.image,
+      release: async () => {
+        try {
+          await release?.()
+        } finally {
+          onReleased()
+        }
+      },
+    }
+  }
+
+  get frozenMs(): number {
+    return this.#capture.frozenMs
+  }
+
+  accept(...accepted: Parameters<Capture['accept']>): Promise<void> {
+    return this.#capture.accept(...accepted)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#capture[Symbol.asyncDispose]()
+    } finally {
+      this.#onReleased()
+    }
   }
 }
