@@ -106,6 +106,7 @@ export class Installation implements AsyncDisposable {
         },
         idleTimeoutMsDefault: null,
         isolationMinDefault: 'shared-kernel',
+        eventsKeptMs: 30 * 86_400_000,
         ...settings,
       },
       apiAddress: 'http://127.0.0.1:0',

@@ -42,6 +42,8 @@ const ControlSettings = z.strictObject({
   isolationMin: Isolation.optional(),
   /** A host that says nothing for so long counts as lost, once its leases have run out too. */
   hostSilenceMs: z.int().min(2000).max(600_000).optional(),
+  /** Activity and ended commands are kept for so many days, 30 if it is not said; the audit is kept for ever. */
+  retention: z.strictObject({ eventsDays: z.int().min(1).max(36_500) }).optional(),
 })
 
 const HostSettings = z.strictObject({

@@ -59,7 +59,10 @@ test('a database of an earlier version is brought to this one, and keeps what it
   const org = OrgId.parse(`org_${'0'.repeat(26)}`)
   const exposure = { id: 'exp', workspace, org, port: 80, access: 'private', createdAt: 1 } as const
   await opened.store.write((changes) => changes.exposures.put(exposure))
-  await opened.tamper('ALTER TABLE control_exposures DROP COLUMN id; UPDATE control_schema SET version = 5')
+  await opened.tamper(
+    'ALTER TABLE control_exposures DROP COLUMN id; DROP INDEX control_execs_ended_at;' +
+      "DELETE FROM control_sequencer WHERE name = 'events-removed'; UPDATE control_schema SET version = 5",
+  )
   await using again = await SqliteStore.open(opened.path)
   assert.deepEqual(await again.read.exposures.find(workspace, 80), { ...exposure, id: '' })
 })

@@ -5,6 +5,7 @@ import type { Deps } from '../operations/context.ts'
 import { close } from './close.ts'
 import { provision } from './provision.ts'
 import { remove } from './remove.ts'
+import { removeOld } from './remove-old.ts'
 import { watchLive } from './watch-live.ts'
 
 const DUE_MAX = 256
@@ -135,5 +136,6 @@ export class Reconciler implements AsyncDisposable {
       await changes.answers.removeExpired(nowMs)
       await changes.reports.removeBefore(nowMs - REPORT_KEPT_MS)
     })
+    await removeOld(this.#deps, this.#stopping.signal)
   }
 }

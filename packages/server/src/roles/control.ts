@@ -16,6 +16,8 @@ import { readKey } from './read-key.ts'
 import type { RoleGround } from './role-ground.ts'
 
 const HEARTBEAT_MS = 1000
+const EVENTS_DAYS = 30
+const DAY_MS = 86_400_000
 /** Leases decide who runs what; this only says what people read of a host. */
 const HOST_SILENCE_MS = 10_000
 
@@ -43,6 +45,7 @@ export async function startControl(
         exposures: exposuresAt(settings),
         idleTimeoutMsDefault: null,
         isolationMinDefault: settings.isolationMin ?? 'shared-kernel',
+        eventsKeptMs: (settings.retention?.eventsDays ?? EVENTS_DAYS) * DAY_MS,
       },
       rpc,
       apiAddress: `http://${settings.api}`,

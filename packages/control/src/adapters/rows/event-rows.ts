@@ -9,14 +9,14 @@ import {
   type EventSource,
   type NewEvent,
 } from '../../domain/event.ts'
-import type { EventQuery, EventReads } from '../../ports/store.ts'
+import type { EventQuery, EventReads, EventRemovals } from '../../ports/store.ts'
 import type { Database, Tables } from '../tables.ts'
 
 function sha256Hex(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-export class EventRows implements EventReads {
+export class EventRows implements EventReads, EventRemovals {
   readonly #database: Database
 
   constructor(database: Database) {
@@ -73,6 +73,46 @@ export class EventRows implements EventReads {
     return row ?? { rows: 0, hash: AUDIT_HASH_FIRST }
   }
 
+  async removedThrough(): Promise<number> {
+    const row = await this.#database
+      .selectFrom('control_sequencer')
+      .select('value')
+      .where('name', '=', REMOVED)
+      .executeTakeFirst()
+    return row?.value ?? 0
+  }
+
+  async removeBefore(at: number, rowsMax: number): Promise<boolean> {
+    // Whoever writes the row first has it until the commit: another replica removes what is left then.
+    const { value: removed } = await this.#database
+      .updateTable('control_sequencer')
+      .set(({ ref }) => ({ value: ref('value') }))
+      .where('name', '=', REMOVED)
+      .returning('value')
+      .executeTakeFirstOrThrow()
+    const rows = await this.#database
+      .selectFrom('control_events')
+      .select(['id', 'source', 'at'])
+      .where('id', '>', removed)
+      .orderBy('id')
+      .limit(rowsMax)
+      .execute()
+    const through = lastBefore(rows, at)
+    if (through === undefined) return false
+    await this.#database
+      .deleteFrom('control_events')
+      .where('id', '>', removed)
+      .where('id', '<=', through)
+      .where('category', '=', 'activity')
+      .execute()
+    await this.#database
+      .updateTable('control_sequencer')
+      .set({ value: through })
+      .where('name', '=', REMOVED)
+      .execute()
+    return rows.length === rowsMax && through === rows.at(-1)?.id
+  }
+
   /**
    * Numbers and writes events, the last thing of a transaction: whoever takes the sequencer's row keeps it until the
    * commit, so that numbers become visible in their order.
@@ -112,6 +152,24 @@ export class EventRows implements EventReads {
       .onConflict((conflict) => conflict.column('org_id').doUpdateSet({ rows, hash }))
       .execute()
   }
+}
+
+/** Of the sequencer's rows, the one that says how far activity was removed. */
+const REMOVED = 'events-removed'
+
+/**
+ * The last of these rows, in the order of their numbers, up to which all are older than an instant. What comes before an
+ * old row of control's is old, whatever its host's clock has said.
+ */
+function lastBefore(
+  rows: readonly Pick<Tables['control_events'], 'id' | 'source' | 'at'>[],
+  at: number,
+): number | undefined {
+  const firstKept = rows.findIndex((row) => row.source === 'control' && row.at >= at)
+  const early = firstKept < 0 ? rows : rows.slice(0, firstKept)
+  const lastOwn = early.findLastIndex(({ source }) => source === 'control')
+  const firstFresh = early.findIndex((row, index) => index > lastOwn && row.at >= at)
+  return early[(firstFresh < 0 ? early.length : firstFresh) - 1]?.id
 }
 
 const UNLINKED = { previous_hash: null, hash: null }

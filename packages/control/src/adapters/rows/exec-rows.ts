@@ -93,6 +93,25 @@ export class ExecRows implements ExecWrites {
       .where('id', '=', id)
       .execute()
   }
+
+  async removeEndedBefore(at: number, rowsMax: number): Promise<boolean> {
+    const result = await this.#database
+      .deleteFrom('control_execs')
+      .where(({ eb, refTuple, selectFrom }) =>
+        eb(
+          refTuple('workspace_id', 'id'),
+          'in',
+          selectFrom('control_execs')
+            .select(['workspace_id', 'id'])
+            .where('ended_at', '<', at)
+            .orderBy('ended_at')
+            .limit(rowsMax)
+            .$asTuple('workspace_id', 'id'),
+        ),
+      )
+      .executeTakeFirst()
+    return Number(result.numDeletedRows) >= rowsMax
+  }
 }
 
 function columnsOf(record: ExecRecord) {

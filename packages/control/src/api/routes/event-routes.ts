@@ -55,6 +55,7 @@ async function follow(call: EventsCall, wire: Wire): Promise<void> {
     stream.send({ type: last > head ? 'reset' : 'lagged', id: head, document: { as_of_event_id: head } })
     last = head
   }
+  let toldRemoved = last
   let checkedMs = deps.clock.monotonicMs()
   while (!stream.signal.aborted) {
     const nowMs = deps.clock.monotonicMs()
@@ -62,12 +63,25 @@ async function follow(call: EventsCall, wire: Wire): Promise<void> {
     if (isCheckDue && !(await wire.isStillAllowed())) return
     if (isCheckDue) checkedMs = nowMs
     const events = await batchAfter(call, filter, last)
+    // Asked after the rows were read: what was removed before them is missing there.
+    if (toldRemoved <= last && last < head) toldRemoved = await tellRemoved(deps, stream, last)
     for (const event of events.filter((candidate) => isShown(candidate, filter)))
       stream.send({ type: event.category, id: event.id, document: shownEvent(event) })
     last = events.at(-1)?.id ?? last
     await stream.drained()
     if (events.length < BATCH) await deps.signals.events(WAIT_MS, stream.signal)
   }
+}
+
+/** Without an id: what is kept of what lies below, as rows of the audit, is still to come. */
+async function tellRemoved(
+  { store }: EventsCall['deps'],
+  stream: EventStream,
+  after: number,
+): Promise<number> {
+  const removed = await store.read.events.removedThrough()
+  if (removed > after) stream.send({ type: 'gap', document: { after, removed_through: removed } })
+  return removed
 }
 
 function batchAfter({ deps, caller }: EventsCall, filter: EventFilter, afterId: number) {
