@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs'
+import { readBootId } from '@holdfast/base/boot-clock'
 import type { DirectoryDeps } from '@holdfast/generations/directory/durable-directory'
 import { Home } from '@holdfast/generations/directory/home'
-import { readBootId } from '@holdfast/generations/volume/snapshot-log'
 import { BROWSE_CALLS } from '@holdfast/protocol/browse-calls'
 import { FILE_CALLS } from '@holdfast/protocol/files'
 import { HOST_CALLS } from '@holdfast/protocol/host-calls'
