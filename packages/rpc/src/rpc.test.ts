@@ -7,6 +7,7 @@ import { Failure, isFailure } from '@holdfast/base/failure'
 import { z } from 'zod'
 import { parseAddress } from './address.ts'
 import { RpcClient } from './rpc-client.ts'
+import { RpcClients } from './rpc-clients.ts'
 import { RpcServer } from './rpc-server.ts'
 
 const TABLE = {
@@ -122,6 +123,18 @@ test('nobody there is told as the code that the caller named', async () => {
   })
   await assert.rejects(client.call('double', { n: 1 }), { code: 'host-unreachable' })
   await assert.rejects(client.upgrade('/streams/raw', {}, 'raw'), { code: 'host-unreachable' })
+})
+
+test('there is one client for each address, and all end together', async () => {
+  await withServer('http://127.0.0.1:0', async (_client, server) => {
+    const clients = new RpcClients(TABLE, { clusterKey, unreachable: 'host-unreachable' })
+    const client = clients.at(server.address)
+    assert.equal(clients.at(server.address), client)
+    assert.notEqual(clients.at('unix:/nonexistent/s'), client)
+    assert.deepEqual(await client.call('double', { n: 2 }), { n: 4 })
+    await clients[Symbol.asyncDispose]()
+    await assert.rejects(client.call('double', { n: 2 }), { code: 'host-unreachable' })
+  })
 })
 
 test('addresses that are none of ours are refused', () => {

@@ -2,30 +2,22 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { Failure } from '@holdfast/base/failure'
 import { parseAddress } from '@holdfast/rpc/address'
-import { RpcClient } from '@holdfast/rpc/rpc-client'
+import { RpcClients } from '@holdfast/rpc/rpc-clients'
 import { HOST_TABLE, type HostLink, type HostLinks, type Tunnel } from '../ports/host-links.ts'
 
 const TUNNEL_OPEN_MS_MAX = 10_000
 
-/** Keeps one client for each address. */
 export class RpcHostLinks implements HostLinks, AsyncDisposable {
   readonly #clusterKey: string
-  readonly #links = new Map<string, HostLink>()
+  readonly #links: RpcClients<typeof HOST_TABLE>
 
   constructor(clusterKey: string) {
     this.#clusterKey = clusterKey
+    this.#links = new RpcClients(HOST_TABLE, { clusterKey, unreachable: 'host-unreachable' })
   }
 
   to(address: string): HostLink {
-    const known = this.#links.get(address)
-    if (known) return known
-    const link = new RpcClient(HOST_TABLE, {
-      address,
-      clusterKey: this.#clusterKey,
-      unreachable: 'host-unreachable',
-    })
-    this.#links.set(address, link)
-    return link
+    return this.#links.at(address)
   }
 
   async tunnel(tunnel: Tunnel): Promise<void> {
@@ -41,7 +33,7 @@ export class RpcHostLinks implements HostLinks, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#links.values()].map((link) => link[Symbol.asyncDispose]()))
+    await this.#links[Symbol.asyncDispose]()
   }
 
   #open(tunnel: Tunnel): Promise<{ response: IncomingMessage; socket: Duplex; head: Buffer }> {
