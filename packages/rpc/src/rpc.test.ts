@@ -45,6 +45,13 @@ async function withServer(
         socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: raw\r\n\r\n')
         socket.pipe(socket)
       },
+      '/streams/greeted': async ({ headers }, socket) => {
+        const greeting = `x-greeting: ${headers['x-name']}, ${headers.upgrade}`
+        socket.write(
+          `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: raw\r\n${greeting}\r\n\r\nfirst`,
+        )
+        socket.pipe(socket)
+      },
       '/streams/fenced': async () => {
         throw new Failure('lease-lost', 'another epoch', { epoch: 7 })
       },
@@ -98,6 +105,19 @@ for (const kind of ['unix', 'tcp'] as const) {
     }
   })
 }
+
+test('a handshake carries headers both ways, and the first bytes of an eager role are not lost', async () => {
+  await withServer('http://127.0.0.1:0', async (client) => {
+    const { headers, socket } = await client.handshake({
+      ...{ path: '/streams/greeted', query: {}, protocol: 'raw' },
+      headers: { 'x-name': 'a', authorization: 'is that of the role' },
+    })
+    assert.equal(headers['x-greeting'], 'a, raw')
+    const [heard] = await socket.take(1).toArray()
+    assert.equal(String(heard), 'first')
+    socket.destroy()
+  })
+})
 
 test('a request of another shape, and one without the key, are refused by name', async () => {
   await withServer('http://127.0.0.1:0', async (client, server) => {
