@@ -13,9 +13,9 @@ import { installedPrograms } from '@holdfast/sandbox/native-programs'
 import { RuncRuntime } from '@holdfast/sandbox/runc/runc-runtime'
 import type { Role, SettingsOf } from '@holdfast/server/settings'
 import { removeTree } from '@holdfast/testkit/remove-tree'
+import { until } from '@holdfast/testkit/until'
 import { bootMs } from './boot-clock.ts'
 import { PLAIN, type RoleGround, RoleProcess } from './role-process.ts'
-import { until } from './until.ts'
 
 /** A lease of the tests: long enough for a busy machine, short enough to wait for. */
 export const LEASE_TTL_MS = 3_000
@@ -104,7 +104,7 @@ export class Installation implements AsyncDisposable {
       if (status === 'stopped') await workspace.resume()
       return status === 'idle' && state.epoch > epoch ? true : undefined
     }
-    await until(`${workspace.id} runs again`, () => seen().catch(forgiveUnavailable), withinMs).catch(
+    await until(`${workspace.id} runs again`, () => seen().catch(forgiveUnavailable), { withinMs }).catch(
       (error) => {
         const { status, statusReason, statusMessage } = workspace.state
         throw new Error(`it is ${status}: ${statusReason}, ${statusMessage}`, { cause: error })
