@@ -3,7 +3,7 @@ import { Failure } from '@holdfast/base/failure'
 import { startRole } from '@holdfast/server/roles/start-role'
 import { parseSettings } from '@holdfast/server/settings'
 import type { CommandSpec } from '../command.ts'
-import { nextSignal } from './next-signal.ts'
+import { interrupted } from '../interruption.ts'
 
 export const serverCommand: CommandSpec = {
   path: ['server'],
@@ -17,7 +17,7 @@ export const serverCommand: CommandSpec = {
   async run(context, given) {
     const settings = parseSettings(readSettings(given.argument('SETTINGS')))
     const ending = new AbortController()
-    const told = nextSignal(context.signals).then(() => ending.abort())
+    const told = interrupted(context.signals).then(() => ending.abort())
     await using role = await startRole(settings, ending.signal)
     await context.output.show({
       text: () =>

@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Isolation } from '@holdfast/protocol/sandbox-spec'
 import { FaultyObjectStore } from '@holdfast/testkit/faulty-object-store'
+import { until } from '@holdfast/testkit/until'
 import { makeNoneRuntime } from './agent-for-test.fixture.ts'
 import { type AgentForTest, type AgentWish, HostWorld } from './host-world.fixture.ts'
-import { until } from './processes.fixture.ts'
 
 /** Long enough for many rows between the cut of a commit and its end. */
 const PUT_MS = 400
@@ -67,7 +67,7 @@ for (const { label, isolationMin, ...wish } of PLACES)
     const started = await agent.start(['python3', '-c', WRITER], {}, 10_000)
     assert.equal(started.exec.exitCode, 0)
     const told = await follow(agent, world.workspace)
-    await until(async () => told() > 50)
+    await until('it writes', async () => told() > 50)
     isSlow = true
     const before = told()
     const outcome = await agent.close()

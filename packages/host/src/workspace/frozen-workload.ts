@@ -5,6 +5,9 @@ import type { Capture, Freezer, Image, Volume } from '@holdfast/generations/volu
 import type { Sandbox } from '@holdfast/sandbox/runtime'
 import { Serial } from './serial.ts'
 
+/** Of a sandbox, what is needed to freeze it. */
+type Writers = Pick<Sandbox, 'cgroups' | 'cpuNs'>
+
 /** What stands still already needs nobody to stop it. */
 const STILL: Freezer = { cgroups: [], pids: () => [] }
 
@@ -14,13 +17,13 @@ const STILL: Freezer = { cgroups: [], pids: () => [] }
  */
 export class FrozenWorkload implements RoundWorkload {
   readonly #deps: FreezeDeps
-  readonly #sandbox: Sandbox
+  readonly #sandbox: Writers
   /** Whoever thaws what another froze would tear its cut. */
   readonly #turns = new Serial()
   #isStill = false
   #freeze: Freeze | undefined
 
-  constructor(deps: FreezeDeps, sandbox: Sandbox) {
+  constructor(deps: FreezeDeps, sandbox: Writers) {
     this.#deps = deps
     this.#sandbox = sandbox
   }
@@ -40,21 +43,16 @@ export class FrozenWorkload implements RoundWorkload {
     this.#isStill = true
   }
 
-  /**
-   * A capture never meets a freeze of `slow` or `freeze`, for as long as it freezes itself: whoever froze first would thaw
-   * what the other believes to be still.
-   */
+  /** A capture never meets a freeze of `slow` or `freeze` half way, nor do they begin before it lets its writers go on. */
   capture(volume: Volume, freezer: Freezer | null): Promise<Capture> {
-    const taken = Promise.withResolvers<Capture>()
+    const { promise, resolve, reject } = Promise.withResolvers<Capture>()
     const turn = this.#turns.run(async () => {
-      const released = Promise.withResolvers<void>()
-      const capture = await volume.capture(freezer)
-      const isFrozen = volume.kind === 'live' && freezer !== null
-      taken.resolve(isFrozen ? new FrozenCapture(capture, released.resolve) : capture)
-      if (isFrozen) await released.promise
+      const capture = new AttendedCapture(await volume.capture(freezer))
+      resolve(capture)
+      await capture.goneOn
     })
-    turn.catch(taken.reject)
-    return taken.promise
+    turn.catch(reject)
+    return promise
   }
 
   /** Stops the writers for a moment; captures wait for its end. Without cgroups nothing is stopped. Rejects as `Freeze.take`. */
@@ -86,41 +84,41 @@ export class FrozenWorkload implements RoundWorkload {
   }
 }
 
-/** A capture that tells when what it froze runs again. */
-class FrozenCapture implements Capture {
+/** Tells when its writers go on: a freeze that begins before would end with it. */
+class AttendedCapture implements Capture {
   readonly image: Image
   readonly #capture: Capture
-  readonly #onReleased: () => void
+  readonly #goingOn = Promise.withResolvers<void>()
 
-  constructor(capture: Capture, onReleased: () => void) {
+  constructor(capture: Capture) {
     this.#capture = capture
-    this.#onReleased = onReleased
-    const { release } = capture.image
-    this.image = {
-      ...capture.image,
-      release: async () => {
-        try {
-          await release?.()
-        } finally {
-          onReleased()
-        }
-      },
-    }
+    const { image } = capture
+    const release = () => this.#goOn(async () => await image.release?.())
+    this.image = { ...image, release }
+    if (image.takenAtMs !== undefined) this.#goingOn.resolve()
+  }
+
+  get goneOn(): Promise<void> {
+    return this.#goingOn.promise
   }
 
   get frozenMs(): number {
     return this.#capture.frozenMs
   }
 
-  accept(...accepted: Parameters<Capture['accept']>): Promise<void> {
-    return this.#capture.accept(...accepted)
+  accept(...generation: Parameters<Capture['accept']>): Promise<void> {
+    return this.#capture.accept(...generation)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#goOn(async () => await this.#capture[Symbol.asyncDispose]())
+  }
+
+  async #goOn(release: () => Promise<void>): Promise<void> {
     try {
-      await this.#capture[Symbol.asyncDispose]()
+      await release()
     } finally {
-      this.#onReleased()
+      this.#goingOn.resolve()
     }
   }
 }

@@ -42,6 +42,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
     new RpcClient(CONTROL_CALLS, { address: settings.control, clusterKey, unreachable: 'overloaded' }),
   )
   const { history, leases } = openLeases(ground, settings, { host, clusterKey, stack })
+  const { name, listen, state, store, storeKeyFile, warm, registries } = settings
   const threads = availableParallelism()
   const holdfs = stack.use(await Holdfs.start({ clock: ground.clock }))
   const { runtimes, refused } = await usableRuntimes(ground, settings.runtimes)
@@ -78,16 +79,10 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
       },
       {
         host,
-        name: settings.name,
         version: VERSION,
-        address: settings.listen,
         clusterKey,
-        state: settings.state,
-        store: settings.store,
-        keyFile: settings.storeKeyFile,
         volume,
-        warm: settings.warm,
-        registries: settings.registries,
+        ...{ name, state, store, warm, registries, address: listen, keyFile: storeKeyFile },
         capacity: capacityOf(threads),
       },
     ),
