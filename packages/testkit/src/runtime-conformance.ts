@@ -4,6 +4,7 @@ import { commandPromises } from './runtime-commands.ts'
 import { containmentPromises } from './runtime-containment.ts'
 import { endPromises } from './runtime-ends.ts'
 import { limitPromises } from './runtime-limits.ts'
+import { packPromises } from './runtime-packs.ts'
 
 /** Registers the promises of the Runtime port as tests of one runtime: those of each, and those that it claims. */
 export function runtimeConformance(name: string, bench: RuntimeBench): void {
@@ -12,5 +13,6 @@ export function runtimeConformance(name: string, bench: RuntimeBench): void {
     endPromises(bench)
     containmentPromises(bench)
     limitPromises(bench)
+    packPromises(bench)
   })
 }

@@ -93,5 +93,6 @@ function specOf(wish: WorkspaceWish, isolationMinDefault: Isolation): SandboxSpe
     allowRoot: wish.allowRoot,
     allowDebug: wish.allowDebug,
     environment: wish.environment,
+    packs: [...wish.packs],
   }
 }

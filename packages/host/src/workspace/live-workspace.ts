@@ -8,6 +8,7 @@ import type { Volume } from '@holdfast/generations/volume/volume'
 import type { WritePressure } from '@holdfast/protocol/host-calls'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ServiceSpec, ServiceState } from '@holdfast/protocol/service'
+import { type MovedAside, makePackPlaces } from '@holdfast/sandbox/pack/make-pack-places'
 import type { Started, WarmPool } from '@holdfast/sandbox/pool/warm-pool'
 import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
 import type { ExecRegistry } from '../exec/exec-registry.ts'
@@ -17,6 +18,7 @@ import { type DeadlineKeeper, WatchedSandbox } from '../watchdog/watched-sandbox
 import { CaptureLoop, type CommittedRow } from './capture-loop.ts'
 import { FrozenWorkload } from './frozen-workload.ts'
 import type { ResidentLease } from './leases.ts'
+import type { LocalContent } from './local-content.ts'
 import type { HeldFiles, ResidentFiles } from './resident-files.ts'
 import type { Brake, BrakedParts } from './write-brake.ts'
 
@@ -39,15 +41,16 @@ export interface LiveDeps {
   /** A generation was committed here. */
   readonly onCommitted: (generation: CommittedRow) => void
   readonly onService: (state: ServiceState) => void
+  /** Something of the guest was in the way of a pack. */
+  readonly onMovedAside: (moved: MovedAside) => void
   /** What user code asks on its own socket. */
   readonly onGuestCall: Parameters<Sandbox['onGuestCall']>[0]
 }
 
-export interface LiveParts {
+export interface LiveParts extends LocalContent {
   readonly lease: ResidentLease
   readonly files: ResidentFiles
   readonly runtime: Runtime
-  readonly spec: SandboxSpec
 }
 
 interface Running {
@@ -70,6 +73,7 @@ export class LiveWorkspace implements AsyncDisposable {
   readonly spec: SandboxSpec
   readonly #deps: LiveDeps
   readonly #runtime: Runtime
+  readonly #packs: LocalContent['packs']
   readonly #held: HeldFiles
   #running: Running | undefined
   #watched: WatchedSandbox | undefined
@@ -82,6 +86,7 @@ export class LiveWorkspace implements AsyncDisposable {
     this.lease = parts.lease
     this.files = parts.files
     this.spec = parts.spec
+    this.#packs = parts.packs
     this.#runtime = parts.runtime
     this.#held = parts.files.hold(parts.lease.held)
     parts.lease.onExtended((deadlineBootMs) => this.#extend(deadlineBootMs))
@@ -91,6 +96,8 @@ export class LiveWorkspace implements AsyncDisposable {
   async run(services: readonly ServiceSpec[]): Promise<void> {
     this.#isLimited = await this.files.limit(this.spec.limits.diskBytes)
     this.files.markDirty()
+    const names = this.#packs.map(({ name }) => name)
+    for (const moved of makePackPlaces(this.files.path, names)) this.#deps.onMovedAside(moved)
     const { sandbox, start } = await this.#startSandbox()
     try {
       this.#running = { ...(await this.#attend(sandbox)), start }
@@ -146,6 +153,7 @@ export class LiveWorkspace implements AsyncDisposable {
       fsync: running.sandbox.fsync,
       diskLimit: this.#isLimited ? 'enforced' : 'none',
       start: running.start,
+      packs: this.#packs.map(({ name, digest }) => ({ name, digest })),
     }
   }
 
@@ -196,7 +204,7 @@ export class LiveWorkspace implements AsyncDisposable {
     const { files, lease, spec } = this
     const id = newIdentifier('sb', randomness).replace('_', '-')
     const request = {
-      ...{ id, folder: `${layout.sandboxes}/${id}`, spec, volumePath: files.path },
+      ...{ id, folder: `${layout.sandboxes}/${id}`, spec, volumePath: files.path, packs: this.#packs },
       deadlineBootMs: lease.deadlineBootMs,
     }
     const { org } = lease.held

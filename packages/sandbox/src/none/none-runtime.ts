@@ -56,6 +56,8 @@ export class NoneRuntime implements Runtime {
       throw new Failure('invalid-argument', 'the runtime none has no other system than the machine', {
         system: request.spec.system.kind,
       })
+    if (request.packs !== undefined && request.packs.length > 0)
+      throw new Failure('invalid-argument', 'the runtime none mounts nothing: it can have no packs')
     const { folder, id } = request
     mkdirSync(folder, { recursive: true })
     const cgroup = this.#isRoot ? makeCgroup(expectedCgroup(id), request.spec.limits) : new Map()

@@ -2,7 +2,7 @@ import type { RuntimeKind, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 
 /**
  * Equal for two workspaces exactly if a sandbox that was prepared for one is what the other would get from a fresh start:
- * all that is fixed when it begins. The environment comes with each command. Pure.
+ * all that is fixed when it begins. The environment comes with each command, and packs with the volume. Pure.
  */
 export function poolKey(runtime: RuntimeKind, org: string, spec: SandboxSpec): string {
   const { system, limits, fsync, allowRoot, allowDebug } = spec

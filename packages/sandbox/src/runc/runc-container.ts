@@ -10,6 +10,7 @@ import {
 import { CGROUP_PARENT } from '../cgroup/expected-cgroup.ts'
 import { SandboxCgroup } from '../cgroup/sandbox-cgroup.ts'
 import type { NativePrograms } from '../native-programs.ts'
+import { type LocalPack, packTarget } from '../pack/local-pack.ts'
 import { runProgram } from '../run-program.ts'
 import { assembleRoot } from '../system/assemble-root.ts'
 import { GUEST_USER_ID, GUEST_WORKSPACE } from '../system/root-plan.ts'
@@ -77,11 +78,23 @@ export class RuncContainer {
     return new RuncContainer(deps, request, Number(readFileSync(pidFile, 'latin1')), mounts)
   }
 
-  /** Shows a directory of the host as `/workspace`; what the guest's user makes there is owned by the same number. */
-  async mountWorkspace(volumePath: string): Promise<void> {
+  /**
+   * Shows a directory of the host as `/workspace`; what the guest's user makes there is owned by the same number. Then
+   * packs at their places in it: each by a descriptor, and on no place that is, or lies behind, a link.
+   */
+  async mountWorkspace(volumePath: string, packs: readonly LocalPack[] = []): Promise<void> {
+    const readOnly = packs.flatMap((pack) => [packTarget(pack), pack.root])
     await runProgram({
       program: this.#deps.programs.holdmount,
-      argv: ['into', String(this.pid), GUEST_WORKSPACE, volumePath, ...workspaceMaps(this.#firstUid)],
+      argv: [
+        'into',
+        String(this.pid),
+        GUEST_WORKSPACE,
+        volumePath,
+        ...workspaceMaps(this.#firstUid),
+        '--',
+        ...readOnly,
+      ],
       logPath: join(this.#folder, 'runc.log'),
     })
   }

@@ -11,7 +11,14 @@ import { assertPresent, type NativePrograms } from '../native-programs.ts'
 import { probeRuntime } from '../probe-runtime.ts'
 import { proveFsync } from '../prove-fsync.ts'
 import { RunningSandbox, type RunningSandboxParts } from '../running-sandbox.ts'
-import type { PreparedSandbox, PrepareRequest, Runtime, Sandbox, StartRequest } from '../runtime.ts'
+import type {
+  ClaimRequest,
+  PreparedSandbox,
+  PrepareRequest,
+  Runtime,
+  Sandbox,
+  StartRequest,
+} from '../runtime.ts'
 import type { RecordedSandbox } from '../sandbox-record.ts'
 import { startRecorded } from '../start-recorded.ts'
 import { planRoot } from '../system/assemble-root.ts'
@@ -56,14 +63,14 @@ export class RuncRuntime implements Runtime {
 
   async start(request: StartRequest): Promise<Sandbox> {
     return await this.#make(request, async (recorded, container) => {
-      const parts = await this.#run(request, { recorded, container, volumePath: request.volumePath })
+      const parts = await this.#run(request, { recorded, container, volume: request })
       return new RunningSandbox(this.#endDeps, { ...parts, places: placesOf(request.spec.environment) })
     })
   }
 
   async prepare(request: PrepareRequest): Promise<PreparedSandbox> {
     return await this.#make(request, async (recorded, container) => {
-      const parts = await this.#run(request, { recorded, container, volumePath: null })
+      const parts = await this.#run(request, { recorded, container, volume: null })
       return await PreparedRunc.freeze(this.#endDeps, container, {
         parts,
         deadlineBootMs: request.deadlineBootMs,
@@ -139,14 +146,14 @@ export class RuncRuntime implements Runtime {
     made: {
       readonly recorded: RecordedSandbox
       readonly container: RuncContainer
-      readonly volumePath: string | null
+      readonly volume: Pick<ClaimRequest, 'volumePath' | 'packs'> | null
     },
   ): Promise<Omit<RunningSandboxParts, 'places'>> {
-    const { recorded, container, volumePath } = made
+    const { recorded, container, volume } = made
     const noncePath = join(request.folder, NONCE_FILE)
     const nonce = await writeNonce(noncePath, this.#deps.randomness)
     await allSettled([
-      ...(volumePath === null ? [] : [container.mountWorkspace(volumePath)]),
+      ...(volume === null ? [] : [container.mountWorkspace(volume.volumePath, volume.packs)]),
       container.deliver(noncePath, CONTROL_DIRECTORY),
     ])
     rmSync(noncePath)

@@ -11,10 +11,12 @@ import { type EndDeps, killRecorded } from '../end-sandbox.ts'
 import { Holdinit } from '../holdinit/holdinit.ts'
 import { holdinitArguments, writeNonce } from '../holdinit/start-holdinit.ts'
 import { assertPresent, type NativePrograms } from '../native-programs.ts'
+import { packTarget } from '../pack/local-pack.ts'
 import { probeRuntime } from '../probe-runtime.ts'
 import { proveFsync } from '../prove-fsync.ts'
 import { runProgram } from '../run-program.ts'
 import { readOnlyBind, writableBind } from '../runc/oci-config.ts'
+
 import { RunningSandbox } from '../running-sandbox.ts'
 import type { Runtime, Sandbox, StartRequest } from '../runtime.ts'
 import type { RecordedSandbox } from '../sandbox-record.ts'
@@ -153,6 +155,7 @@ export class RunscRuntime implements Runtime {
         readOnlyBind(programs.node, `${GUEST_PROGRAMS}/node`),
         writableBind(control, CONTROL_DIRECTORY),
         writableBind(request.volumePath, GUEST_WORKSPACE),
+        ...(request.packs ?? []).map((pack) => readOnlyBind(pack.root, packTarget(pack))),
       ],
       firstUid: 0,
       cgroupsPath: '',
