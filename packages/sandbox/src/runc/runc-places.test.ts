@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -33,7 +34,11 @@ function scratch(t: TestContext): string {
 
 let started = 0
 
-function start(home: string, volumePath: string, system: SystemSpec = { kind: 'machine' }, node?: string) {
+function ordered(
+  home: string,
+  volumePath: string,
+  { system, node }: { system?: SystemSpec; node?: string } = {},
+) {
   const programs = { ...installedPrograms(), ...(node === undefined ? {} : { node }) }
   const runtime = new RuncRuntime({
     clock: systemClock,
@@ -43,13 +48,14 @@ function start(home: string, volumePath: string, system: SystemSpec = { kind: 'm
   })
   started += 1
   const id = `p${process.pid}-${started}`
-  return runtime.start({
-    id,
-    folder: join(home, id),
-    spec: { ...SANDBOX_SPEC_DEFAULT, system },
-    volumePath,
-    deadlineBootMs: bootMs() + LIFE_MS,
-  })
+  const spec = { ...SANDBOX_SPEC_DEFAULT, ...(system && { system }) }
+  const request = { id, folder: join(home, id), spec, volumePath, deadlineBootMs: bootMs() + LIFE_MS }
+  return { runtime, request }
+}
+
+function start(...order: Parameters<typeof ordered>) {
+  const { runtime, request } = ordered(...order)
+  return runtime.start(request)
 }
 
 function makeVolume(path: string): string {
@@ -78,7 +84,7 @@ test('folders, volumes and programs may lie where only root can go', async (t) =
   mkdirSync(home, { mode: 0o700 })
   const node = join(home, 'node')
   execFileSync('cp', [process.execPath, node])
-  await using sandbox = await start(home, makeVolume(join(home, 'volume')), { kind: 'machine' }, node)
+  await using sandbox = await start(home, makeVolume(join(home, 'volume')), { node })
   assert.equal((await run(sandbox, 'touch made && node -p 1+1')).stdout, '2\n')
 })
 
@@ -91,8 +97,7 @@ test('a directory is a system, read-only, whatever it lacks and wherever its lin
   symlinkSync('/etc/shadow', join(system, 'escape'))
   chmodSync(system, 0o700)
   await using sandbox = await start(home, makeVolume(join(home, 'volume')), {
-    kind: 'directory',
-    path: system,
+    system: { kind: 'directory', path: system },
   })
   assert.equal((await run(sandbox, ['/bin/hold-copy'])).exitCode === 0, false)
   assert.equal((await run(sandbox, ['hold', 'fsync'])).stdout, 'relaxed\n')
@@ -100,10 +105,28 @@ test('a directory is a system, read-only, whatever it lacks and wherever its lin
   assert.deepEqual(readdirSync(join(system, 'opt')), [])
 })
 
+test('a pack is mounted on no link, and on nothing behind one', async (t) => {
+  const home = scratch(t)
+  const volumePath = makeVolume(join(home, 'volume'))
+  const packs = [{ name: 'tools', root: makeVolume(join(home, 'content')) }]
+  const outside = makeVolume(join(home, 'outside'))
+  const { runtime, request } = ordered(home, volumePath)
+  for (const [target, link] of [
+    ['/tmp', join(volumePath, 'packs')],
+    [outside, join(volumePath, 'packs', 'tools')],
+  ] as const) {
+    symlinkSync(target, link)
+    await assert.rejects(runtime.start({ ...request, packs }), (error) => isFailure(error, 'sandbox-failed'))
+    rmSync(link)
+    if (!existsSync(join(volumePath, 'packs'))) makeVolume(join(volumePath, 'packs'))
+  }
+  assert.deepEqual(readdirSync(outside), [])
+})
+
 test('a system that is no directory is refused, and a sandbox that cannot start leaves nothing', async (t) => {
   const home = scratch(t)
   const volume = makeVolume(join(home, 'volume'))
-  await assert.rejects(start(home, volume, { kind: 'directory', path: '/no/such' }), (error) =>
+  await assert.rejects(start(home, volume, { system: { kind: 'directory', path: '/no/such' } }), (error) =>
     isFailure(error, 'invalid-argument'),
   )
   await assert.rejects(start(home, join(home, 'no-volume')), (error) => isFailure(error, 'sandbox-failed'))
