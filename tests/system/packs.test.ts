@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Holdfast } from '@holdfast/client/holdfast'
+import { pushFiles, startDockerRegistry } from '@holdfast/sandbox/image/registry.fixture'
+import { HoldProcess } from '@holdfast/testkit/cli-journeys'
+import { startOneBox } from './one-box.ts'
+
+test('packs of a registry come with a workspace, its forks and its restarts', {
+  timeout: 120_000,
+}, async () => {
+  await using registry = await startDockerRegistry()
+  await using box = await startOneBox()
+  using hold = new HoldProcess(box)
+  const guides = pushFiles(registry, 'team/guides:v1', { 'guide.md': 'first\n' })
+  await hold.printed('create', 'box', '--pack', `guides=${guides}`)
+  assert.equal(await hold.printed('exec', 'box', '--', 'cat', 'packs/guides/guide.md'), 'first')
+  assert.match(
+    await hold.printed('inspect', 'box'),
+    /packs +guides = .*team\/guides:v1 \(sha256:[0-9a-f]{12}\)/,
+  )
+
+  pushFiles(registry, 'team/guides:v1', { 'guide.md': 'second\n' })
+  const workspace = await new Holdfast(box).connect('box')
+  await workspace.fork({ name: 'fork' })
+  assert.equal(await hold.printed('exec', 'fork', '--', 'cat', 'packs/guides/guide.md'), 'first')
+  await workspace.update({ packs: [{ name: 'guides', source: guides }] })
+  assert.equal(workspace.state.packStatus, 'stale')
+  assert.match(await hold.printed('inspect', 'box'), /not yet in the sandbox: restart it/)
+  await hold.printed('restart', 'box')
+  assert.equal(await hold.printed('exec', 'box', '--', 'cat', 'packs/guides/guide.md'), 'second')
+  assert.equal(await hold.printed('exec', 'fork', '--', 'cat', 'packs/guides/guide.md'), 'first')
+
+  const refused = await hold.run(['create', '--pack', `guides=${registry.host}/no/such:v1`])
+  assert.notEqual(refused.exitCode, 0)
+  assert.match(refused.stderr, /has no .*no\/such/)
+})
