@@ -12,7 +12,7 @@ export const Digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)
 /** `host/name:tag` or `host/name@sha256:…` of a registry. */
 export const RegistryReference = z.string().min(3).max(1024)
 
-/** The root filesystem of a sandbox; read-only below a writable overlay where the runtime has one. */
+/** The root filesystem of a sandbox; `SystemWrites` says whether it can be written. */
 export const SystemSpec = z.discriminatedUnion('kind', [
   /** The host's `/usr`, read-only, and a generated `/etc`: nothing to download. */
   z.strictObject({ kind: z.literal('machine') }),
@@ -25,6 +25,14 @@ export const SystemSpec = z.discriminatedUnion('kind', [
   }),
 ])
 export type SystemSpec = z.infer<typeof SystemSpec>
+
+/**
+ * What becomes of writes to the system, which itself never changes: there are none; they are gone with the sandbox; they
+ * are part of the generations, beside the workspace's own files. The system's files belong to root where there is one
+ * (`allowRoot`), else to the guest's user.
+ */
+export const SystemWrites = z.enum(['refused', 'discarded', 'kept'])
+export type SystemWrites = z.infer<typeof SystemWrites>
 
 /** The name of its directory below `/workspace/packs`. */
 export const PackName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/)
@@ -100,6 +108,7 @@ export const SandboxSpec = z.strictObject({
   allowDebug: z.boolean(),
   environment: z.record(z.string().max(256), z.string().max(32_768)),
   packs: PackList.default([]),
+  systemWrites: SystemWrites.default('refused'),
 })
 export type SandboxSpec = z.infer<typeof SandboxSpec>
 
@@ -112,6 +121,7 @@ export const SANDBOX_SPEC_DEFAULT: SandboxSpec = {
   allowDebug: false,
   environment: {},
   packs: [],
+  systemWrites: 'refused',
 }
 
 /** What a running sandbox turned out to be: probed, not asked for. */

@@ -28,6 +28,8 @@ export interface RuntimeBench {
   readonly isFreezable: boolean
   /** Commands can be run as root of the sandbox. */
   readonly hasRoot: boolean
+  /** It can show a system that guests write to. */
+  readonly hasWritableSystem: boolean
   /** It can mount packs. */
   readonly hasPacks: boolean
   /** It can make fsync succeed at once. */

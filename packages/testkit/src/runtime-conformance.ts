@@ -5,6 +5,7 @@ import { containmentPromises } from './runtime-containment.ts'
 import { endPromises } from './runtime-ends.ts'
 import { limitPromises } from './runtime-limits.ts'
 import { packPromises } from './runtime-packs.ts'
+import { systemWritePromises } from './runtime-system-writes.ts'
 
 /** Registers the promises of the Runtime port as tests of one runtime: those of each, and those that it claims. */
 export function runtimeConformance(name: string, bench: RuntimeBench): void {
@@ -14,5 +15,6 @@ export function runtimeConformance(name: string, bench: RuntimeBench): void {
     containmentPromises(bench)
     limitPromises(bench)
     packPromises(bench)
+    systemWritePromises(bench)
   })
 }

@@ -94,5 +94,6 @@ function specOf(wish: WorkspaceWish, isolationMinDefault: Isolation): SandboxSpe
     allowDebug: wish.allowDebug,
     environment: wish.environment,
     packs: [...wish.packs],
+    ...(wish.systemWrites ? { systemWrites: wish.systemWrites } : {}),
   }
 }

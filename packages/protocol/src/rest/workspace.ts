@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { GenerationId, HostId, OrgId, TaskId, WorkspaceId, WorkspaceName } from '../identifiers.ts'
-import { FsyncPolicy, Isolation, PackList, RuntimeKind, SystemSpec } from '../sandbox-spec.ts'
+import { FsyncPolicy, Isolation, PackList, RuntimeKind, SystemSpec, SystemWrites } from '../sandbox-spec.ts'
 import { WorkspaceStatus } from '../workspace-status.ts'
 import { DURATION_MS_MAX, Instant, Labels } from './ground.ts'
 
@@ -80,6 +80,8 @@ export const Workspace = z.strictObject({
   pressure: z.enum(['none', 'unsynced', 'disk']).nullable(),
   /** With the digest of an image, once a registry was asked what its name means. */
   system: SystemSpec,
+  /** Whether commands can change the system, and whether that is kept. */
+  system_writes: SystemWrites,
   /** As `system`: what it is to have from its next start on; `pack_status` says whether it has. */
   packs: PackList,
   limits: Limits,
@@ -98,6 +100,7 @@ export const CreateWorkspace = z.strictObject({
   if_exists: z.enum(['fail', 'connect']).default('fail'),
   labels: Labels.default({}),
   system: SystemSpec.optional(),
+  system_writes: SystemWrites.optional(),
   packs: PackList.default([]),
   runtime: RuntimeKind.optional(),
   isolation_min: Isolation.optional(),

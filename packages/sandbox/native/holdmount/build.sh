@@ -7,7 +7,7 @@ out="$here/../../../../build"
 compiler=${CC:-gcc}
 binary="$out/holdmount"
 
-if [ -x "$binary" ] && [ -z "$(find "$here" -newer "$binary" \( -name '*.c' -o -name build.sh \))" ]; then
+if [ -x "$binary" ] && [ -z "$(find "$here" -newer "$binary" \( -name '*.[ch]' -o -name build.sh \))" ]; then
   exit 0
 fi
 if ! command -v "$compiler" >/dev/null; then

@@ -12,10 +12,17 @@
  * under SOURCE TARGET PROGRAM...   Runs PROGRAM where the directory TARGET shows SOURCE, in a mount namespace of its own:
  *   a user who may not walk to SOURCE reaches it there.
  *
+ * over TARGET OWNER MAPS UPPER MAPS {+ NAME PATH LAYER...}... -- PROGRAM...   Runs PROGRAM where TARGET shows overlays:
+ *   each NAME at PATH below TARGET, parents first, of directories of the host, the highest first. Who writes there changes
+ *   UPPER: a directory, or memory if it is a number of bytes. A fresh upper directory belongs to OWNER. The first MAPS are
+ *   those of the layers, the second those of UPPER, each FILE:HOST:COUNT[,...]; - for memory.
+ *
  * alone PROGRAM...   Runs PROGRAM in a network namespace of its own, where lo is up and is all there is.
  *
  * Ends with 1 and a line `step: reason`, or as PROGRAM does.
  */
+#include "holdmount.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -38,9 +45,8 @@
 #define MAPS_MAX 16
 #define READ_ONLY_MAX 64
 #define PATH_BYTES_MAX 64
-#define MAP_BYTES_MAX 1024
 
-static void fail(const char *step)
+void fail(const char *step)
 {
   fprintf(stderr, "%s: %s\n", step, strerror(errno));
   exit(1);
@@ -66,8 +72,7 @@ static int open_namespace(pid_t pid, const char *kind)
   return fd;
 }
 
-/* The lines of uid_map(5) for the arguments. */
-static void read_maps(int count, char **arguments, char map[MAP_BYTES_MAX])
+void read_maps(int count, char **arguments, char map[MAP_BYTES_MAX])
 {
   size_t used = 0;
   errno = EINVAL;
@@ -82,8 +87,7 @@ static void read_maps(int count, char **arguments, char map[MAP_BYTES_MAX])
   }
 }
 
-/* A user namespace that nobody runs in: it carries the map to the kernel. */
-static int user_namespace(const char *map)
+int user_namespace(const char *map)
 {
   int ready[2];
   char byte;
@@ -122,7 +126,7 @@ static void enter(int space)
     fail("setns");
 }
 
-static void attach(int tree, const char *path)
+void attach(int tree, const char *path)
 {
   struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
   int target = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
@@ -132,8 +136,7 @@ static void attach(int tree, const char *path)
     fail("move_mount");
 }
 
-/* A copy of the mount that shows SOURCE, which is nowhere yet. */
-static int clone_tree(const char *source, struct mount_attr *attributes)
+int clone_tree(const char *source, struct mount_attr *attributes)
 {
   int tree = (int)syscall(SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
   if (tree < 0)
@@ -246,10 +249,12 @@ int main(int argc, char **argv)
     deliver(argv + 2);
   else if (argc >= 5 && strcmp(argv[1], "under") == 0)
     run_under(argv + 2);
+  else if (argc >= 3 && strcmp(argv[1], "over") == 0)
+    run_over(argc - 2, argv + 2);
   else if (argc >= 3 && strcmp(argv[1], "alone") == 0)
     run_alone(argv + 2);
   else {
-    fputs("usage: holdmount into PID TARGET SOURCE MAP... [-- TARGET SOURCE]... | deliver PID TARGET OWNER FILE | under SOURCE TARGET PROGRAM... | alone PROGRAM...\n", stderr);
+    fputs("usage: holdmount into PID TARGET SOURCE MAP... [-- TARGET SOURCE]... | deliver PID TARGET OWNER FILE | under SOURCE TARGET PROGRAM... | over TARGET OWNER MAPS UPPER MAPS {+ NAME PATH LAYER...}... -- PROGRAM... | alone PROGRAM...\n", stderr);
     return 2;
   }
   return 0;

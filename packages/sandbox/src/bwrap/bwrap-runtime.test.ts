@@ -29,6 +29,7 @@ runtimeConformance('bwrap', {
   isHostKernel: true,
   isFreezable: false,
   hasRoot: false,
+  hasWritableSystem: false,
   hasPacks: true,
   isRelaxable: true,
   owner: GUEST_USER_ID,

@@ -63,6 +63,8 @@ export class WarmPool implements AsyncDisposable {
 
   /** A sandbox from the pool, else a fresh one. Rejects as `Runtime.start`. */
   async start({ runtime, org, spec }: Wanted, request: StartRequest): Promise<Started> {
+    // A part of its system is in the volume.
+    if (spec.systemWrites === 'kept') return { sandbox: await runtime.start(request), start: 'cold' }
     const shelf = this.#shelf({ runtime, org, spec })
     try {
       const sandbox = await this.#claim(shelf, request)

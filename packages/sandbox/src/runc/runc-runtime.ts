@@ -132,6 +132,7 @@ export class RuncRuntime implements Runtime {
     return await RuncContainer.create(this.#deps, {
       ...request,
       plan,
+      upperPath: null,
       argv,
       firstUid,
       mounts,

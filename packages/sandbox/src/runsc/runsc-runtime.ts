@@ -7,6 +7,7 @@ import { enterCgroup } from '../cgroup/enter-cgroup.ts'
 import { expectedCgroup, expectedFreezers } from '../cgroup/expected-cgroup.ts'
 import { makeCgroup } from '../cgroup/make-cgroup.ts'
 import { SandboxCgroup } from '../cgroup/sandbox-cgroup.ts'
+import { refuseWritableSystem } from '../choose-runtime.ts'
 import { type EndDeps, killRecorded } from '../end-sandbox.ts'
 import { Holdinit } from '../holdinit/holdinit.ts'
 import { holdinitArguments, writeNonce } from '../holdinit/start-holdinit.ts'
@@ -56,6 +57,7 @@ export class RunscRuntime implements Runtime {
 
   async start(request: StartRequest): Promise<Sandbox> {
     assertPresent(this.#deps.programs)
+    refuseWritableSystem(this.kind, request.spec)
     if (request.spec.allowRoot)
       throw new Failure(
         'invalid-argument',

@@ -53,6 +53,7 @@ function shape(record: WorkspaceRecord, known: KnownFacts | undefined): Workspac
     start: sandbox?.start ?? null,
     pressure: isCurrent ? known.facts.pressure : null,
     system: spec.system,
+    system_writes: spec.systemWrites,
     packs: [...spec.packs],
     limits: {
       memory_bytes: spec.limits.memoryBytes,
