@@ -31,7 +31,10 @@ export interface StartRequest {
   /** Where the runtime may keep this sandbox's files: bundle, sockets. Made and removed by it. */
   readonly folder: string
   readonly spec: SandboxSpec
-  /** The host directory that becomes `/workspace`, writable by the guest's user. */
+  /**
+   * The host directory that becomes `/workspace`, writable by the guest's user. `makeKeptSystem` has been called on it
+   * where the system is kept.
+   */
   readonly volumePath: string
   /**
    * Shown read-only below `/workspace/packs`, on the places that `makePackPlaces` has made in the volume; none if

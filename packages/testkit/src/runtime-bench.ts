@@ -9,6 +9,7 @@ import { SANDBOX_SPEC_DEFAULT, type SandboxSpec } from '@holdfast/protocol/sandb
 import type { LocalPack } from '@holdfast/sandbox/pack/local-pack'
 import { makePackPlaces } from '@holdfast/sandbox/pack/make-pack-places'
 import type { ExecEnd, Runtime, Sandbox } from '@holdfast/sandbox/runtime'
+import { makeKeptSystem } from '@holdfast/sandbox/system/kept-system'
 
 /** Nothing that a test starts outlives this, whatever becomes of the test. */
 const SANDBOX_MS_MAX = 60_000
@@ -81,6 +82,7 @@ export function tryRuntime(t: TestContext, bench: RuntimeBench): Trial {
   }
   const start = async ({ spec, volumePath = volume(), packs = [], deadlineMs }: StartChange = {}) => {
     sandboxes += 1
+    if (spec?.systemWrites === 'kept' && bench.hasWritableSystem) makeKeptSystem(volumePath)
     makePackPlaces(
       volumePath,
       packs.map(({ name }) => name),

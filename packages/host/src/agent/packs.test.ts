@@ -97,11 +97,7 @@ test('what a guest put where a pack goes is set aside, and told of', { timeout: 
   )
   await until(() => world.events.some(({ type }) => type === 'moved_aside'))
   const told = world.events.find(({ type }) => type === 'moved_aside')
-  assert.deepEqual(told?.payload, {
-    path: 'packs/tools',
-    moved_to: 'packs/tools.aside-1',
-    reason: 'pack',
-  })
+  assert.deepEqual(told?.payload, { path: 'packs/tools', moved_to: 'packs/tools.aside-1' })
 })
 
 test('a name that no registry has is refused before anything is opened', { timeout: 60_000 }, async () => {

@@ -8,9 +8,11 @@ import type { Volume } from '@holdfast/generations/volume/volume'
 import type { WritePressure } from '@holdfast/protocol/host-calls'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ServiceSpec, ServiceState } from '@holdfast/protocol/service'
-import { type MovedAside, makePackPlaces } from '@holdfast/sandbox/pack/make-pack-places'
+import { makePackPlaces } from '@holdfast/sandbox/pack/make-pack-places'
 import type { Started, WarmPool } from '@holdfast/sandbox/pool/warm-pool'
 import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
+import { makeKeptSystem } from '@holdfast/sandbox/system/kept-system'
+import type { MovedAside } from '@holdfast/sandbox/volume-place/make-directory'
 import type { ExecRegistry } from '../exec/exec-registry.ts'
 import { ServiceSet } from '../services/service-set.ts'
 import type { HostLayout } from '../volume/host-layout.ts'
@@ -96,8 +98,7 @@ export class LiveWorkspace implements AsyncDisposable {
   async run(services: readonly ServiceSpec[]): Promise<void> {
     this.#isLimited = await this.files.limit(this.spec.limits.diskBytes)
     this.files.markDirty()
-    const names = this.#packs.map(({ name }) => name)
-    for (const moved of makePackPlaces(this.files.path, names)) this.#deps.onMovedAside(moved)
+    this.#makePlaces()
     const { sandbox, start } = await this.#startSandbox()
     try {
       this.#running = { ...(await this.#attend(sandbox)), start }
@@ -110,6 +111,14 @@ export class LiveWorkspace implements AsyncDisposable {
     void sandbox.ended.then(() => this.#noteEnd(sandbox))
     this.#extend(this.lease.deadlineBootMs)
     await this.#running.services.set(services)
+  }
+
+  /** Of what is mounted in the files, or kept beside them. */
+  #makePlaces(): void {
+    const { path } = this.files
+    const names = this.#packs.map(({ name }) => name)
+    const system = this.spec.systemWrites === 'kept' ? makeKeptSystem(path) : []
+    for (const moved of [...system, ...makePackPlaces(path, names)]) this.#deps.onMovedAside(moved)
   }
 
   get sandbox(): Sandbox | undefined {

@@ -204,8 +204,7 @@ export class ResidentWorkspace implements AsyncDisposable {
         tell(workspace, 'generation_committed', { generation: id, sequence, cause, message, files, bytes }),
       onService: ({ name, status, exec, restarts }) =>
         tell(workspace, 'service_status', { service: name, status, exec, restarts }),
-      onMovedAside: ({ path, movedTo }) =>
-        tell(workspace, 'moved_aside', { path, moved_to: movedTo, reason: 'pack' }),
+      onMovedAside: ({ path, movedTo }) => tell(workspace, 'moved_aside', { path, moved_to: movedTo }),
     }
     try {
       this.#live = await openLive({ ...deps, live, onLease: (lease) => this.#attend(lease) }, this.#request)

@@ -1,4 +1,5 @@
 import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'
+import { clearMountPoints } from '../system/kept-system.ts'
 import { overlaysOf } from '../system/overlay-plan.ts'
 import { GUEST_USER_ID, type RootPlan } from '../system/root-plan.ts'
 import { systemMaps, upperMaps } from './owner-maps.ts'
@@ -22,6 +23,7 @@ export function overWords(
   const upper =
     upperPath === null ? [String(spec.limits.tmpBytes), '-'] : [upperPath, upperMaps(firstUid).join(',')]
   const overlays = overlaysOf({ system: spec.system, plan }, folder)
+  if (upperPath !== null) clearMountPoints(upperPath, overlays)
   return [
     ...['over', target, String(firstUid + owner), systemMaps(firstUid, owner).join(','), ...upper],
     ...overlays.flatMap(({ name, target: path, layers }) => ['+', name, path, ...layers]),
