@@ -3,6 +3,7 @@ import type { RuntimeBench } from './runtime-bench.ts'
 import { commandPromises } from './runtime-commands.ts'
 import { containmentPromises } from './runtime-containment.ts'
 import { endPromises } from './runtime-ends.ts'
+import { keptSystemPromises } from './runtime-kept-system.ts'
 import { limitPromises } from './runtime-limits.ts'
 import { packPromises } from './runtime-packs.ts'
 import { systemWritePromises } from './runtime-system-writes.ts'
@@ -16,5 +17,6 @@ export function runtimeConformance(name: string, bench: RuntimeBench): void {
     limitPromises(bench)
     packPromises(bench)
     systemWritePromises(bench)
+    keptSystemPromises(bench)
   })
 }

@@ -26,8 +26,8 @@ export function systemWritePromises(bench: RuntimeBench): void {
         await using sandbox = await trial.start({ spec })
         const script = `set -e
           mkdir -p /usr/local/lib/made /usr/local/bin /new; echo 'echo own' > /usr/local/bin/own && chmod +x /usr/local/bin/own
-          own; rm /usr/bin/env; echo changed >> /etc/hosts; mv /etc/hostname /etc/other; rm -r /usr/share/doc
-          mkdir /usr/share/doc; ls /usr/share/doc; test ! -e /usr/bin/env; ls -d /etc/other /new
+          own; rm /usr/bin/env; echo changed >> /etc/hosts; mv /etc/hostname /etc/other; rm -r /usr/share/common-licenses
+          mkdir /usr/share/common-licenses; ls /usr/share/common-licenses; test ! -e /usr/bin/env; ls -d /etc/other /new
           stat -c %U /usr/bin/ls /usr/local/bin/own; ls /usr/local`
         const ran = await run(sandbox, script, { user })
         assert.equal(ran.stdout, `own\n/etc/other\n/new\n${user}\n${user}\nbin\nlib\n`, ran.stderr)
@@ -35,8 +35,29 @@ export function systemWritePromises(bench: RuntimeBench): void {
       await using fresh = await trial.start({ spec })
       const ran = await run(fresh, 'ls /usr/local; env true; tail -n 1 /etc/hosts; test -e /new || echo gone')
       assert.equal(ran.stdout, '::1 localhost ip6-localhost\ngone\n', ran.stderr)
-      assert.ok(existsSync('/usr/bin/env') && existsSync('/usr/share/doc'), 'the host has all it had')
+      assert.ok(
+        existsSync('/usr/bin/env') && existsSync('/usr/share/common-licenses'),
+        'the host has all it had',
+      )
     })
+
+  test('a package manager installs into the system, as root', async (t) => {
+    await using sandbox = await tryRuntime(t, bench).start({
+      spec: { systemWrites: 'discarded', allowRoot: true },
+    })
+    const script = `set -e
+      mkdir -p /var/lib/dpkg/info /var/lib/dpkg/updates /var/log package/DEBIAN package/usr/bin
+      touch /var/lib/dpkg/status
+      printf 'Package: told\nVersion: 1\nArchitecture: all\nMaintainer: a\nDescription: b\n' > package/DEBIAN/control
+      printf '#!/bin/sh\necho configured\n' > package/DEBIAN/postinst
+      printf '#!/bin/sh\necho told\n' > package/usr/bin/told
+      chmod +x package/usr/bin/told package/DEBIAN/postinst
+      dpkg-deb --root-owner-group --build package told.deb >/dev/null
+      dpkg --install told.deb && told && dpkg --list told | tail -n 1`
+    const ran = await run(sandbox, script, { user: 'root' })
+    assert.match(ran.stdout, /\nconfigured\ntold\nii  told/, ran.stderr + ran.stdout)
+    assert.equal((await run(sandbox, 'told')).stdout, 'told\n')
+  })
 
   test('who is not the owner of the system writes none of it', async (t) => {
     await using sandbox = await tryRuntime(t, bench).start({
