@@ -34,3 +34,21 @@ test('packs of a registry come with a workspace, its forks and its restarts', {
   assert.notEqual(refused.exitCode, 0)
   assert.match(refused.stderr, /has no .*no\/such/)
 })
+
+test('packages that root installs stay, over a stop and in a fork', { timeout: 120_000 }, async () => {
+  await using box = await startOneBox()
+  using hold = new HoldProcess(box)
+  const workspace = await new Holdfast(box).create({ name: 'kept', systemWrites: 'kept', allowRoot: true })
+  assert.equal(workspace.state.systemWrites, 'kept')
+  const installing =
+    'mkdir -p /usr/local/bin; echo "echo told" > /usr/local/bin/told; chmod +x /usr/local/bin/told'
+  await hold.printed('exec', '--user', 'root', 'kept', '--', 'sh', '-c', installing)
+  await workspace.fork({ name: 'fork' })
+  await hold.printed('stop', 'kept')
+  assert.equal(await hold.printed('exec', 'kept', '--', 'told'), 'told')
+  assert.equal(await hold.printed('exec', 'fork', '--', 'told'), 'told')
+  assert.match(await hold.printed('inspect', 'kept'), /writes to it +kept/)
+  const refused = await hold.run(['create', '--system-writes', 'kept', '--isolation', 'sandboxed-kernel'])
+  assert.notEqual(refused.exitCode, 0)
+  assert.match(refused.stderr, /a system that can be written/)
+})

@@ -54,6 +54,20 @@ for (const volume of ['live', 'btrfs'] as const)
     assert.equal((await target.close()).kind, 'saved')
   })
 
+test('a mark of a deleted name that a guest makes among its own files is kept, and ends no capture', {
+  timeout: 60_000,
+}, async () => {
+  await using world = await HostWorld.make()
+  const agent = await world.agent({ volume: 'btrfs' })
+  await agent.open()
+  await agent.shell('python3 -c "import os; os.mknod(\\"mark\\", 0o20600, 0)"; echo own > own; ls -l mark')
+  const { generation } = await agent.sync()
+  assert.equal(generation.files, 1)
+  await agent.close()
+  await agent.open()
+  assert.equal((await agent.shell('cat own')).text, 'own\n')
+})
+
 test('the disk limit counts what is written to a kept system', { timeout: 60_000 }, async () => {
   await using world = await HostWorld.make()
   const agent = await world.agent({ volume: 'btrfs' })

@@ -11,6 +11,7 @@ import { bootClockMs } from '../holdinit/boot-clock.ts'
 import { installedPrograms } from '../native-programs.ts'
 import { makePackPlaces } from '../pack/make-pack-places.ts'
 import { RuncRuntime } from '../runc/runc-runtime.ts'
+import { makeKeptSystem } from '../system/kept-system.ts'
 import { poolKey } from './pool-key.ts'
 import { WarmPool } from './warm-pool.ts'
 
@@ -94,6 +95,25 @@ test('packs come with the volume: what waited has those of whoever claims it, an
   assert.equal((await run(other, 'ls')).stdout, 'name\n')
 })
 
+test('a system whose writes are discarded may have waited, and one that is kept may not', async (t) => {
+  const home = scratch(t)
+  const runtime = runcRuntime()
+  await using pool = poolIn(home)
+  const discarded = { ...SANDBOX_SPEC_DEFAULT, systemWrites: 'discarded' as const }
+  await pool.warm(wanted(runtime, discarded))
+  const claimed = await pool.start(wanted(runtime, discarded), requestIn(home, discarded))
+  await using one = claimed.sandbox
+  assert.equal(claimed.start, 'warm')
+  assert.equal((await run(one, 'echo x > /usr/x; cat /usr/x')).stdout, 'x\n')
+  const kept = { ...SANDBOX_SPEC_DEFAULT, systemWrites: 'kept' as const }
+  const request = requestIn(home, kept)
+  makeKeptSystem(request.volumePath)
+  const started = await pool.start(wanted(runtime, kept), request)
+  await using other = started.sandbox
+  assert.equal(started.start, 'cold')
+  assert.equal((await run(other, 'ls /usr/x')).exitCode, 2)
+})
+
 test('a claimed sandbox has the deadline of its lease, not that of its wait', async (t) => {
   const home = scratch(t)
   const runtime = runcRuntime()
@@ -169,6 +189,7 @@ test('kinds differ by all that is fixed at a start, and by the org where the sys
   assert.notEqual(key({ system }), key({ system }, 'org_b'))
   const others: Partial<SandboxSpec>[] = [
     ...[{ fsync: 'native' as const }, { allowRoot: true }, { allowDebug: true }, { system }],
+    { systemWrites: 'discarded' },
     { limits: { ...spec.limits, pids: spec.limits.pids + 1 } },
   ]
   assert.equal(new Set([key({}), ...others.map((other) => key(other))]).size, others.length + 1)

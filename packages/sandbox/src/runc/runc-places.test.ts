@@ -21,6 +21,7 @@ import { SANDBOX_SPEC_DEFAULT, type SystemSpec } from '@holdfast/protocol/sandbo
 import { BTRFS_IMAGE_BYTES_MIN, withBtrfsImage } from '@holdfast/testkit/btrfs-image'
 import { bootMs, run } from '@holdfast/testkit/runtime-bench'
 import { installedPrograms } from '../native-programs.ts'
+import { makeKeptSystem } from '../system/kept-system.ts'
 import { RuncRuntime } from './runc-runtime.ts'
 
 const USER = 1000
@@ -104,6 +105,27 @@ test('a directory is a system, read-only, whatever it lacks and wherever its lin
   await assert.rejects(run(sandbox, ['/escape']), (error) => isFailure(error, 'exec-failed'))
   assert.deepEqual(readdirSync(join(system, 'opt')), [])
 })
+
+for (const systemWrites of ['discarded', 'kept'] as const)
+  test(`a directory that can be written stays what it is, and its links lead nowhere (${systemWrites})`, async (t) => {
+    const home = scratch(t)
+    const system = join(home, 'system')
+    for (const path of ['bin', 'opt', 'data']) mkdirSync(join(system, path), { recursive: true })
+    const libraries = execFileSync('ldd', ['/bin/dash'], { encoding: 'utf8' }).match(/\/\S+/g) ?? []
+    execFileSync('cp', ['-L', '--parents', ...libraries, system])
+    execFileSync('cp', ['-L', '/bin/dash', join(system, 'bin/sh')])
+    symlinkSync('/data', join(system, 'run'))
+    symlinkSync('/etc/shadow', join(system, 'escape'))
+    const volumePath = makeVolume(join(home, 'volume'))
+    const { runtime, request } = ordered(home, volumePath, { system: { kind: 'directory', path: system } })
+    if (systemWrites === 'kept') makeKeptSystem(volumePath)
+    await using sandbox = await runtime.start({ ...request, spec: { ...request.spec, systemWrites } })
+    const script =
+      'echo x > /opt/x && echo y > /y && read x < /opt/x && read y < /y && echo $x$y; read z < /escape; echo $z /data/*'
+    assert.equal((await run(sandbox, ['/bin/sh', '-c', script])).stdout, 'xy\n/data/*\n')
+    assert.deepEqual(readdirSync(join(system, 'opt')), [])
+    assert.deepEqual(readdirSync(join(system, 'data')), [])
+  })
 
 test('a pack is mounted on no link, and on nothing behind one', async (t) => {
   const home = scratch(t)

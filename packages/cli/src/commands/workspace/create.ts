@@ -35,6 +35,11 @@ export const createCommand: CommandSpec = {
     { flags: '--root-dir <DIR>', about: 'a directory of the host as its system' },
     { flags: '--image <REF>', about: 'an image of a registry as its system, as registry.example/name:tag' },
     {
+      flags: '--system-writes <WHAT>',
+      about: 'writes to the system: refused, discarded with the sandbox, or kept in the generations',
+      otherwise: 'refused',
+    },
+    {
       flags: '--pack <NAME=REF>',
       about: 'content of a registry, read-only in /workspace/packs/NAME; may be repeated',
       repeats: true,
@@ -50,6 +55,10 @@ export const createCommand: CommandSpec = {
     {
       line: 'create box --if-exists connect -- make',
       shows: 'make it unless it is there, and run a command in it',
+    },
+    {
+      line: 'create box --allow-root --system-writes kept',
+      shows: 'one in which root installs packages that stay',
     },
     {
       line: 'create box --pack guides=registry.example/guides:v2',
@@ -94,6 +103,7 @@ function createOptionsOf(given: Given): CreateOptions {
     runtime: parseChoice('--runtime', given.option('runtime'), ['runc', 'runsc', 'bwrap', 'none']),
     isolationMin: parseChoice('--isolation', given.option('isolation'), ISOLATIONS),
     ...(system === undefined ? {} : { system }),
+    systemWrites: parseChoice('--system-writes', given.option('systemWrites'), SYSTEM_WRITES),
     packs: packsOf(given.options('pack')),
     idleTimeoutMs: idle === undefined ? undefined : idleTimeoutOf(idle),
     allowRoot: given.has('allowRoot'),
@@ -115,6 +125,8 @@ function packsOf(texts: readonly string[]): NonNullable<CreateOptions['packs']> 
     Object.entries(parsePairs('--pack', [text])).map(([name, source]) => ({ name, source })),
   )
 }
+
+const SYSTEM_WRITES = ['refused', 'discarded', 'kept'] as const
 
 const ISOLATIONS = ['none', 'shared-kernel', 'sandboxed-kernel', 'vm'] as const
 

@@ -74,6 +74,7 @@ export function workspaceText(row: Row): string {
     ],
     ['host', row.hostId === null ? '-' : `${row.hostId}, epoch ${row.epoch}`],
     ['system', systemText(row.system)],
+    ['writes to it', row.systemWrites],
     ...optional('packs', packsText(row)),
     ['fsync', row.fsync],
     ['limits', limitsText(row.limits)],
