@@ -10,7 +10,7 @@ export type RuntimeKind = z.infer<typeof RuntimeKind>
 /** Of a manifest in a registry. */
 export const Digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)
 /** `host/name:tag` or `host/name@sha256:…` of a registry. */
-export const RegistryReference = z.string().min(3).max(1024)
+const RegistryReference = z.string().min(3).max(1024)
 
 /** The root filesystem of a sandbox; `SystemWrites` says whether it can be written. */
 export const SystemSpec = z.discriminatedUnion('kind', [
@@ -35,7 +35,7 @@ export const SystemWrites = z.enum(['refused', 'discarded', 'kept'])
 export type SystemWrites = z.infer<typeof SystemWrites>
 
 /** The name of its directory below `/workspace/packs`. */
-export const PackName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/)
+const PackName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/)
 
 /** Read-only content beside the workspace's own files; never part of a generation. Pinned where a digest is given. */
 export const PackSpec = z.strictObject({

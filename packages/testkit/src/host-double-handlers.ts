@@ -29,7 +29,7 @@ type Life =
   | 'drain'
 
 function lifeHandlers(double: HostDoubleGround): Pick<Handlers, Life> {
-  const { histories, nowMs } = double.options
+  const { histories } = double.options
   return {
     pinContent: async ({ system, packs }) => ({
       system:
@@ -43,7 +43,9 @@ function lifeHandlers(double: HostDoubleGround): Pick<Handlers, Life> {
       if (open && rollBackTo === null) return double.factsOf(open)
       const epoch = handedOver?.epoch ?? histories.acquire(workspace, double.id)
       if (rollBackTo !== null) histories.append(workspace, { cause: 'rollback' })
-      return double.factsOf(double.open(workspace, await freshFacts(workspace, epoch, spec.packs)))
+      return double.factsOf(
+        double.open(workspace, await freshFacts(double, { workspace, epoch }, spec.packs)),
+      )
     },
     closeWorkspace: async ({ workspace, cause, force }) => {
       const open = double.find(workspace)
@@ -71,8 +73,8 @@ function lifeHandlers(double: HostDoubleGround): Pick<Handlers, Life> {
       double.drop(workspace)
       const packs = open.facts.sandbox?.packs ?? []
       const facts = await freshFacts(
-        workspace,
-        epoch,
+        double,
+        { workspace, epoch },
         packs.map((pack) => ({ ...pack, source: pack.name })),
       )
       double.onHandOff(target.host, facts)
@@ -80,30 +82,30 @@ function lifeHandlers(double: HostDoubleGround): Pick<Handlers, Life> {
     },
     drain: async () => ({}),
   }
+}
 
-  async function freshFacts(
-    workspace: WorkspaceId,
-    epoch: number,
-    packs: readonly PackSpec[],
-  ): Promise<WorkspaceFacts> {
-    const [head] = await histories.list(workspace, { limit: 1 })
-    return {
-      ...{ workspace, epoch, state: 'running', head: head?.id ?? null, sequence: head?.sequence ?? 0 },
-      sandbox: {
-        ...{
-          runtime: 'runc',
-          isolation: 'shared-kernel',
-          volume: 'live',
-          consistency: 'cut',
-          fsync: 'relaxed',
-        },
-        ...{ diskLimit: 'none', start: 'cold' },
-        packs: packs.map(({ name, digest }) => ({ name, digest: Digest.parse(digest) })),
+async function freshFacts(
+  { options: { histories, nowMs } }: HostDoubleGround,
+  { workspace, epoch }: Pick<WorkspaceFacts, 'workspace' | 'epoch'>,
+  packs: readonly PackSpec[],
+): Promise<WorkspaceFacts> {
+  const [head] = await histories.list(workspace, { limit: 1 })
+  return {
+    ...{ workspace, epoch, state: 'running', head: head?.id ?? null, sequence: head?.sequence ?? 0 },
+    sandbox: {
+      ...{
+        runtime: 'runc',
+        isolation: 'shared-kernel',
+        volume: 'live',
+        consistency: 'cut',
+        fsync: 'relaxed',
       },
-      ...{ lastDurableAt: head?.createdAt ?? null, syncLagMs: 0, rpoMs: 1000, frozenMsP95: 1 },
-      pressure: 'none',
-      ...{ quietSinceAt: nowMs(), failure: null },
-    }
+      ...{ diskLimit: 'none', start: 'cold' },
+      packs: packs.map(({ name, digest }) => ({ name, digest: Digest.parse(digest) })),
+    },
+    ...{ lastDurableAt: head?.createdAt ?? null, syncLagMs: 0, rpoMs: 1000, frozenMsP95: 1 },
+    pressure: 'none',
+    ...{ quietSinceAt: nowMs(), failure: null },
   }
 }
 

@@ -55,7 +55,7 @@ export function systemWritePromises(bench: RuntimeBench): void {
       dpkg-deb --root-owner-group --build package told.deb >/dev/null
       dpkg --install told.deb && told && dpkg --list told | tail -n 1`
     const ran = await run(sandbox, script, { user: 'root' })
-    assert.match(ran.stdout, /\nconfigured\ntold\nii  told/, ran.stderr + ran.stdout)
+    assert.match(ran.stdout, /\nconfigured\ntold\nii {2}told/, ran.stderr + ran.stdout)
     assert.equal((await run(sandbox, 'told')).stdout, 'told\n')
   })
 
