@@ -44,6 +44,10 @@ for (const volume of ['live', 'btrfs'] as const)
     await target.open({ spec: KEPT })
     assert.equal(await asRoot(target, READ), TOLD)
     assert.equal(await asRoot(target, 'cat own-file'), 'first\n')
+    const look = { workspace, path: '.', limit: 10 }
+    const nothing = { ...look, pattern: 'no-such' }
+    assert.deepEqual((await target.files.call('findFiles', nothing)).paths, [])
+    assert.deepEqual((await target.files.call('grepFiles', { ...nothing, isRegex: false })).matches, [])
     await asRoot(target, 'echo more > /usr/local/more; rm /usr/local/bin/own')
     await target.sync()
     const rollBack = { workspace, generation: after.id }

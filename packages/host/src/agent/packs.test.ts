@@ -4,8 +4,8 @@ import { isFailure } from '@holdfast/base/failure'
 import { GenerationId } from '@holdfast/protocol/identifiers'
 import { SANDBOX_SPEC_DEFAULT, type SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import { pushFiles, startDockerRegistry } from '@holdfast/sandbox/image/registry.fixture'
+import { until } from '@holdfast/testkit/until'
 import { type AgentForTest, HostWorld, hostOf } from './host-world.fixture.ts'
-import { until } from './processes.fixture.ts'
 
 async function pinnedSpec(agent: AgentForTest, packs: Record<string, string>): Promise<SandboxSpec> {
   const wanted = Object.entries(packs).map(([name, source]) => ({ name, source }))

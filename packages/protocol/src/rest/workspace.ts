@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CONSISTENCIES } from '../generation.ts'
 import { GenerationId, HostId, OrgId, TaskId, WorkspaceId, WorkspaceName } from '../identifiers.ts'
 import { FsyncPolicy, Isolation, PackList, RuntimeKind, SystemSpec, SystemWrites } from '../sandbox-spec.ts'
 import { WorkspaceStatus } from '../workspace-status.ts'
@@ -71,7 +72,7 @@ export const Workspace = z.strictObject({
   /** Of the running sandbox, as probed; null while there is none. */
   runtime: RuntimeKind.nullable(),
   isolation: Isolation.nullable(),
-  consistency: z.enum(['cut', 'per-database']).nullable(),
+  consistency: z.enum(CONSISTENCIES).nullable(),
   fsync: FsyncPolicy,
   /** `none`: where it runs, nothing enforces `limits.disk_bytes`. */
   disk_limit: z.enum(['enforced', 'none']).nullable(),

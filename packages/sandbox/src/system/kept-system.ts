@@ -5,7 +5,7 @@ import type { SystemOverlay } from './overlay-plan.ts'
 import { GUEST_HOME, GUEST_WORKSPACE } from './root-plan.ts'
 
 /** Of the host's root: no user of a sandbox can enter, rename or remove it, as none of them has that owner's id. */
-const HOST_DIRECTORY = '.holdfast'
+export const HOST_DIRECTORY = '.holdfast'
 const SYSTEM = 'system'
 const HOST_ROOT = { uid: 0, gid: 0 }
 
