@@ -95,7 +95,7 @@ test('what a guest put where a pack goes is set aside, and told of', { timeout: 
     (await agent.shell('cat packs/tools/guide; readlink packs/tools.aside-1')).text,
     'first\n/etc\n',
   )
-  await until(() => world.events.some(({ type }) => type === 'moved_aside'))
+  await until('it is told', () => world.events.some(({ type }) => type === 'moved_aside'))
   const told = world.events.find(({ type }) => type === 'moved_aside')
   assert.deepEqual(told?.payload, { path: 'packs/tools', moved_to: 'packs/tools.aside-1' })
 })
