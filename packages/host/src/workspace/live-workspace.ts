@@ -8,8 +8,11 @@ import type { Volume } from '@holdfast/generations/volume/volume'
 import type { WritePressure } from '@holdfast/protocol/host-calls'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ServiceSpec, ServiceState } from '@holdfast/protocol/service'
+import { makePackPlaces } from '@holdfast/sandbox/pack/make-pack-places'
 import type { Started, WarmPool } from '@holdfast/sandbox/pool/warm-pool'
 import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
+import { makeKeptSystem } from '@holdfast/sandbox/system/kept-system'
+import type { MovedAside } from '@holdfast/sandbox/volume-place/make-directory'
 import type { ExecRegistry } from '../exec/exec-registry.ts'
 import { ServiceSet } from '../services/service-set.ts'
 import type { HostLayout } from '../volume/host-layout.ts'
@@ -17,6 +20,7 @@ import { type DeadlineKeeper, WatchedSandbox } from '../watchdog/watched-sandbox
 import { CaptureLoop, type CommittedRow } from './capture-loop.ts'
 import { FrozenWorkload } from './frozen-workload.ts'
 import type { ResidentLease } from './leases.ts'
+import type { LocalContent } from './local-content.ts'
 import type { HeldFiles, ResidentFiles } from './resident-files.ts'
 import type { Brake, BrakedParts } from './write-brake.ts'
 
@@ -39,15 +43,16 @@ export interface LiveDeps {
   /** A generation was committed here. */
   readonly onCommitted: (generation: CommittedRow) => void
   readonly onService: (state: ServiceState) => void
+  /** Something of the guest was in the way of a pack. */
+  readonly onMovedAside: (moved: MovedAside) => void
   /** What user code asks on its own socket. */
   readonly onGuestCall: Parameters<Sandbox['onGuestCall']>[0]
 }
 
-export interface LiveParts {
+export interface LiveParts extends LocalContent {
   readonly lease: ResidentLease
   readonly files: ResidentFiles
   readonly runtime: Runtime
-  readonly spec: SandboxSpec
 }
 
 interface Running {
@@ -70,6 +75,7 @@ export class LiveWorkspace implements AsyncDisposable {
   readonly spec: SandboxSpec
   readonly #deps: LiveDeps
   readonly #runtime: Runtime
+  readonly #packs: LocalContent['packs']
   readonly #held: HeldFiles
   #running: Running | undefined
   #watched: WatchedSandbox | undefined
@@ -82,6 +88,7 @@ export class LiveWorkspace implements AsyncDisposable {
     this.lease = parts.lease
     this.files = parts.files
     this.spec = parts.spec
+    this.#packs = parts.packs
     this.#runtime = parts.runtime
     this.#held = parts.files.hold(parts.lease.held)
     parts.lease.onExtended((deadlineBootMs) => this.#extend(deadlineBootMs))
@@ -91,6 +98,7 @@ export class LiveWorkspace implements AsyncDisposable {
   async run(services: readonly ServiceSpec[]): Promise<void> {
     this.#isLimited = await this.files.limit(this.spec.limits.diskBytes)
     this.files.markDirty()
+    this.#makePlaces()
     const { sandbox, start } = await this.#startSandbox()
     try {
       this.#running = { ...(await this.#attend(sandbox)), start }
@@ -103,6 +111,14 @@ export class LiveWorkspace implements AsyncDisposable {
     void sandbox.ended.then(() => this.#noteEnd(sandbox))
     this.#extend(this.lease.deadlineBootMs)
     await this.#running.services.set(services)
+  }
+
+  /** Of what is mounted in the files, or kept beside them. */
+  #makePlaces(): void {
+    const { path } = this.files
+    const names = this.#packs.map(({ name }) => name)
+    const system = this.spec.systemWrites === 'kept' ? makeKeptSystem(path) : []
+    for (const moved of [...system, ...makePackPlaces(path, names)]) this.#deps.onMovedAside(moved)
   }
 
   get sandbox(): Sandbox | undefined {
@@ -146,6 +162,7 @@ export class LiveWorkspace implements AsyncDisposable {
       fsync: running.sandbox.fsync,
       diskLimit: this.#isLimited ? 'enforced' : 'none',
       start: running.start,
+      packs: this.#packs.map(({ name, digest }) => ({ name, digest })),
     }
   }
 
@@ -196,7 +213,7 @@ export class LiveWorkspace implements AsyncDisposable {
     const { files, lease, spec } = this
     const id = newIdentifier('sb', randomness).replace('_', '-')
     const request = {
-      ...{ id, folder: `${layout.sandboxes}/${id}`, spec, volumePath: files.path },
+      ...{ id, folder: `${layout.sandboxes}/${id}`, spec, volumePath: files.path, packs: this.#packs },
       deadlineBootMs: lease.deadlineBootMs,
     }
     const { org } = lease.held

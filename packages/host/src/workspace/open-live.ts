@@ -4,11 +4,10 @@ import type { GenerationCause } from '@holdfast/protocol/generation'
 import type { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import type { RpcParsed } from '@holdfast/protocol/rpc-table'
 import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'
-import type { ImageStore } from '@holdfast/sandbox/image/image-store'
 import type { Runtime } from '@holdfast/sandbox/runtime'
-import { GUEST_PROGRAMS } from '@holdfast/sandbox/system/root-plan'
 import type { Leases, ResidentLease } from './leases.ts'
 import { type LiveDeps, LiveWorkspace } from './live-workspace.ts'
+import { bringContent, type Images, type LocalContent } from './local-content.ts'
 import type { HostVolumes, ResidentFiles } from './resident-files.ts'
 
 export type OpenRequest = RpcParsed<typeof HOST_CALLS, 'openWorkspace'>
@@ -18,56 +17,47 @@ export interface OpenDeps {
   readonly leases: Leases
   /** Rejects with `isolation-unavailable` when none of this host's gives as much as is asked for. */
   readonly runtimeFor: (spec: SandboxSpec) => Runtime
-  readonly images: Pick<ImageStore, 'ensure'>
+  readonly images: Images
   readonly live: LiveDeps
   /** Told of the lease as soon as there is one. */
   readonly onLease: (lease: ResidentLease) => void
 }
 
 /**
- * Brings the system, takes the lease, brings the files to the head, starts the sandbox. Whatever fails, nothing runs then and the lease is
- * given back.
+ * Brings system and packs, takes the lease, brings the files to the head, starts the sandbox. Whatever fails, nothing runs
+ * then and the lease is given back.
  */
 export async function openLive(deps: OpenDeps, request: OpenRequest): Promise<LiveWorkspace> {
   const runtime = deps.runtimeFor(request.spec)
-  const spec = await localSpec(deps.images, request.spec)
+  const content = await bringContent(deps.images, request.spec)
   const { workspace, org, handedOver } = request
   const lease = handedOver
     ? await deps.leases.adopt({ workspace, org, epoch: handedOver.epoch })
     : await deps.leases.acquire(workspace)
   deps.onLease(lease)
   try {
-    return await openUnder(deps, lease, { runtime, request: { ...request, spec } })
+    return await openUnder(deps, lease, { runtime, request, content })
   } catch (error) {
     await lease.release(null).catch(() => {}) // it runs out by itself
     throw error
   }
 }
 
-/** An image is brought here before the lease is taken: that may take minutes. Rejects as `ImageStore.ensure`. */
-async function localSpec(images: OpenDeps['images'], spec: SandboxSpec): Promise<SandboxSpec> {
-  if (spec.system.kind !== 'image') return spec
-  const { root, environment } = await images.ensure(spec.system)
-  const { PATH, ...others } = environment
-  const path = PATH === undefined ? {} : { PATH: `${GUEST_PROGRAMS}:${PATH}` }
-  return {
-    ...spec,
-    system: { kind: 'directory', path: root },
-    environment: { ...others, ...path, ...spec.environment },
-  }
-}
-
 async function openUnder(
   deps: OpenDeps,
   lease: ResidentLease,
-  { runtime, request }: { readonly runtime: Runtime; readonly request: OpenRequest },
+  {
+    runtime,
+    request,
+    content,
+  }: { readonly runtime: Runtime; readonly request: OpenRequest; readonly content: LocalContent },
 ): Promise<LiveWorkspace> {
-  const { workspace, org, spec, services, rollBackTo } = request
+  const { workspace, org, services, rollBackTo } = request
   await using stack = new AsyncDisposableStack()
   const files = stack.use(await deps.volumes.open({ workspace, org }))
   const made = await bringHead(files, lease.held, rollBackTo)
   if (made) deps.live.onCommitted(made)
-  const live = stack.use(new LiveWorkspace(deps.live, { lease, files, runtime, spec }))
+  const live = stack.use(new LiveWorkspace(deps.live, { lease, files, runtime, ...content }))
   await live.run(services)
   stack.move()
   return live

@@ -15,7 +15,7 @@ import { rollBackLive } from './roll-back-live.ts'
 import { Serial } from './serial.ts'
 
 export interface ResidentDeps extends CloseTiming, Omit<OpenDeps, 'live' | 'onLease'> {
-  readonly live: Omit<LiveDeps, 'registry' | 'onBroken' | 'onGuestCall' | 'onCommitted' | 'onService'>
+  readonly live: Omit<LiveDeps, 'registry' | `on${string}`>
   /** Told what happened to it. */
   readonly tell: (workspace: string, type: string, payload: Readonly<Record<string, unknown>>) => void
   readonly registry: ExecRegistry
@@ -208,6 +208,7 @@ export class ResidentWorkspace implements AsyncDisposable {
         tell(workspace, 'generation_committed', { generation: id, sequence, cause, message, files, bytes }),
       onService: ({ name, status, exec, restarts }) =>
         tell(workspace, 'service_status', { service: name, status, exec, restarts }),
+      onMovedAside: ({ path, movedTo }) => tell(workspace, 'moved_aside', { path, moved_to: movedTo }),
     }
     try {
       this.#live = await openLive({ ...deps, live, onLease: (lease) => this.#attend(lease) }, this.#request)

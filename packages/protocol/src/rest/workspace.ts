@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { CONSISTENCIES } from '../generation.ts'
 import { GenerationId, HostId, OrgId, TaskId, WorkspaceId, WorkspaceName } from '../identifiers.ts'
-import { FsyncPolicy, Isolation, RuntimeKind, SystemSpec } from '../sandbox-spec.ts'
+import { FsyncPolicy, Isolation, PackList, RuntimeKind, SystemSpec, SystemWrites } from '../sandbox-spec.ts'
 import { WorkspaceStatus } from '../workspace-status.ts'
 import { DURATION_MS_MAX, Instant, Labels } from './ground.ts'
 
@@ -79,7 +79,12 @@ export const Workspace = z.strictObject({
   start: z.enum(['warm', 'cold']).nullable(),
   /** Why its writers are slowed down. */
   pressure: z.enum(['none', 'unsynced', 'disk']).nullable(),
+  /** With the digest of an image, once a registry was asked what its name means. */
   system: SystemSpec,
+  /** Whether commands can change the system, and whether that is kept. */
+  system_writes: SystemWrites,
+  /** As `system`: what it is to have from its next start on; `pack_status` says whether it has. */
+  packs: PackList,
   limits: Limits,
   idle_timeout_ms: z.int().nullable(),
   task_timeout_ms: z.int().nullable(),
@@ -96,6 +101,8 @@ export const CreateWorkspace = z.strictObject({
   if_exists: z.enum(['fail', 'connect']).default('fail'),
   labels: Labels.default({}),
   system: SystemSpec.optional(),
+  system_writes: SystemWrites.optional(),
+  packs: PackList.default([]),
   runtime: RuntimeKind.optional(),
   isolation_min: Isolation.optional(),
   limits: Limits.partial().optional(),
@@ -107,6 +114,8 @@ export const CreateWorkspace = z.strictObject({
 })
 
 export const UpdateWorkspace = z.strictObject({
+  /** All of them, in place of those it had; applied by a restart. A tag is asked for anew. */
+  packs: PackList.optional(),
   name: WorkspaceName.nullable().optional(),
   labels: Labels.optional(),
   idle_timeout_ms: z.int().min(1000).max(DURATION_MS_MAX).nullable().optional(),

@@ -67,6 +67,16 @@ export class ImageStore {
     return image
   }
 
+  /**
+   * The digest that a reference means now: of the image, or of the list of images from which each machine takes its own.
+   * Rejects as `ensure`.
+   */
+  async pin(reference: string): Promise<string> {
+    const parsed = parseImageReference(reference)
+    if (DIGEST.test(parsed.version)) return parsed.version
+    return (await new RegistryClient(parsed).manifest(parsed.version)).digest
+  }
+
   #find(digest: string): LocalImage | undefined {
     const named = join(this.#deps.folder, folderName(digest))
     if (!existsSync(named)) return undefined

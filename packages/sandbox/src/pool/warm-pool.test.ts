@@ -9,7 +9,9 @@ import { systemRandomness } from '@holdfast/base/randomness'
 import { SANDBOX_SPEC_DEFAULT, type SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import { run } from '@holdfast/testkit/runtime-bench'
 import { installedPrograms } from '../native-programs.ts'
+import { makePackPlaces } from '../pack/make-pack-places.ts'
 import { RuncRuntime } from '../runc/runc-runtime.ts'
+import { makeKeptSystem } from '../system/kept-system.ts'
 import { poolKey } from './pool-key.ts'
 import { WarmPool } from './warm-pool.ts'
 
@@ -68,6 +70,48 @@ test('a sandbox that waited is claimed with the volume of its workspace, and nev
   await using other = next.sandbox
   assert.equal(next.start, 'cold', 'the claimed one is not claimed again')
   assert.notEqual(other.id, one.id)
+})
+
+test('packs come with the volume: what waited has those of whoever claims it, and of nobody else', async (t) => {
+  const home = scratch(t)
+  const runtime = runcRuntime()
+  await using pool = poolIn(home, { perKey: 2, keysMax: 1 })
+  await pool.warm(wanted(runtime))
+  const root = join(home, 'content')
+  mkdirSync(root)
+  writeFileSync(join(root, 'guide'), 'of the pack\n')
+  const packs = [{ name: 'tools', source: 'a.example/tools:v1' }]
+  const spec = { ...SANDBOX_SPEC_DEFAULT, packs }
+  const request = requestIn(home, spec)
+  makePackPlaces(request.volumePath, ['tools'])
+  const claimed = await pool.start(wanted(runtime, spec), { ...request, packs: [{ name: 'tools', root }] })
+  await using one = claimed.sandbox
+  assert.equal(claimed.start, 'warm')
+  assert.equal((await run(one, 'cat packs/tools/guide')).stdout, 'of the pack\n')
+  assert.match((await run(one, 'grep packs/tools /proc/mounts')).stdout, / ro,nosuid,nodev/)
+  const next = await pool.start(wanted(runtime), requestIn(home, SANDBOX_SPEC_DEFAULT))
+  await using other = next.sandbox
+  assert.equal(next.start, 'warm')
+  assert.equal((await run(other, 'ls')).stdout, 'name\n')
+})
+
+test('a system whose writes are discarded may have waited, and one that is kept may not', async (t) => {
+  const home = scratch(t)
+  const runtime = runcRuntime()
+  await using pool = poolIn(home)
+  const discarded = { ...SANDBOX_SPEC_DEFAULT, systemWrites: 'discarded' as const }
+  await pool.warm(wanted(runtime, discarded))
+  const claimed = await pool.start(wanted(runtime, discarded), requestIn(home, discarded))
+  await using one = claimed.sandbox
+  assert.equal(claimed.start, 'warm')
+  assert.equal((await run(one, 'echo x > /usr/x; cat /usr/x')).stdout, 'x\n')
+  const kept = { ...SANDBOX_SPEC_DEFAULT, systemWrites: 'kept' as const }
+  const request = requestIn(home, kept)
+  makeKeptSystem(request.volumePath)
+  const started = await pool.start(wanted(runtime, kept), request)
+  await using other = started.sandbox
+  assert.equal(started.start, 'cold')
+  assert.equal((await run(other, 'ls /usr/x')).exitCode, 2)
 })
 
 test('a claimed sandbox has the deadline of its lease, not that of its wait', async (t) => {
@@ -139,11 +183,13 @@ test('kinds differ by all that is fixed at a start, and by the org where the sys
   const spec = SANDBOX_SPEC_DEFAULT
   const key = (change: Partial<SandboxSpec>, org = 'org_a') => poolKey('runc', org, { ...spec, ...change })
   assert.equal(key({}), key({ environment: { A: 'b' } }))
+  assert.equal(key({}), key({ packs: [{ name: 'tools', source: 'a.example/tools:v1' }] }))
   assert.equal(key({}), key({}, 'org_b'))
   const system = { kind: 'directory', path: '/somewhere' } as const
   assert.notEqual(key({ system }), key({ system }, 'org_b'))
   const others: Partial<SandboxSpec>[] = [
     ...[{ fsync: 'native' as const }, { allowRoot: true }, { allowDebug: true }, { system }],
+    { systemWrites: 'discarded' },
     { limits: { ...spec.limits, pids: spec.limits.pids + 1 } },
   ]
   assert.equal(new Set([key({}), ...others.map((other) => key(other))]).size, others.length + 1)

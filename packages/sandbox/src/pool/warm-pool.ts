@@ -63,6 +63,8 @@ export class WarmPool implements AsyncDisposable {
 
   /** A sandbox from the pool, else a fresh one. Rejects as `Runtime.start`. */
   async start({ runtime, org, spec }: Wanted, request: StartRequest): Promise<Started> {
+    // A part of its system is in the volume.
+    if (spec.systemWrites === 'kept') return { sandbox: await runtime.start(request), start: 'cold' }
     const shelf = this.#shelf({ runtime, org, spec })
     try {
       const sandbox = await this.#claim(shelf, request)
@@ -103,12 +105,12 @@ export class WarmPool implements AsyncDisposable {
 
   /** Undefined where none waits, or those that waited could not be used. */
   async #claim(shelf: Shelf, request: StartRequest): Promise<Sandbox | undefined> {
-    const { volumePath, deadlineBootMs, spec } = request
+    const { volumePath, packs = [], deadlineBootMs, spec } = request
     for (;;) {
       const prepared = shelf.waiting.shift()
       if (prepared === undefined) return undefined
       try {
-        return await prepared.claim({ volumePath, deadlineBootMs, environment: spec.environment })
+        return await prepared.claim({ volumePath, packs, deadlineBootMs, environment: spec.environment })
       } catch (error) {
         if (!isFailure(error)) throw error // it is gone, and the next one may do
       }
@@ -153,7 +155,7 @@ export class WarmPool implements AsyncDisposable {
     const { folder, randomness, bootMs } = this.#deps
     const id = newIdentifier('sb', randomness).replace('_', '-')
     const request = { id, folder: `${folder}/${id}`, spec, deadlineBootMs: bootMs() + WAIT_MS }
-    return await runtime.prepare?.({ ...request, spec: { ...spec, environment: {} } })
+    return await runtime.prepare?.({ ...request, spec: { ...spec, environment: {}, packs: [] } })
   }
 
   async #tend(): Promise<void> {

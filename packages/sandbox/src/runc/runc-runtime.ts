@@ -2,6 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { allSettled } from '@holdfast/base/all-settled'
 import type { Clock } from '@holdfast/base/clock'
+import { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import { expectedCgroup, expectedFreezers } from '../cgroup/expected-cgroup.ts'
 import { type EndDeps, killRecorded } from '../end-sandbox.ts'
@@ -11,10 +12,18 @@ import { assertPresent, type NativePrograms } from '../native-programs.ts'
 import { probeRuntime } from '../probe-runtime.ts'
 import { proveFsync } from '../prove-fsync.ts'
 import { RunningSandbox, type RunningSandboxParts } from '../running-sandbox.ts'
-import type { PreparedSandbox, PrepareRequest, Runtime, Sandbox, StartRequest } from '../runtime.ts'
+import type {
+  ClaimRequest,
+  PreparedSandbox,
+  PrepareRequest,
+  Runtime,
+  Sandbox,
+  StartRequest,
+} from '../runtime.ts'
 import type { RecordedSandbox } from '../sandbox-record.ts'
 import { startRecorded } from '../start-recorded.ts'
 import { planRoot } from '../system/assemble-root.ts'
+import { isKeptSystem, keptSystemPath } from '../system/kept-system.ts'
 import { GUEST_PROGRAMS, type RootPlan } from '../system/root-plan.ts'
 import { UidRanges } from '../uid-ranges.ts'
 import { readOnlyBind, tmpfs } from './oci-config.ts'
@@ -39,6 +48,17 @@ export interface RuncRuntimeDeps {
 /** Commands die first when memory is short, then whatever is not a sandbox. */
 const OOM_SCORE = 500
 
+interface RootRequest extends PrepareRequest {
+  /** Where what is written to the system is kept; null: nowhere. */
+  readonly upperPath: string | null
+}
+
+function upperOf({ spec, volumePath }: StartRequest): string | null {
+  if (spec.systemWrites !== 'kept') return null
+  if (isKeptSystem(volumePath)) return keptSystemPath(volumePath)
+  throw new Failure('sandbox-failed', 'the volume has no place for what is written to the system')
+}
+
 /** Containers of runc, each in a user namespace with ids of its own. Needs root. */
 export class RuncRuntime implements Runtime {
   readonly kind = 'runc'
@@ -55,15 +75,18 @@ export class RuncRuntime implements Runtime {
   }
 
   async start(request: StartRequest): Promise<Sandbox> {
-    return await this.#make(request, async (recorded, container) => {
-      const parts = await this.#run(request, { recorded, container, volumePath: request.volumePath })
+    const upperPath = upperOf(request)
+    return await this.#make({ ...request, upperPath }, async (recorded, container) => {
+      const parts = await this.#run(request, { recorded, container, volume: request })
       return new RunningSandbox(this.#endDeps, { ...parts, places: placesOf(request.spec.environment) })
     })
   }
 
   async prepare(request: PrepareRequest): Promise<PreparedSandbox> {
-    return await this.#make(request, async (recorded, container) => {
-      const parts = await this.#run(request, { recorded, container, volumePath: null })
+    if (request.spec.systemWrites === 'kept')
+      throw new Failure('invalid-argument', 'a system that is kept begins with the volume that keeps it')
+    return await this.#make({ ...request, upperPath: null }, async (recorded, container) => {
+      const parts = await this.#run(request, { recorded, container, volume: null })
       return await PreparedRunc.freeze(this.#endDeps, container, {
         parts,
         deadlineBootMs: request.deadlineBootMs,
@@ -72,7 +95,7 @@ export class RuncRuntime implements Runtime {
   }
 
   async #make<T>(
-    request: PrepareRequest,
+    request: RootRequest,
     use: (recorded: RecordedSandbox, container: RuncContainer) => Promise<T>,
   ): Promise<T> {
     assertPresent(this.#deps.programs)
@@ -102,7 +125,7 @@ export class RuncRuntime implements Runtime {
     await killRecorded(this.#endDeps, folder)
   }
 
-  async #create(request: PrepareRequest, firstUid: number, plan: RootPlan): Promise<RuncContainer> {
+  async #create(request: RootRequest, firstUid: number, plan: RootPlan): Promise<RuncContainer> {
     const { programs } = this.#deps
     const argv = [
       HOLDINIT,
@@ -139,14 +162,14 @@ export class RuncRuntime implements Runtime {
     made: {
       readonly recorded: RecordedSandbox
       readonly container: RuncContainer
-      readonly volumePath: string | null
+      readonly volume: Pick<ClaimRequest, 'volumePath' | 'packs'> | null
     },
   ): Promise<Omit<RunningSandboxParts, 'places'>> {
-    const { recorded, container, volumePath } = made
+    const { recorded, container, volume } = made
     const noncePath = join(request.folder, NONCE_FILE)
     const nonce = await writeNonce(noncePath, this.#deps.randomness)
     await allSettled([
-      ...(volumePath === null ? [] : [container.mountWorkspace(volumePath)]),
+      ...(volume === null ? [] : [container.mountWorkspace(volume.volumePath, volume.packs)]),
       container.deliver(noncePath, CONTROL_DIRECTORY),
     ])
     rmSync(noncePath)

@@ -1,5 +1,6 @@
 import { Failure } from '@holdfast/base/failure'
 import type { HostId, OrgId, WorkspaceId } from '@holdfast/protocol/identifiers'
+import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
 import type { WorkspaceStatus } from '@holdfast/protocol/workspace-status'
 import { DUE_AHEAD_MS_MAX } from '../../domain/due.ts'
 import type { WorkspaceRecord } from '../../domain/workspace.ts'
@@ -22,7 +23,7 @@ export class WorkspaceRows implements WorkspaceWrites {
       .select('document')
       .where('id', '=', id)
       .executeTakeFirst()
-    return row && documentOf<WorkspaceRecord>(row)
+    return row && recordOf(row)
   }
 
   async find(org: OrgId, idOrName: string): Promise<WorkspaceRecord | undefined> {
@@ -33,7 +34,7 @@ export class WorkspaceRows implements WorkspaceWrites {
       .where('org_id', '=', org)
       .where('removed_at', 'is', null)
       .executeTakeFirst()
-    return row && documentOf<WorkspaceRecord>(row)
+    return row && recordOf(row)
   }
 
   async findAnywhere(idOrName: string): Promise<WorkspaceRecord | undefined> {
@@ -45,7 +46,7 @@ export class WorkspaceRows implements WorkspaceWrites {
       .limit(2)
       .execute()
     const [row] = rows
-    return rows.length === 1 && row ? documentOf<WorkspaceRecord>(row) : undefined
+    return rows.length === 1 && row ? recordOf(row) : undefined
   }
 
   async list(query: WorkspaceQuery): Promise<readonly WorkspaceRecord[]> {
@@ -76,7 +77,7 @@ export class WorkspaceRows implements WorkspaceWrites {
         ]),
       )
     const rows = await found.orderBy('w.created_at', 'desc').orderBy('w.id', 'desc').limit(limit).execute()
-    return rows.map((row) => documentOf<WorkspaceRecord>(row))
+    return rows.map((row) => recordOf(row))
   }
 
   async due(nowMs: number, limit: number): Promise<readonly WorkspaceId[]> {
@@ -96,7 +97,7 @@ export class WorkspaceRows implements WorkspaceWrites {
       .select('document')
       .where('status', 'in', ['idle', 'busy', 'stopping'])
       .execute()
-    return rows.map((row) => documentOf<WorkspaceRecord>(row))
+    return rows.map((row) => recordOf(row))
   }
 
   async onHost(host: HostId): Promise<readonly WorkspaceRecord[]> {
@@ -105,7 +106,7 @@ export class WorkspaceRows implements WorkspaceWrites {
       .select('document')
       .where('host_id', '=', host)
       .execute()
-    return rows.map((row) => documentOf<WorkspaceRecord>(row))
+    return rows.map((row) => recordOf(row))
   }
 
   async load(): Promise<ReadonlyMap<HostId, number>> {
@@ -139,13 +140,13 @@ export class WorkspaceRows implements WorkspaceWrites {
       .orderBy('created_at')
       .orderBy('id')
       .execute()
-    return rows.map((row) => documentOf<WorkspaceRecord>(row))
+    return rows.map((row) => recordOf(row))
   }
 
   async take(id: WorkspaceId): Promise<WorkspaceRecord | undefined> {
     const found = this.#database.selectFrom('control_workspaces').select('document').where('id', '=', id)
     const row = await (this.#session.locksRows ? found.forUpdate() : found).executeTakeFirst()
-    return row && documentOf<WorkspaceRecord>(row)
+    return row && recordOf(row)
   }
 
   async insert(record: WorkspaceRecord): Promise<void> {
@@ -173,6 +174,16 @@ export class WorkspaceRows implements WorkspaceWrites {
     await this.#database.deleteFrom('control_workspace_labels').where('workspace_id', '=', id).execute()
     const rows = Object.entries(labels).map(([name, value]) => ({ workspace_id: id, name, value }))
     if (rows.length > 0) await this.#database.insertInto('control_workspace_labels').values(rows).execute()
+  }
+}
+
+/** What an earlier version wrote lacks what a specification has had since. */
+function recordOf(row: { readonly document: string }): WorkspaceRecord {
+  const record = documentOf<WorkspaceRecord>(row)
+  return {
+    ...record,
+    spec: { ...SANDBOX_SPEC_DEFAULT, ...record.spec },
+    sandbox: record.sandbox && { ...{ packs: [] }, ...record.sandbox },
   }
 }
 
