@@ -74,7 +74,8 @@ export class ImageStore {
   async pin(reference: string): Promise<string> {
     const parsed = parseImageReference(reference)
     if (DIGEST.test(parsed.version)) return parsed.version
-    return (await new RegistryClient(parsed).manifest(parsed.version)).digest
+    await using access = new RegistryAccess(this.#deps)
+    return (await new RegistryClient(parsed, access).manifest(parsed.version)).digest
   }
 
   #find(digest: string): LocalImage | undefined {
