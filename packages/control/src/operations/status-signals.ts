@@ -93,7 +93,7 @@ export class StatusSignals implements Disposable {
     try {
       await Promise.race([changed.happened, this.#clock.sleep(ms, stop).catch(() => undefined)])
     } finally {
-      done.abort()
+      done.abort(null)
       changed.cancel()
     }
   }
