@@ -3,22 +3,25 @@ import type { Position } from '../../domain/cursor.ts'
 import type { ExecRecord } from '../../domain/exec.ts'
 import type { ExecWrites } from '../../ports/entities.ts'
 import type { Database } from '../tables.ts'
-import { documentOf } from './session.ts'
+import { documentOf, type Session } from './session.ts'
 
 export class ExecRows implements ExecWrites {
   readonly #database: Database
+  readonly #session: Session
 
-  constructor(database: Database) {
+  constructor(database: Database, session: Session) {
     this.#database = database
+    this.#session = session
   }
 
   async find(workspace: WorkspaceId, id: string): Promise<ExecRecord | undefined> {
-    const row = await this.#database
-      .selectFrom('control_execs')
-      .select('document')
-      .where('workspace_id', '=', workspace)
-      .where('id', '=', id)
-      .executeTakeFirst()
+    const row = await this.#session.first('exec', { workspace, id }, (given) =>
+      this.#database
+        .selectFrom('control_execs')
+        .select('document')
+        .where('workspace_id', '=', given.workspace)
+        .where('id', '=', given.id),
+    )
     return row && documentOf<ExecRecord>(row)
   }
 
@@ -74,16 +77,19 @@ export class ExecRows implements ExecWrites {
   }
 
   async insert(record: ExecRecord): Promise<void> {
-    await this.#database.insertInto('control_execs').values(columnsOf(record)).execute()
+    await this.#session.first('insert exec', columnsOf(record), (columns) =>
+      this.#database.insertInto('control_execs').values(columns),
+    )
   }
 
   async save(record: ExecRecord): Promise<void> {
-    await this.#database
-      .updateTable('control_execs')
-      .set(columnsOf(record))
-      .where('workspace_id', '=', record.workspace)
-      .where('id', '=', record.state.id)
-      .execute()
+    await this.#session.first('save exec', columnsOf(record), (columns) =>
+      this.#database
+        .updateTable('control_execs')
+        .set(columns)
+        .where('workspace_id', '=', columns.workspace_id)
+        .where('id', '=', columns.id),
+    )
   }
 
   async remove(workspace: WorkspaceId, id: string): Promise<void> {

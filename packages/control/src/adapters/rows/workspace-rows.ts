@@ -17,22 +17,22 @@ export class WorkspaceRows implements WorkspaceWrites {
   }
 
   async byId(id: WorkspaceId): Promise<WorkspaceRecord | undefined> {
-    const row = await this.#database
-      .selectFrom('control_workspaces')
-      .select('document')
-      .where('id', '=', id)
-      .executeTakeFirst()
+    const row = await this.#session.first('workspace', { id }, (given) =>
+      this.#database.selectFrom('control_workspaces').select('document').where('id', '=', given.id),
+    )
     return row && documentOf<WorkspaceRecord>(row)
   }
 
   async find(org: OrgId, idOrName: string): Promise<WorkspaceRecord | undefined> {
-    const row = await this.#database
-      .selectFrom('control_workspaces')
-      .select('document')
-      .where(idOrName.startsWith('ws_') ? 'id' : 'name', '=', idOrName)
-      .where('org_id', '=', org)
-      .where('removed_at', 'is', null)
-      .executeTakeFirst()
+    const column = idOrName.startsWith('ws_') ? 'id' : 'name'
+    const row = await this.#session.first(`workspace by ${column}`, { org, idOrName }, (given) =>
+      this.#database
+        .selectFrom('control_workspaces')
+        .select('document')
+        .where(column, '=', given.idOrName)
+        .where('org_id', '=', given.org)
+        .where('removed_at', 'is', null),
+    )
     return row && documentOf<WorkspaceRecord>(row)
   }
 
@@ -143,8 +143,13 @@ export class WorkspaceRows implements WorkspaceWrites {
   }
 
   async take(id: WorkspaceId): Promise<WorkspaceRecord | undefined> {
-    const found = this.#database.selectFrom('control_workspaces').select('document').where('id', '=', id)
-    const row = await (this.#session.locksRows ? found.forUpdate() : found).executeTakeFirst()
+    const row = await this.#session.first('take workspace', { id }, (given) => {
+      const found = this.#database
+        .selectFrom('control_workspaces')
+        .select('document')
+        .where('id', '=', given.id)
+      return this.#session.locksRows ? found.forUpdate() : found
+    })
     return row && documentOf<WorkspaceRecord>(row)
   }
 
@@ -159,11 +164,9 @@ export class WorkspaceRows implements WorkspaceWrites {
   async save(record: WorkspaceRecord): Promise<void> {
     const before = await this.byId(record.id)
     await named(record, async () => {
-      await this.#database
-        .updateTable('control_workspaces')
-        .set(columnsOf(record))
-        .where('id', '=', record.id)
-        .execute()
+      await this.#session.first('save workspace', columnsOf(record), (columns) =>
+        this.#database.updateTable('control_workspaces').set(columns).where('id', '=', columns.id),
+      )
     })
     if (JSON.stringify(before?.labels) !== JSON.stringify(record.labels)) await this.#putLabels(record)
     this.#session.workspaces.add(record.id)
