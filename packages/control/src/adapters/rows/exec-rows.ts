@@ -83,12 +83,14 @@ export class ExecRows implements ExecWrites {
   }
 
   async save(record: ExecRecord): Promise<void> {
-    await this.#session.first('save exec', columnsOf(record), (columns) =>
+    const { workspace_id, id, status, ended_at, document } = columnsOf(record)
+    // An index is written anew for each of its columns that is set, also to what it was: what never changes is left out.
+    await this.#session.first('save exec', { workspace_id, id, status, ended_at, document }, (given) =>
       this.#database
         .updateTable('control_execs')
-        .set(columns)
-        .where('workspace_id', '=', columns.workspace_id)
-        .where('id', '=', columns.id),
+        .set({ status: given.status, ended_at: given.ended_at, document: given.document })
+        .where('workspace_id', '=', given.workspace_id)
+        .where('id', '=', given.id),
     )
   }
 

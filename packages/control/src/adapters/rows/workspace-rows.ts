@@ -163,9 +163,14 @@ export class WorkspaceRows implements WorkspaceWrites {
 
   async save(record: WorkspaceRecord): Promise<void> {
     const before = await this.byId(record.id)
+    const changes = changedColumns(before, record)
+    const names = Object.keys(changes).join(' ')
     await named(record, async () => {
-      await this.#session.first('save workspace', columnsOf(record), (columns) =>
-        this.#database.updateTable('control_workspaces').set(columns).where('id', '=', columns.id),
+      await this.#session.first(
+        `save workspace ${names}`,
+        { ...changes, id: record.id },
+        ({ id, ...given }) =>
+          this.#database.updateTable('control_workspaces').set(given).where('id', '=', id),
       )
     })
     if (JSON.stringify(before?.labels) !== JSON.stringify(record.labels)) await this.#putLabels(record)
@@ -178,6 +183,8 @@ export class WorkspaceRows implements WorkspaceWrites {
     if (rows.length > 0) await this.#database.insertInto('control_workspace_labels').values(rows).execute()
   }
 }
+
+type Columns = ReturnType<typeof columnsOf>
 
 function columnsOf(record: WorkspaceRecord) {
   return {
@@ -193,6 +200,17 @@ function columnsOf(record: WorkspaceRecord) {
     due_at: record.dueAt,
     document: JSON.stringify(record),
   }
+}
+
+/** An index is written anew for each of its columns that is set, also to what it was. */
+function changedColumns(before: WorkspaceRecord | undefined, after: WorkspaceRecord) {
+  const columns: Partial<Columns> = columnsOf(after)
+  if (before === undefined) return columns
+  const was: Partial<Columns> = columnsOf(before)
+  const changes = Object.entries(columns).filter(
+    ([name, value]) => name === 'document' || was[name as keyof Columns] !== value,
+  )
+  return Object.fromEntries(changes) as Partial<Columns>
 }
 
 async function named(record: WorkspaceRecord, write: () => Promise<void>): Promise<void> {
