@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { systemClock } from '@holdfast/base/clock'
+import { ExecId } from '@holdfast/protocol/identifiers'
 import { WebSocket } from 'ws'
 import { Installation } from './control.fixture.ts'
 
@@ -137,6 +139,18 @@ test('a terminal is attached through the control plane, also with the key as a s
   await once(socket, 'close')
   const ended = await installation.ask(`GET /v1/workspaces/${id}/execs/cat?wait=5s`)
   assert.equal(ended.body.exit_code, 0)
+})
+
+test('a terminal that the host refuses is refused as the host says', async () => {
+  await using installation = await Installation.start()
+  const { id } = await installation.workspace()
+  await installation.ask(`POST /v1/workspaces/${id}/execs`, { body: { id: 'cat', argv: ['cat'] } })
+  installation.host.find(id).execs.forget(ExecId.parse('cat'))
+  const url = `${installation.url.replace('http', 'ws')}/v1/workspaces/${id}/execs/cat/attach`
+  const refused = new WebSocket(url, { headers: { authorization: `Bearer ${installation.adminKey}` } })
+  const [, response] = await once(refused, 'unexpected-response')
+  assert.equal(response.statusCode, 404)
+  assert.match(await text(response), /"not_found".*no command cat/)
 })
 
 test('files are written, read, listed, searched, moved and removed, and wake a stopped workspace', async () => {

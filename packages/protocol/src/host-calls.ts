@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ExecRequest, ExecState, OutputChunk, TerminalSize } from './exec.ts'
+import { CONSISTENCIES } from './generation.ts'
 import { Epoch, ExecId, GenerationId, HostId, OrgId, Port, WorkspaceId } from './identifiers.ts'
 import type { RpcTable } from './rpc-table.ts'
 import { SandboxFacts, SandboxSpec } from './sandbox-spec.ts'
@@ -21,7 +22,7 @@ export const GenerationSummary = z.strictObject({
   createdAt: z.number(),
   files: z.int(),
   bytes: z.int(),
-  consistency: z.enum(['cut', 'per-database']),
+  consistency: z.enum(CONSISTENCIES),
   verifiedAt: z.number().nullable(),
   retained: z.boolean(),
 })

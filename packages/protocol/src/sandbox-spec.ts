@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CONSISTENCIES } from './generation.ts'
 
 /** What keeps the guest from the host, from weak to strong. */
 export const Isolation = z.enum(['none', 'shared-kernel', 'sandboxed-kernel', 'vm'])
@@ -90,7 +91,7 @@ export const SandboxFacts = z.strictObject({
   runtime: RuntimeKind,
   isolation: Isolation,
   volume: z.enum(['btrfs', 'live']),
-  consistency: z.enum(['cut', 'per-database']),
+  consistency: z.enum(CONSISTENCIES),
   fsync: FsyncPolicy,
   /** `none`: the volume cannot bound what the workspace holds, so `limits.diskBytes` is a wish. */
   diskLimit: z.enum(['enforced', 'none']).default('none'),

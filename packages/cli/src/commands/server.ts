@@ -3,7 +3,7 @@ import { Failure } from '@holdfast/base/failure'
 import { startRole } from '@holdfast/server/roles/start-role'
 import { parseSettings } from '@holdfast/server/settings'
 import type { CommandSpec } from '../command.ts'
-import { nextSignal } from './next-signal.ts'
+import { interrupted } from '../interruption.ts'
 
 export const serverCommand: CommandSpec = {
   path: ['server'],
@@ -23,7 +23,7 @@ export const serverCommand: CommandSpec = {
       json: () => ({ role: settings.role, address: role.address, publicUrl: role.publicUrl }),
       ids: () => [role.address],
     })
-    await nextSignal(context.signals)
+    await interrupted(context.signals)
     return undefined
   },
 }

@@ -4,9 +4,9 @@ import { RunningInstallation } from '@holdfast/server/supervisor/running-install
 import type { RoleChange } from '@holdfast/server/supervisor/supervised-role'
 import type { CommandSpec, Given } from '../command.ts'
 import { sandboxLine } from '../doctor/sandbox-line.ts'
+import { interrupted } from '../interruption.ts'
 import type { Context } from '../open-context.ts'
 import { parseDurationMs } from '../parameters.ts'
-import { nextSignal } from './next-signal.ts'
 
 const API_DEFAULT = '127.0.0.1:7400'
 const APPS_DEFAULT = '127.0.0.1:7401'
@@ -60,7 +60,7 @@ export const upCommand: CommandSpec = {
     const running = await start(context, given)
     try {
       await report(context, running)
-      await nextSignal(context.signals)
+      await interrupted(context.signals)
       context.output.note('hold: ending; the last generations are committed')
     } finally {
       await running[Symbol.asyncDispose]()

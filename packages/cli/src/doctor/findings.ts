@@ -1,3 +1,4 @@
+import type { Consistency } from '@holdfast/protocol/generation'
 import { formatBytes } from '../output/quantities.ts'
 import { type Finding, isAtLeast, packagesMend } from './finding.ts'
 import { judgeRuntimes } from './judge-runtimes.ts'
@@ -9,7 +10,7 @@ export interface Verdict {
   /** As `hold up` says it at its start. */
   readonly sandboxes: string
   readonly volume: 'btrfs' | 'live'
-  readonly consistency: 'cut' | 'per-database'
+  readonly consistency: Consistency
   readonly works: boolean
 }
 

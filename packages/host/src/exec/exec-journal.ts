@@ -40,6 +40,7 @@ export class ExecJournal implements AsyncDisposable {
   #isSyncWanted = false
   #next: Promise<void> | undefined
   #last: Promise<void> = Promise.resolve()
+  #isClosed = false
 
   /** Rejects with `source-failed` when what is there cannot be read. */
   constructor(folder: string) {
@@ -51,7 +52,10 @@ export class ExecJournal implements AsyncDisposable {
     return this.#rows
   }
 
-  /** Durable when it resolves. Rejects with `volume-full` or `source-failed`; then the id is as unknown as before. */
+  /**
+   * Durable when it resolves. Rejects with `volume-full` or `source-failed`, and with `invalid-state` once it is closed;
+   * then the id is as unknown as before.
+   */
   async begin(row: ExecRow): Promise<void> {
     const { id } = row.state
     this.#rows.set(id, row)
@@ -63,7 +67,7 @@ export class ExecJournal implements AsyncDisposable {
     }
   }
 
-  /** Written soon. */
+  /** Written soon, unless it is closed: a report that is acknowledged later is made again by the next process. */
   note(row: ExecRow): void {
     this.#rows.set(row.state.id, row)
     this.#write(row, false).catch(() => {}) // the next write begins with a whole new file
@@ -75,13 +79,14 @@ export class ExecJournal implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#next?.catch(() => {})
+    this.#isClosed = true
     await this.#last
     await this.#file?.close()
     this.#file = undefined
   }
 
   #write(line: z.infer<typeof Line>, isSynced: boolean): Promise<void> {
+    if (this.#isClosed) return Promise.reject(new Failure('invalid-state', `${this.#path} is closed`))
     this.#waiting.push(`${JSON.stringify(line)}\n`)
     this.#isSyncWanted ||= isSynced
     if (this.#next === undefined) {

@@ -1,5 +1,6 @@
 import { Failure } from '@holdfast/base/failure'
-import type { GenerationCause, GenerationRow, HeldLease } from '@holdfast/generations/index/generation-index'
+import type { GenerationRow, HeldLease } from '@holdfast/generations/index/generation-index'
+import type { GenerationCause } from '@holdfast/protocol/generation'
 import type { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import type { RpcParsed } from '@holdfast/protocol/rpc-table'
 import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'

@@ -3,11 +3,11 @@ import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { systemBootClock } from '@holdfast/base/boot-clock'
 import { systemClock } from '@holdfast/base/clock'
 import { systemRandomness } from '@holdfast/base/randomness'
 import { SANDBOX_SPEC_DEFAULT, type SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import { run } from '@holdfast/testkit/runtime-bench'
-import { bootClockMs } from '../holdinit/boot-clock.ts'
 import { installedPrograms } from '../native-programs.ts'
 import { RuncRuntime } from '../runc/runc-runtime.ts'
 import { poolKey } from './pool-key.ts'
@@ -28,7 +28,7 @@ function runcRuntime(): RuncRuntime {
 }
 
 function poolIn(home: string, sizes = { perKey: 1, keysMax: 2 }): WarmPool {
-  return new WarmPool({ ...GROUND, sizes, bootMs: bootClockMs, folder: home })
+  return new WarmPool({ ...GROUND, sizes, bootMs: systemBootClock.bootMs, folder: home })
 }
 
 let volumes = 0
@@ -40,7 +40,7 @@ function requestIn(home: string, spec: SandboxSpec, lifeMs = LIFE_MS) {
   chownSync(volumePath, USER, USER)
   writeFileSync(join(volumePath, 'name'), `of ${volumes}\n`)
   const id = `w${process.pid}-${volumes}`
-  return { id, folder: join(home, id), spec, volumePath, deadlineBootMs: bootClockMs() + lifeMs }
+  return { id, folder: join(home, id), spec, volumePath, deadlineBootMs: systemBootClock.bootMs() + lifeMs }
 }
 
 const wanted = (runtime: RuncRuntime, spec = SANDBOX_SPEC_DEFAULT) => ({ runtime, spec, org: 'org_a' })
@@ -105,7 +105,7 @@ test('what an agent left waiting is killed by the next', async (t) => {
   const runtime = runcRuntime()
   const prepared = await runtime.prepare({
     ...{ id: `left-${process.pid}`, folder: join(home, 'left'), spec: SANDBOX_SPEC_DEFAULT },
-    deadlineBootMs: bootClockMs() + LIFE_MS,
+    deadlineBootMs: systemBootClock.bootMs() + LIFE_MS,
   })
   await runcRuntime().killLeftovers(home)
   await prepared.ended
@@ -117,9 +117,9 @@ test('a wait is extended, and what was killed meanwhile is not given to anybody'
   const runtime = runcRuntime()
   await using prepared = await runtime.prepare({
     ...{ id: `ext-${process.pid}`, folder: join(home, 'ext'), spec: SANDBOX_SPEC_DEFAULT },
-    deadlineBootMs: bootClockMs() + 1000,
+    deadlineBootMs: systemBootClock.bootMs() + 1000,
   })
-  await prepared.extend(bootClockMs() + LIFE_MS)
+  await prepared.extend(systemBootClock.bootMs() + LIFE_MS)
   await systemClock.sleep(1200)
   const request = requestIn(home, SANDBOX_SPEC_DEFAULT)
   await using sandbox = await prepared.claim({ ...request, environment: {} })

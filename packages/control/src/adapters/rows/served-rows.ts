@@ -3,6 +3,7 @@ import type { OrgId, WorkspaceId } from '@holdfast/protocol/identifiers'
 import type { ServiceSpec } from '@holdfast/protocol/service'
 import type { ExposureRecord, ExposureWrites, ServiceWrites } from '../../ports/entities.ts'
 import type { Database, Tables } from '../tables.ts'
+import { removeRow } from './remove-row.ts'
 import { documentOf } from './session.ts'
 
 export class ExposureRows implements ExposureWrites {
@@ -41,12 +42,12 @@ export class ExposureRows implements ExposureWrites {
   }
 
   async remove(workspace: WorkspaceId, port: number): Promise<boolean> {
-    const result = await this.#database
-      .deleteFrom('control_exposures')
-      .where('workspace_id', '=', workspace)
-      .where('port', '=', port)
-      .executeTakeFirst()
-    return result.numDeletedRows > 0n
+    return await removeRow(
+      this.#database
+        .deleteFrom('control_exposures')
+        .where('workspace_id', '=', workspace)
+        .where('port', '=', port),
+    )
   }
 }
 
@@ -87,11 +88,11 @@ export class ServiceRows implements ServiceWrites {
   }
 
   async remove(workspace: WorkspaceId, name: string): Promise<boolean> {
-    const result = await this.#database
-      .deleteFrom('control_services')
-      .where('workspace_id', '=', workspace)
-      .where('name', '=', name)
-      .executeTakeFirst()
-    return result.numDeletedRows > 0n
+    return await removeRow(
+      this.#database
+        .deleteFrom('control_services')
+        .where('workspace_id', '=', workspace)
+        .where('name', '=', name),
+    )
   }
 }

@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import type { Position } from '../../domain/cursor.ts'
 import type { KeyRecord, KeyWrites, OrgRecord, OrgWrites } from '../../ports/entities.ts'
 import type { Database, Tables } from '../tables.ts'
+import { removeRow } from './remove-row.ts'
 import type { Session } from './session.ts'
 
 export class KeyRows implements KeyWrites {
@@ -61,12 +62,9 @@ export class KeyRows implements KeyWrites {
   }
 
   async remove(org: OrgId, id: KeyId): Promise<boolean> {
-    const result = await this.#database
-      .deleteFrom('control_keys')
-      .where('org_id', '=', org)
-      .where('id', '=', id)
-      .executeTakeFirst()
-    return result.numDeletedRows > 0n
+    return await removeRow(
+      this.#database.deleteFrom('control_keys').where('org_id', '=', org).where('id', '=', id),
+    )
   }
 }
 
