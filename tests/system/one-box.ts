@@ -11,7 +11,12 @@ export interface OneBox extends AsyncDisposable {
   readonly apiKey: string
 }
 
-export async function startOneBox(): Promise<OneBox> {
+/** `registries`: those that may be on this machine. */
+export async function startOneBox({
+  registries = [],
+}: {
+  readonly registries?: readonly string[]
+} = {}): Promise<OneBox> {
   await using opened = new AsyncDisposableStack()
   const home = mkdtempSync(join(tmpdir(), 'hold-box-'))
   opened.defer(() => rmSync(home, { recursive: true, force: true }))
@@ -20,7 +25,16 @@ export async function startOneBox(): Promise<OneBox> {
   const [api, apps] = await freePorts(2)
   opened.use(
     await ServiceProcess.start({
-      words: ['up', '--api', `127.0.0.1:${api}`, '--apps', `127.0.0.1:${apps}`, '--runtime', 'runc'],
+      words: [
+        'up',
+        '--api',
+        `127.0.0.1:${api}`,
+        '--apps',
+        `127.0.0.1:${apps}`,
+        '--runtime',
+        'runc',
+        ...registries.flatMap((host) => ['--registry', host]),
+      ],
       logPath: join(home, 'up.log'),
       environment: { HOLDFAST_HOME: home },
       ready: /^Next, /m,

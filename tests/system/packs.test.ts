@@ -11,7 +11,7 @@ test('packs of a registry come with a workspace, its forks and its restarts', {
   timeout: 120_000,
 }, async () => {
   await using registry = await startDockerRegistry()
-  await using box = await startOneBox()
+  await using box = await startOneBox({ registries: [registry.host] })
   using hold = new HoldProcess(box)
   const guides = pushFiles(registry, 'team/guides:v1', { 'guide.md': 'first\n' })
   await hold.printed('create', 'box', '--pack', `guides=${guides}`)

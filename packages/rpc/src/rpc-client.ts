@@ -77,8 +77,8 @@ export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
     }
-    const answer = await this.#asked(name, signal, async ({ pool }) => {
-      const { statusCode, body } = await pool.request(sent)
+    const answer = await this.#asked(name, signal, async (replica) => {
+      const { statusCode, body } = await replica.request(sent)
       return { status: statusCode, text: await body.text() }
     })
     const document: unknown = JSON.parse(answer.text)
@@ -90,7 +90,7 @@ export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
   async stream(request: StreamRequest): Promise<Dispatcher.ResponseData> {
     const { method, path, headers, body, signal, headersTimeoutMs = STREAM_OPEN_MS_MAX } = request
     const replica = this.#replicas.present
-    const response = await replica.pool
+    const response = await replica
       .request({
         method,
         path: withQuery(path, request.query),

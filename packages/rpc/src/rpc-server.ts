@@ -112,7 +112,8 @@ export class RpcServer implements AsyncDisposable {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const gone = new AbortController()
-    response.on('close', () => gone.abort())
+    // After the whole answer nobody waits any more, and an abort is not free.
+    response.on('close', () => response.writableFinished || gone.abort())
     let path = ''
     try {
       this.#authenticate(request)

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '@holdfast/base/errno'
@@ -107,7 +107,8 @@ export class ExecJournal implements AsyncDisposable {
       if (this.#file === undefined || this.#lines > 2 * this.#rows.size + SURPLUS_LINES_MAX)
         return await this.#writeAll()
       this.#lines += lines.length
-      await this.#file.appendFile(lines.join(''))
+      // Into the cache of the kernel, which takes no longer than to ask a thread for it: only the disk is waited for.
+      appendFileSync(this.#file.fd, lines.join(''))
       if (isSynced) await this.#file.datasync()
     } catch (error) {
       await this.#giveUp()

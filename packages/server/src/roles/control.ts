@@ -1,8 +1,6 @@
 import { ExposureLinks } from '@holdfast/base/exposure-link'
-import { PostgresStore } from '@holdfast/control/adapters/postgres-store'
 import { RpcHistories } from '@holdfast/control/adapters/rpc-histories'
 import { RpcHostLinks } from '@holdfast/control/adapters/rpc-host-links'
-import { SqliteStore } from '@holdfast/control/adapters/sqlite-store'
 import { startControlRole } from '@holdfast/control/control-role'
 import type { ExposureSettings } from '@holdfast/control/operations/context'
 import type { Store } from '@holdfast/control/ports/store'
@@ -68,13 +66,16 @@ function hostNames({ api, apiHosts }: SettingsOf<'control'>): readonly string[] 
   return [...apiHosts, host.includes(':') ? `[${host}]` : host]
 }
 
+/** Only the database that is used is loaded. */
 async function openStore(text: string): Promise<Store> {
   const address = parseDatabaseAddress(text)
   switch (address.kind) {
     case 'sqlite':
-      return await SqliteStore.open(address.path)
-    case 'postgres':
+      return await (await import('@holdfast/control/adapters/sqlite-store')).SqliteStore.open(address.path)
+    case 'postgres': {
+      const { PostgresStore } = await import('@holdfast/control/adapters/postgres-store')
       return await PostgresStore.open({ connection: address.url })
+    }
   }
 }
 

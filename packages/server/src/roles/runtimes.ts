@@ -16,17 +16,13 @@ export interface TriedRuntime {
   readonly trouble: string | null
 }
 
-/** Starts a sandbox of each. */
+/** Starts a sandbox of each, beside one another. */
 export async function tryRuntimes(
   ground: Pick<RoleGround, 'clock' | 'randomness'>,
   kinds: readonly RuntimeKind[],
 ): Promise<readonly TriedRuntime[]> {
-  const tried: TriedRuntime[] = []
-  for (const kind of kinds) {
-    const runtime = runtimeOf(kind, ground)
-    tried.push({ runtime, trouble: await runtime.probe() })
-  }
-  return tried
+  const runtimes = kinds.map((kind) => runtimeOf(kind, ground))
+  return await Promise.all(runtimes.map(async (runtime) => ({ runtime, trouble: await runtime.probe() })))
 }
 
 /**

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { assert } from '@holdfast/base/assert'
 import type { OrgId, WorkspaceId } from '@holdfast/protocol/identifiers'
 import type { AuditHead } from '../../domain/audit-chain.ts'
 import {
@@ -11,6 +12,10 @@ import {
 } from '../../domain/event.ts'
 import type { EventQuery, EventReads, EventRemovals } from '../../ports/store.ts'
 import type { Database, Tables } from '../tables.ts'
+import type { Session } from './session.ts'
+
+/** More rows than one query is kept for are written by several. */
+const ROWS_MAX = 8
 
 function sha256Hex(text: string): string {
   return createHash('sha256').update(text).digest('hex')
@@ -18,9 +23,11 @@ function sha256Hex(text: string): string {
 
 export class EventRows implements EventReads, EventRemovals {
   readonly #database: Database
+  readonly #session: Session
 
-  constructor(database: Database) {
+  constructor(database: Database, session: Session) {
     this.#database = database
+    this.#session = session
   }
 
   async list(query: EventQuery): Promise<readonly EventRecord[]> {
@@ -39,11 +46,9 @@ export class EventRows implements EventReads, EventRemovals {
   }
 
   async lastId(): Promise<number> {
-    const row = await this.#database
-      .selectFrom('control_sequencer')
-      .select('value')
-      .where('name', '=', 'events')
-      .executeTakeFirst()
+    const row = await this.#session.first('last event', {}, () =>
+      this.#database.selectFrom('control_sequencer').select('value').where('name', '=', 'events'),
+    )
     return row?.value ?? 0
   }
 
@@ -65,11 +70,12 @@ export class EventRows implements EventReads, EventRemovals {
   }
 
   async auditHead(org: string): Promise<AuditHead> {
-    const row = await this.#database
-      .selectFrom('control_audit_heads')
-      .select(['rows', 'hash'])
-      .where('org_id', '=', org)
-      .executeTakeFirst()
+    const row = await this.#session.first('audit head', { org }, (given) =>
+      this.#database
+        .selectFrom('control_audit_heads')
+        .select(['rows', 'hash'])
+        .where('org_id', '=', given.org),
+    )
     return row ?? { rows: 0, hash: AUDIT_HASH_FIRST }
   }
 
@@ -119,12 +125,7 @@ export class EventRows implements EventReads, EventRemovals {
    */
   async append(events: readonly NewEvent[]): Promise<void> {
     if (events.length === 0) return
-    const { value } = await this.#database
-      .updateTable('control_sequencer')
-      .set(({ eb }) => ({ value: eb('value', '+', events.length) }))
-      .where('name', '=', 'events')
-      .returning('value')
-      .executeTakeFirstOrThrow()
+    const value = await this.#lastNumberOf(events.length)
     const heads = new Map<string, AuditHead>()
     const rows: Tables['control_events'][] = []
     for (const [index, event] of events.entries()) {
@@ -134,8 +135,24 @@ export class EventRows implements EventReads, EventRemovals {
         ...(event.category === 'audit' ? await this.#link(heads, record) : UNLINKED),
       })
     }
-    await this.#database.insertInto('control_events').values(rows).execute()
+    for (let at = 0; at < rows.length; at += ROWS_MAX)
+      await this.#session.runRows('events', rows.slice(at, at + ROWS_MAX), (columns) =>
+        this.#database.insertInto('control_events').values(columns),
+      )
     for (const [org, head] of heads) await this.#saveHead(org, head)
+  }
+
+  /** Takes so many numbers, and says the last of them. */
+  async #lastNumberOf(count: number): Promise<number> {
+    const row = await this.#session.first('number events', { count }, (given) =>
+      this.#database
+        .updateTable('control_sequencer')
+        .set(({ eb }) => ({ value: eb('value', '+', given.count) }))
+        .where('name', '=', 'events')
+        .returning('value'),
+    )
+    assert(row, 'migrations make the sequencer of events')
+    return row.value
   }
 
   async #link(heads: Map<string, AuditHead>, event: EventRecord) {
@@ -146,11 +163,14 @@ export class EventRows implements EventReads, EventRemovals {
   }
 
   async #saveHead(org: string, { rows, hash }: AuditHead): Promise<void> {
-    await this.#database
-      .insertInto('control_audit_heads')
-      .values({ org_id: org, rows, hash })
-      .onConflict((conflict) => conflict.column('org_id').doUpdateSet({ rows, hash }))
-      .execute()
+    await this.#session.first('save audit head', { org_id: org, rows, hash }, (columns) =>
+      this.#database
+        .insertInto('control_audit_heads')
+        .values(columns)
+        .onConflict((conflict) =>
+          conflict.column('org_id').doUpdateSet({ rows: columns.rows, hash: columns.hash }),
+        ),
+    )
   }
 }
 

@@ -9,17 +9,17 @@ import type { Session } from './session.ts'
 
 export class KeyRows implements KeyWrites {
   readonly #database: Database
+  readonly #session: Session
 
-  constructor(database: Database) {
+  constructor(database: Database, session: Session) {
     this.#database = database
+    this.#session = session
   }
 
   async byId(id: KeyId): Promise<KeyRecord | undefined> {
-    const row = await this.#database
-      .selectFrom('control_keys')
-      .selectAll()
-      .where('id', '=', id)
-      .executeTakeFirst()
+    const row = await this.#session.first('key', { id }, (given) =>
+      this.#database.selectFrom('control_keys').selectAll().where('id', '=', given.id),
+    )
     return row && keyOf(row)
   }
 

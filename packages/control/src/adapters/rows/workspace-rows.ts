@@ -18,22 +18,22 @@ export class WorkspaceRows implements WorkspaceWrites {
   }
 
   async byId(id: WorkspaceId): Promise<WorkspaceRecord | undefined> {
-    const row = await this.#database
-      .selectFrom('control_workspaces')
-      .select('document')
-      .where('id', '=', id)
-      .executeTakeFirst()
+    const row = await this.#session.first('workspace', { id }, (given) =>
+      this.#database.selectFrom('control_workspaces').select('document').where('id', '=', given.id),
+    )
     return row && recordOf(row)
   }
 
   async find(org: OrgId, idOrName: string): Promise<WorkspaceRecord | undefined> {
-    const row = await this.#database
-      .selectFrom('control_workspaces')
-      .select('document')
-      .where(idOrName.startsWith('ws_') ? 'id' : 'name', '=', idOrName)
-      .where('org_id', '=', org)
-      .where('removed_at', 'is', null)
-      .executeTakeFirst()
+    const column = idOrName.startsWith('ws_') ? 'id' : 'name'
+    const row = await this.#session.first(`workspace by ${column}`, { org, idOrName }, (given) =>
+      this.#database
+        .selectFrom('control_workspaces')
+        .select('document')
+        .where(column, '=', given.idOrName)
+        .where('org_id', '=', given.org)
+        .where('removed_at', 'is', null),
+    )
     return row && recordOf(row)
   }
 
@@ -144,8 +144,13 @@ export class WorkspaceRows implements WorkspaceWrites {
   }
 
   async take(id: WorkspaceId): Promise<WorkspaceRecord | undefined> {
-    const found = this.#database.selectFrom('control_workspaces').select('document').where('id', '=', id)
-    const row = await (this.#session.locksRows ? found.forUpdate() : found).executeTakeFirst()
+    const row = await this.#session.first('take workspace', { id }, (given) => {
+      const found = this.#database
+        .selectFrom('control_workspaces')
+        .select('document')
+        .where('id', '=', given.id)
+      return this.#session.locksRows ? found.forUpdate() : found
+    })
     return row && recordOf(row)
   }
 
@@ -159,12 +164,15 @@ export class WorkspaceRows implements WorkspaceWrites {
 
   async save(record: WorkspaceRecord): Promise<void> {
     const before = await this.byId(record.id)
+    const changes = changedColumns(before, record)
+    const names = Object.keys(changes).join(' ')
     await named(record, async () => {
-      await this.#database
-        .updateTable('control_workspaces')
-        .set(columnsOf(record))
-        .where('id', '=', record.id)
-        .execute()
+      await this.#session.first(
+        `save workspace ${names}`,
+        { ...changes, id: record.id },
+        ({ id, ...given }) =>
+          this.#database.updateTable('control_workspaces').set(given).where('id', '=', id),
+      )
     })
     if (JSON.stringify(before?.labels) !== JSON.stringify(record.labels)) await this.#putLabels(record)
     this.#session.workspaces.add(record.id)
@@ -181,11 +189,13 @@ export class WorkspaceRows implements WorkspaceWrites {
 function recordOf(row: { readonly document: string }): WorkspaceRecord {
   const record = documentOf<WorkspaceRecord>(row)
   return {
-    ...record,
+    ...{ lostEpoch: 0, ...record },
     spec: { ...SANDBOX_SPEC_DEFAULT, ...record.spec },
     sandbox: record.sandbox && { ...{ packs: [] }, ...record.sandbox },
   }
 }
+
+type Columns = ReturnType<typeof columnsOf>
 
 function columnsOf(record: WorkspaceRecord) {
   return {
@@ -201,6 +211,17 @@ function columnsOf(record: WorkspaceRecord) {
     due_at: record.dueAt,
     document: JSON.stringify(record),
   }
+}
+
+/** An index is written anew for each of its columns that is set, also to what it was. */
+function changedColumns(before: WorkspaceRecord | undefined, after: WorkspaceRecord) {
+  const columns: Partial<Columns> = columnsOf(after)
+  if (before === undefined) return columns
+  const was: Partial<Columns> = columnsOf(before)
+  const changes = Object.entries(columns).filter(
+    ([name, value]) => name === 'document' || was[name as keyof Columns] !== value,
+  )
+  return Object.fromEntries(changes) as Partial<Columns>
 }
 
 async function named(record: WorkspaceRecord, write: () => Promise<void>): Promise<void> {
