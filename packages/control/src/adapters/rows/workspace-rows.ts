@@ -189,7 +189,8 @@ export class WorkspaceRows implements WorkspaceWrites {
 function recordOf(row: { readonly document: string }): WorkspaceRecord {
   const record = documentOf<WorkspaceRecord>(row)
   return {
-    ...{ lostEpoch: 0, ...record },
+    ...{ lostEpoch: 0 },
+    ...record,
     spec: { ...SANDBOX_SPEC_DEFAULT, ...record.spec },
     sandbox: record.sandbox && { ...{ packs: [] }, ...record.sandbox },
   }

@@ -61,14 +61,10 @@ async function follow(call: EventsCall, wire: Wire, frames: EventFrames): Promis
   const { deps, caller, query } = call
   const filter = await parseTopics(deps, caller, query.topic === undefined ? [] : [query.topic].flat())
   const head = await deps.store.read.events.lastId()
-  let last = startOf(call, wire) ?? head
   using stream = new EventStream(wire.outgoing, deps.clock)
   using follower = deps.signals.followEvents()
   stream.signal.addEventListener('abort', () => follower.wake())
-  if (last > head || head - last > BEHIND_MAX) {
-    stream.send({ type: last > head ? 'reset' : 'lagged', id: head, document: { as_of_event_id: head } })
-    last = head
-  }
+  let last = beginAfter(stream, startOf(call, wire) ?? head, head)
   let toldRemoved = last
   let checkedMs = deps.clock.monotonicMs()
   while (!stream.signal.aborted) {
@@ -84,6 +80,13 @@ async function follow(call: EventsCall, wire: Wire, frames: EventFrames): Promis
     await stream.drained()
     if (events.length < BATCH) await follower.next()
   }
+}
+
+/** `last`, or the head where the reader is told that it cannot go on from there. */
+function beginAfter(stream: EventStream, last: number, head: number): number {
+  if (last <= head && head - last <= BEHIND_MAX) return last
+  stream.send({ type: last > head ? 'reset' : 'lagged', id: head, document: { as_of_event_id: head } })
+  return head
 }
 
 /** Without an id: what is kept of what lies below, as rows of the audit, is still to come. */
