@@ -72,7 +72,7 @@ export const FAILURES = {
   'port-taken': {
     kind: 'refused',
     http: 409,
-    hint: 'end what listens there, or choose another: --api or --apps of `hold up`, the named setting of `hold server`',
+    hint: 'end what listens there, or choose another port: `hold up --api` or `--apps`, or the named setting',
   },
   'file-unstable': {
     kind: 'unavailable',

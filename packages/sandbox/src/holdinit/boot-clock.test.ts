@@ -24,5 +24,5 @@ test('a sandbox with another boot clock ends by that of its host', LIMITS, async
   await holdinit.extend(deadline)
   await once(child, 'exit')
   const lateMs = systemBootClock.bootMs() - deadline
-  assert.ok(lateMs > -60 && lateMs < 200, `${lateMs} ms`)
+  assert.ok(lateMs > -60 && lateMs < 5_000, `${lateMs} ms`)
 })

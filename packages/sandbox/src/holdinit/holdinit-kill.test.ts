@@ -16,6 +16,8 @@ import {
 } from './running-holdinit.fixture.ts'
 
 const LIMITS = { timeout: 20_000 }
+/** A busy machine tells of an end when it gets to it. */
+const HEARD_MS_MAX = 5_000
 /** As the length of a sleep: tells what one test started from all else that runs. */
 let lastMark = Math.floor(systemBootClock.bootMs() * 10 + process.pid)
 const mark = (): string => `sleep ${1_000_000 + (lastMark++ % 10_000_000)}`
@@ -83,7 +85,7 @@ for (const [name, wrapper] of RUNTIMES) {
     await holdinit.extend(deadline)
     await once(child, 'exit')
     const lateMs = systemBootClock.bootMs() - deadline
-    assert.ok(lateMs >= -10 && lateMs < 200, `${lateMs} ms`)
+    assert.ok(lateMs >= -10 && lateMs < HEARD_MS_MAX, `${lateMs} ms`)
     assert.equal(child.exitCode, 3)
     assert.equal(countRunning(own), 0)
     assert.deepEqual(await exec.ended, { kind: 'gone' })
