@@ -129,7 +129,7 @@ export class BtrfsVolume implements Volume {
     const log = new SnapshotLog(request.state)
     const { boot } = log
     const bootId = readBootId()
-    await attach(place)
+    await attach(deps.holdfs, place)
     if (boot?.bootId !== bootId || boot.clean)
       log.setBoot({ bootId, clean: false, doubted: log.isDoubtedAfter(bootId) })
     return new BtrfsVolume(deps, request, { place, log })
@@ -260,7 +260,7 @@ export class BtrfsVolume implements Volume {
   /** Somebody took the file system out of its place, or its disk refused a write. */
   async #reattach(): Promise<void> {
     this.#place = await findPlace(this.#deps.clock, this.#request)
-    await attach(this.#place)
+    await attach(this.#deps.holdfs, this.#place)
   }
 
   /** A local, read-only snapshot that equals a generation; undefined where there is none. */
@@ -311,11 +311,11 @@ export class BtrfsVolume implements Volume {
     try {
       await this.#makeNext(next, from, fill)
       if (own === undefined) await this.#snapshotNext(next, kept.name)
-      await detach(this.#place, force)
+      await detach(this.#deps.holdfs, this.#place, force)
       generation = await commit()
       await this.#deps.holdfs.exchange(parent, fromText(name), fromText(next))
     } finally {
-      await attach(this.#place)
+      await attach(this.#deps.holdfs, this.#place)
       await this.#delete(folder, next)
       if (generation === undefined) await this.#deleteSnapshot(kept.name)
     }
@@ -365,14 +365,14 @@ export class BtrfsVolume implements Volume {
   /** Takes the volume out of its place, with all that was written to it on its disk. Rejects with `lease-held`. */
   async park(): Promise<void> {
     await this.#deps.holdfs.syncfs(fromText(this.#place.snapshots))
-    await detach(this.#place, false)
+    await detach(this.#deps.holdfs, this.#place, false)
     this.#log.setBoot({ bootId: readBootId(), clean: true, doubted: !this.isTrusted })
   }
 
   /** Deletes the directory's content and all local snapshots, whatever is left of them. Rejects with `lease-held`. */
   async destroy(): Promise<void> {
     const { folder, name, device } = this.#place
-    if (isAttached(this.#place)) await detach(this.#place, false)
+    if (isAttached(this.#place)) await detach(this.#deps.holdfs, this.#place, false)
     await this.#deleteAll(this.#place.snapshots)
     if (device === null) await this.#delete(folder, name)
     else await this.#deleteAll(folder)
