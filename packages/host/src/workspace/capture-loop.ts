@@ -1,5 +1,5 @@
 import type { Clock } from '@holdfast/base/clock'
-import { Failure } from '@holdfast/base/failure'
+import { Failure, isFailure } from '@holdfast/base/failure'
 import type { CommittedGeneration } from '@holdfast/generations/commit/committer'
 import { putBudgetFor } from '@holdfast/generations/directory/put-budget'
 import { RightOfWay } from '@holdfast/generations/directory/right-of-way'
@@ -53,9 +53,11 @@ export class CaptureLoop implements AsyncDisposable {
   readonly #rounds: WatchRounds
   readonly #rightOfWay: RightOfWay
   #maintenance: Upkeep | undefined
+  #beginning: Promise<void> | undefined
   #loop: WatchLoop
   #ended: Promise<Failure | null>
   #isFinishing = false
+  #isQuiet = false
 
   private constructor(parts: CaptureParts) {
     const { clock, volume, writer, workload } = parts
@@ -67,10 +69,10 @@ export class CaptureLoop implements AsyncDisposable {
     this.#ended = this.#run()
   }
 
-  /** Begins at once. Rejects as reading the history does. */
-  static async start(parts: CaptureParts): Promise<CaptureLoop> {
+  /** Begins at once. */
+  static start(parts: CaptureParts): CaptureLoop {
     const loop = new CaptureLoop(parts)
-    await loop.#maintain()
+    loop.#maintain()
     return loop
   }
 
@@ -94,16 +96,19 @@ export class CaptureLoop implements AsyncDisposable {
 
   /** Ends the upkeep of the history beside the commits, so that a last commit need not wait for it. */
   async quiesce(): Promise<void> {
+    this.#isQuiet = true
+    await this.#beginning
     await this.#maintenance?.[Symbol.asyncDispose]()
     this.#maintenance = undefined
   }
 
   /** Goes on after a last commit that failed, or that was one too early. */
-  async resume(): Promise<void> {
+  resume(): void {
     this.#isFinishing = false
+    this.#isQuiet = false
     this.#loop = this.#makeLoop()
     this.#ended = this.#run()
-    await this.#maintain()
+    this.#maintain()
   }
 
   get head(): ResidentWriter['head'] {
@@ -153,6 +158,7 @@ export class CaptureLoop implements AsyncDisposable {
       rightOfWay: this.#rightOfWay,
       onCommitted: (generation: CommittedGeneration) => {
         onCommitted(generation)
+        this.#maintain()
         this.#maintenance?.noteCommit(generation)
       },
       onFailed: () => {},
@@ -165,7 +171,15 @@ export class CaptureLoop implements AsyncDisposable {
     return failure
   }
 
-  async #maintain(): Promise<void> {
+  /** Upkeep begins beside the captures; where the history does not answer, the next commit tries again. */
+  #maintain(): void {
+    if (this.#isQuiet || this.#maintenance) return
+    this.#beginning ??= this.#beginMaintenance().finally(() => {
+      this.#beginning = undefined
+    })
+  }
+
+  async #beginMaintenance(): Promise<void> {
     const { files, writer } = this.#parts
     const request = {
       lease: writer.lease,
@@ -173,6 +187,10 @@ export class CaptureLoop implements AsyncDisposable {
       mountPath: GUEST_PATH,
       onWork: () => {},
     }
-    this.#maintenance = await files.maintain(request)
+    try {
+      this.#maintenance = await files.maintain(request)
+    } catch (error) {
+      if (!isFailure(error)) throw error
+    }
   }
 }

@@ -34,7 +34,7 @@ export async function closeLive(
   const mayGoOn = !live.hasEnded && !force && failure?.details.errno !== 'EROFS'
   const goesOn = failure?.kind === 'unavailable' && mayGoOn
   if (failure !== null && goesOn) {
-    await captures.resume()
+    captures.resume()
     await live.services.set(services)
     return { kind: 'not-saved', sandbox: 'alive', failure: failureToWire(failure) }
   }
@@ -46,7 +46,7 @@ export async function closeLive(
 /** A file system whose disk refused a write is to be had again only once no sandbox uses it. */
 async function finishAlone(live: LiveWorkspace, final: FinalCommit): Promise<Failure | null> {
   await live.killSandbox()
-  await live.captures.resume()
+  live.captures.resume()
   return await live.captures.finish(final)
 }
 

@@ -24,5 +24,5 @@ async function goOn(live: LiveWorkspace): Promise<void> {
     throw error
   }
   await live.workload.thaw()
-  await live.captures.resume()
+  live.captures.resume()
 }

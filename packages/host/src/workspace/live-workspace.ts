@@ -1,14 +1,14 @@
+import { allSettled } from '@holdfast/base/all-settled'
+import { assert } from '@holdfast/base/assert'
 import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
-import { newIdentifier } from '@holdfast/base/identifier'
-import type { Randomness } from '@holdfast/base/randomness'
 import { asBtrfs } from '@holdfast/generations/directory/open-volume'
 import type { FreezeDeps } from '@holdfast/generations/volume/freezer'
 import type { Volume } from '@holdfast/generations/volume/volume'
 import type { WritePressure } from '@holdfast/protocol/host-calls'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ServiceSpec, ServiceState } from '@holdfast/protocol/service'
-import type { Started, WarmPool } from '@holdfast/sandbox/pool/warm-pool'
+import type { Reservation, Started } from '@holdfast/sandbox/pool/reservation'
 import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
 import type { ExecRegistry } from '../exec/exec-registry.ts'
 import { ServiceSet } from '../services/service-set.ts'
@@ -17,14 +17,14 @@ import { type DeadlineKeeper, WatchedSandbox } from '../watchdog/watched-sandbox
 import { CaptureLoop, type CommittedRow } from './capture-loop.ts'
 import { FrozenWorkload } from './frozen-workload.ts'
 import type { ResidentLease } from './leases.ts'
-import type { HeldFiles, ResidentFiles } from './resident-files.ts'
+import { type ReserveDeps, reserveSandbox } from './reserve-sandbox.ts'
+import type { HeldFiles, ResidentFiles, ResidentWriter } from './resident-files.ts'
 import type { Brake, BrakedParts } from './write-brake.ts'
 
 const EVERY_MS = 1000
 
-export interface LiveDeps {
+export interface LiveDeps extends ReserveDeps {
   readonly clock: Clock
-  readonly randomness: Randomness
   readonly holdfs: FreezeDeps['holdfs']
   readonly layout: Pick<HostLayout, 'sandboxes'>
   readonly registry: ExecRegistry
@@ -32,8 +32,6 @@ export interface LiveDeps {
   readonly watchdog: DeadlineKeeper
   /** Slows writers down that outrun the history, or a disk that fills. */
   readonly startBrake: (parts: BrakedParts) => Brake
-  /** Absent: every sandbox is started when it is needed. */
-  readonly warm?: Pick<WarmPool, 'start'>
   /** The sandbox has ended without being told to, or captures have: nothing goes on by itself. */
   readonly onBroken: (failure: Failure) => void
   /** A generation was committed here. */
@@ -48,6 +46,8 @@ export interface LiveParts {
   readonly files: ResidentFiles
   readonly runtime: Runtime
   readonly spec: SandboxSpec
+  /** For the first run. */
+  readonly reserved: Reservation
 }
 
 interface Running {
@@ -71,6 +71,7 @@ export class LiveWorkspace implements AsyncDisposable {
   readonly #deps: LiveDeps
   readonly #runtime: Runtime
   readonly #held: HeldFiles
+  #reserved: Reservation | undefined
   #running: Running | undefined
   #watched: WatchedSandbox | undefined
   #isLimited = false
@@ -83,26 +84,50 @@ export class LiveWorkspace implements AsyncDisposable {
     this.files = parts.files
     this.spec = parts.spec
     this.#runtime = parts.runtime
+    this.#reserved = parts.reserved
     this.#held = parts.files.hold(parts.lease.held)
     parts.lease.onExtended((deadlineBootMs) => this.#extend(deadlineBootMs))
   }
 
   /** Starts a fresh sandbox on the files. Rejects as `Runtime.start` and the volume do; then none runs. */
   async run(services: readonly ServiceSpec[]): Promise<void> {
-    this.#isLimited = await this.files.limit(this.spec.limits.diskBytes)
+    this.reserve()
+    await using reserved = this.#reserved
+    this.#reserved = undefined
+    assert(reserved, 'a sandbox was reserved')
+    await allSettled([this.#limit(), this.#watch(reserved.id)])
     this.files.markDirty()
-    const { sandbox, start } = await this.#startSandbox()
+    // What the history says is asked meanwhile: nothing of it depends on the sandbox.
+    const starting = this.#startSandbox(reserved)
+    const opening = this.#held.openWriter()
     try {
-      this.#running = { ...(await this.#attend(sandbox)), start }
+      await allSettled<unknown>([starting, opening])
+      const { sandbox, start } = await starting
+      this.#running = { ...(await this.#attend(sandbox, await opening)), start }
     } catch (error) {
-      await sandbox.kill()
+      const started = await starting.catch(() => undefined)
+      await started?.sandbox.kill()
       await this.#watched?.end()
       throw error
     }
+    const { sandbox } = this.#running
     this.#hasEnded = false
     void sandbox.ended.then(() => this.#noteEnd(sandbox))
     this.#extend(this.lease.deadlineBootMs)
     await this.#running.services.set(services)
+  }
+
+  /** Begins to make the sandbox of the next run, if none waits: beside what its files still need. */
+  reserve(): void {
+    const { org } = this.lease.held
+    this.#reserved ??= reserveSandbox(this.#deps, { runtime: this.#runtime, org, spec: this.spec })
+  }
+
+  /** There is no next run after all, or not yet. */
+  async giveBack(): Promise<void> {
+    const reserved = this.#reserved
+    this.#reserved = undefined
+    await reserved?.[Symbol.asyncDispose]()
   }
 
   get sandbox(): Sandbox | undefined {
@@ -182,6 +207,7 @@ export class LiveWorkspace implements AsyncDisposable {
     } finally {
       this.#isEnding = true
       this.#held[Symbol.dispose]()
+      await this.giveBack()
       await this.files[Symbol.asyncDispose]()
     }
   }
@@ -191,39 +217,24 @@ export class LiveWorkspace implements AsyncDisposable {
     throw new Failure('invalid-state', 'the workspace does not run')
   }
 
-  async #startSandbox(): Promise<Started> {
-    const { layout, randomness, warm, onGuestCall } = this.#deps
+  async #limit(): Promise<void> {
+    this.#isLimited = await this.files.limit(this.spec.limits.diskBytes)
+  }
+
+  async #startSandbox(reserved: Reservation): Promise<Started> {
+    const { layout, onGuestCall } = this.#deps
     const { files, lease, spec } = this
-    const id = newIdentifier('sb', randomness).replace('_', '-')
+    const { id } = reserved
     const request = {
       ...{ id, folder: `${layout.sandboxes}/${id}`, spec, volumePath: files.path },
       deadlineBootMs: lease.deadlineBootMs,
     }
-    const { org } = lease.held
-    const runtime = this.#runtime
-    let started: Started | undefined
-    await this.#watch(id)
-    try {
-      started = warm
-        ? await warm.start({ runtime, org, spec }, request)
-        : { sandbox: await runtime.start(request), start: 'cold' }
-      if (started.sandbox.id !== id) await this.#watchInstead(started.sandbox.id)
-      started.sandbox.onGuestCall(onGuestCall)
-      return started
-    } catch (error) {
-      await started?.sandbox.kill()
-      await this.#watched?.end()
-      throw error
-    }
+    const started = await reserved.start(request)
+    started.sandbox.onGuestCall(onGuestCall)
+    return started
   }
 
-  /** One that was prepared has an id of its own; until now it had only its own deadline. */
-  async #watchInstead(id: string): Promise<void> {
-    await this.#watched?.end()
-    await this.#watch(id)
-  }
-
-  /** From before its first process: there is no moment in which nobody would kill it. */
+  /** From before anybody's program is in it: there is no moment in which nobody would kill that. */
   async #watch(id: string): Promise<void> {
     const cgroups = this.#runtime.cgroupsOf(id)
     const { deadlineBootMs } = this.lease
@@ -231,12 +242,11 @@ export class LiveWorkspace implements AsyncDisposable {
     if (this.lease.deadlineBootMs > deadlineBootMs) this.#watched?.extend(this.lease.deadlineBootMs)
   }
 
-  async #attend(sandbox: Sandbox): Promise<Omit<Running, 'start'>> {
+  async #attend(sandbox: Sandbox, writer: ResidentWriter): Promise<Omit<Running, 'start'>> {
     const { clock, registry, startBrake, onBroken, onCommitted, onService } = this.#deps
-    const writer = await this.#held.openWriter()
     const volume = await this.files.openVolume()
     const workload = new FrozenWorkload(this.#deps, sandbox)
-    const captures = await CaptureLoop.start({
+    const captures = CaptureLoop.start({
       clock,
       files: this.files,
       writer,

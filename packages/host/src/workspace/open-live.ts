@@ -7,7 +7,8 @@ import type { ImageStore } from '@holdfast/sandbox/image/image-store'
 import type { Runtime } from '@holdfast/sandbox/runtime'
 import { GUEST_PROGRAMS } from '@holdfast/sandbox/system/root-plan'
 import type { Leases, ResidentLease } from './leases.ts'
-import { type LiveDeps, LiveWorkspace } from './live-workspace.ts'
+import { type LiveDeps, type LiveParts, LiveWorkspace } from './live-workspace.ts'
+import { reserveSandbox } from './reserve-sandbox.ts'
 import type { HostVolumes, ResidentFiles } from './resident-files.ts'
 
 export type OpenRequest = RpcParsed<typeof HOST_CALLS, 'openWorkspace'>
@@ -24,23 +25,40 @@ export interface OpenDeps {
 }
 
 /**
- * Brings the system, takes the lease, brings the files to the head, starts the sandbox. Whatever fails, nothing runs then and the lease is
- * given back.
+ * Brings the system, takes the lease while place and sandbox are being made, brings the files to the head, starts the
+ * sandbox on them. Whatever fails, nothing runs then and the lease is given back.
  */
 export async function openLive(deps: OpenDeps, request: OpenRequest): Promise<LiveWorkspace> {
   const runtime = deps.runtimeFor(request.spec)
   const spec = await localSpec(deps.images, request.spec)
-  const { workspace, org, handedOver } = request
-  const lease = handedOver
-    ? await deps.leases.adopt({ workspace, org, epoch: handedOver.epoch })
-    : await deps.leases.acquire(workspace)
+  const { workspace, org } = request
+  await using reserved = reserveSandbox(deps.live, { runtime, org, spec })
+  // The lease takes a round to its service and a sync there; nothing of the place depends on it.
+  const opening = deps.volumes.open({ workspace, org })
+  opening.catch(() => {}) // told below
+  const lease = await takeLease(deps.leases, request).catch(async (error) => {
+    await opening.then((files) => files[Symbol.asyncDispose]()).catch(() => {})
+    throw error
+  })
   deps.onLease(lease)
   try {
-    return await openUnder(deps, lease, { runtime, request: { ...request, spec } })
+    await using stack = new AsyncDisposableStack()
+    const files = stack.use(await opening)
+    const live = await openUnder(deps, { lease, files, runtime, spec, reserved }, request)
+    stack.move()
+    return live
   } catch (error) {
     await lease.release(null).catch(() => {}) // it runs out by itself
     throw error
   }
+}
+
+async function takeLease(
+  leases: Leases,
+  { workspace, org, handedOver }: OpenRequest,
+): Promise<ResidentLease> {
+  if (handedOver === null) return await leases.acquire(workspace)
+  return await leases.adopt({ workspace, org, epoch: handedOver.epoch })
 }
 
 /** An image is brought here before the lease is taken: that may take minutes. Rejects as `ImageStore.ensure`. */
@@ -58,15 +76,14 @@ async function localSpec(images: OpenDeps['images'], spec: SandboxSpec): Promise
 
 async function openUnder(
   deps: OpenDeps,
-  lease: ResidentLease,
-  { runtime, request }: { readonly runtime: Runtime; readonly request: OpenRequest },
+  parts: LiveParts,
+  { services, rollBackTo }: OpenRequest,
 ): Promise<LiveWorkspace> {
-  const { workspace, org, spec, services, rollBackTo } = request
+  const { files, lease } = parts
   await using stack = new AsyncDisposableStack()
-  const files = stack.use(await deps.volumes.open({ workspace, org }))
   const made = await bringHead(files, lease.held, rollBackTo)
   if (made) deps.live.onCommitted(made)
-  const live = stack.use(new LiveWorkspace(deps.live, { lease, files, runtime, spec }))
+  const live = stack.use(new LiveWorkspace(deps.live, parts))
   await live.run(services)
   stack.move()
   return live

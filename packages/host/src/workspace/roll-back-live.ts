@@ -24,6 +24,7 @@ export async function rollBackLive(live: LiveWorkspace, request: RollBackRequest
     registry.expectEnd('rollback')
     await live.endRun()
   }
+  live.reserve()
   try {
     const replacement = { generation, force: true, beforeCommit }
     const { aside, generation: made } = await files.replaceTree(lease.held, replacement)
@@ -31,5 +32,6 @@ export async function rollBackLive(live: LiveWorkspace, request: RollBackRequest
     if (aside !== null) void rm(aside, { recursive: true, force: true }).catch(() => {}) // the next one removes it
   } finally {
     if (live.sandbox === undefined) await live.run(services)
+    else await live.giveBack()
   }
 }
