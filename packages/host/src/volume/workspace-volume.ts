@@ -18,6 +18,7 @@ import { WriterLock } from '@holdfast/generations/directory/writer-lock'
 import type { GenerationRow, HeldLease } from '@holdfast/generations/index/generation-index'
 import { readBootId } from '@holdfast/generations/volume/snapshot-log'
 import type { Volume } from '@holdfast/generations/volume/volume'
+import { PinLog } from '../workspace/pin-log.ts'
 import type { HeldFiles, ResidentFiles, WorkspaceName } from '../workspace/resident-files.ts'
 import type { HostLayout } from './host-layout.ts'
 import { clearSeedMark, readSeedMark, writeSeedMark } from './seed-mark.ts'
@@ -42,11 +43,13 @@ export type Brought = 'kept' | 'snapshot' | 'patched' | 'restored' | 'empty'
 /** The files of one workspace on this host, and its history; open while nobody else here uses them. */
 export class WorkspaceVolume implements ResidentFiles {
   readonly directory: DurableDirectory
+  readonly pins: PinLog
   readonly #deps: WorkspaceVolumeDeps
 
   private constructor(deps: WorkspaceVolumeDeps, directory: DurableDirectory) {
     this.#deps = deps
     this.directory = directory
+    this.pins = new PinLog(this.#folder)
   }
 
   /** Makes the volume if there is none. Rejects as `makeBtrfsVolume` and `BtrfsVolume.open` do. */

@@ -5,7 +5,7 @@ import { putBudgetFor } from '@holdfast/generations/directory/put-budget'
 import { RightOfWay } from '@holdfast/generations/directory/right-of-way'
 import { type FinalCommit, WatchLoop } from '@holdfast/generations/directory/watch-loop'
 import type { CommitWish } from '@holdfast/generations/directory/watch-requests'
-import { WatchRounds } from '@holdfast/generations/directory/watch-rounds'
+import { type PinSettled, WatchRounds } from '@holdfast/generations/directory/watch-rounds'
 import { percentile } from '@holdfast/generations/directory/watch-status'
 import type { GenerationRow } from '@holdfast/generations/index/generation-index'
 import type { Volume } from '@holdfast/generations/volume/volume'
@@ -20,13 +20,15 @@ export type CommittedRow = Pick<GenerationRow, 'id' | 'sequence' | 'cause' | 'me
 
 export interface CaptureParts {
   readonly clock: Clock
-  readonly files: Pick<ResidentFiles, 'index' | 'storeAddress' | 'maintain'>
+  readonly files: Pick<ResidentFiles, 'index' | 'storeAddress' | 'maintain' | 'pins'>
   readonly writer: ResidentWriter
   readonly volume: Volume
   readonly workload: FrozenWorkload
   /** How often to look for changes. */
   readonly everyMs: number
   readonly onCommitted: (generation: CommittedRow) => void
+  /** What became of a checkpoint that was taken locally. */
+  readonly onPinned: (message: string, settled: PinSettled) => void
   /** The loop has ended by itself: nothing is committed any more. */
   readonly onFailed: (failure: Failure) => void
 }
@@ -34,6 +36,13 @@ export interface CaptureParts {
 export interface Durable {
   readonly generation: GenerationRow
   readonly isNew: boolean
+  readonly frozenMs: number
+}
+
+/** A checkpoint whose generation is still to come. */
+export interface TakenLocally {
+  readonly generation: null
+  readonly takenAt: number
   readonly frozenMs: number
 }
 
@@ -84,6 +93,30 @@ export class CaptureLoop implements AsyncDisposable {
   /** A generation with a message, durable when it resolves. */
   checkpoint(message: string): Promise<Durable> {
     return this.#commit({ kind: 'checkpoint', message })
+  }
+
+  /**
+   * The same, fixed on this disk when it resolves; what becomes of it is told later. A volume that cannot do that makes
+   * it durable.
+   */
+  async checkpointLocally(message: string): Promise<Durable | TakenLocally> {
+    const { files, onPinned } = this.#parts
+    const { pins } = files
+    const key = pins.add(message)
+    const drop = () => pins.remove(key)
+    const settle = (settled: PinSettled) => {
+      drop()
+      onPinned(message, settled)
+    }
+    try {
+      const taken = await this.#loop.pin(message, settle)
+      if (taken) return { generation: null, takenAt: taken.takenAtMs, frozenMs: taken.frozenMs }
+    } catch (error) {
+      drop()
+      throw error
+    }
+    drop()
+    return await this.checkpoint(message)
   }
 
   /** Commits once more and ends; resolves to why that failed, else to null. `resume` begins again. */

@@ -14,7 +14,7 @@ import type { ExecRegistry } from '../exec/exec-registry.ts'
 import { ServiceSet } from '../services/service-set.ts'
 import type { HostLayout } from '../volume/host-layout.ts'
 import { type DeadlineKeeper, WatchedSandbox } from '../watchdog/watched-sandbox.ts'
-import { CaptureLoop, type CommittedRow } from './capture-loop.ts'
+import { CaptureLoop, type CaptureParts, type CommittedRow } from './capture-loop.ts'
 import { FrozenWorkload } from './frozen-workload.ts'
 import type { ResidentLease } from './leases.ts'
 import { type ReserveDeps, reserveSandbox } from './reserve-sandbox.ts'
@@ -37,6 +37,7 @@ export interface LiveDeps extends ReserveDeps {
   /** A generation was committed here. */
   readonly onCommitted: (generation: CommittedRow) => void
   readonly onService: (state: ServiceState) => void
+  readonly onPinned: CaptureParts['onPinned']
   /** What user code asks on its own socket. */
   readonly onGuestCall: Parameters<Sandbox['onGuestCall']>[0]
 }
@@ -243,7 +244,7 @@ export class LiveWorkspace implements AsyncDisposable {
   }
 
   async #attend(sandbox: Sandbox, writer: ResidentWriter): Promise<Omit<Running, 'start'>> {
-    const { clock, registry, startBrake, onBroken, onCommitted, onService } = this.#deps
+    const { clock, registry, startBrake, onBroken, onCommitted, onService, onPinned } = this.#deps
     const volume = await this.files.openVolume()
     const workload = new FrozenWorkload(this.#deps, sandbox)
     const captures = CaptureLoop.start({
@@ -254,6 +255,7 @@ export class LiveWorkspace implements AsyncDisposable {
       workload,
       everyMs: EVERY_MS,
       onCommitted,
+      onPinned,
       onFailed: onBroken,
     })
     const services = new ServiceSet({ clock, sandbox, registry, onChanged: onService })

@@ -83,10 +83,18 @@ async function openUnder(
   await using stack = new AsyncDisposableStack()
   const made = await bringHead(files, lease.held, rollBackTo)
   if (made) deps.live.onCommitted(made)
+  for (const message of files.pins.takeLeft()) deps.live.onPinned(message, { failure: lostPin() })
   const live = stack.use(new LiveWorkspace(deps.live, parts))
   await live.run(services)
   stack.move()
   return live
+}
+
+function lostPin(): Failure {
+  return new Failure(
+    'sandbox-gone',
+    'the host ended before the checkpoint was durable: the head is older than it',
+  )
 }
 
 /** The files are what the next commit goes on from. Resolves with a generation that had to be made for that. */
