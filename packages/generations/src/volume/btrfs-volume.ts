@@ -98,7 +98,8 @@ export class BtrfsVolume implements Volume {
     origin?: VolumeOrigin,
   ): Promise<BtrfsVolume> {
     const place = await findPlace(deps.clock, request)
-    await makeSubvolume(deps.holdfs, place, origin?.path)
+    const made = await makeSubvolume(deps.holdfs, place, origin?.path)
+    if (made === 'made') new SnapshotLog(request.state).setBytesMax(null) // what an earlier one had is gone with it
     mkdirSync(place.snapshots, { recursive: true, mode: 0o700 })
     const volume = await BtrfsVolume.#attached(deps, request, place)
     if (origin) await volume.#keep(origin.path, origin.generation)
@@ -352,14 +353,16 @@ export class BtrfsVolume implements Volume {
 
   /** Bounds what the directory holds; null: not at all. Rejects as the native helper does. */
   async limit(bytesMax: number | null): Promise<void> {
+    if (bytesMax !== null && bytesMax === this.#log.bytesMax) return // recorded once it was in force
+    await limitBytes(this.#deps.holdfs, subvolumePath(this.#place), bytesMax)
     this.#log.setBytesMax(bytesMax)
-    await this.#applyLimit(true)
   }
 
-  async #applyLimit(always = false): Promise<void> {
+  async #applyLimit(): Promise<void> {
     const { bytesMax } = this.#log
-    if (bytesMax === null && !always) return
-    await limitBytes(this.#deps.holdfs, subvolumePath(this.#place), bytesMax)
+    if (bytesMax === null) return
+    this.#log.setBytesMax(null) // of the tree that is gone
+    await this.limit(bytesMax)
   }
 
   /** Takes the volume out of its place, with all that was written to it on its disk. Rejects with `lease-held`. */
