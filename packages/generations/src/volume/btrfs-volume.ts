@@ -98,8 +98,8 @@ export class BtrfsVolume implements Volume {
     origin?: VolumeOrigin,
   ): Promise<BtrfsVolume> {
     const place = await findPlace(deps.clock, request)
-    const made = await makeSubvolume(deps.holdfs, place, origin?.path)
-    if (made === 'made') new SnapshotLog(request.state).setBytesMax(null) // what an earlier one had is gone with it
+    if ((await makeSubvolume(deps.holdfs, place, origin?.path)) === 'made')
+      new SnapshotLog(request.state).setBytesMax(null) // what an earlier one had is gone with it
     mkdirSync(place.snapshots, { recursive: true, mode: 0o700 })
     const volume = await BtrfsVolume.#attached(deps, request, place)
     if (origin) await volume.#keep(origin.path, origin.generation)
@@ -178,11 +178,7 @@ export class BtrfsVolume implements Volume {
 
   #nextName(): { readonly name: string; readonly takenAtMs: number } {
     const takenAtMs = Math.floor(this.#deps.clock.wallMs())
-    return { name: `${takenAtMs}-${this.#random()}`, takenAtMs }
-  }
-
-  #random(): string {
-    return randomName(this.#deps.randomness).slice(0, 8)
+    return { name: `${takenAtMs}-${randomName(this.#deps.randomness).slice(0, 8)}`, takenAtMs }
   }
 
   /**
@@ -208,7 +204,7 @@ export class BtrfsVolume implements Volume {
   async #changesIn(after: string): Promise<Changes> {
     const { newest } = this.#log
     const since = newest?.generations.at(-1)
-    if (newest === undefined || since === undefined) return { kind: 'unknown' }
+    if (!newest || since === undefined) return { kind: 'unknown' }
     const before = join(this.#place.snapshots, newest.name)
     try {
       const stream = await this.#deps.holdfs.sendNoData(fromText(after), fromText(before))
@@ -286,8 +282,8 @@ export class BtrfsVolume implements Volume {
   /** Keeps a read-only copy of a subvolume that equals a generation, and that nobody writes. */
   async #keep(path: string, generation: string): Promise<void> {
     const { name, takenAtMs } = this.#nextName()
-    const copy = { source: fromText(path), parent: fromText(this.#place.snapshots), name, readOnly: true }
-    await this.#deps.holdfs.subvolumeSnapshot(copy)
+    const parent = fromText(this.#place.snapshots)
+    await this.#deps.holdfs.subvolumeSnapshot({ source: fromText(path), parent, name, readOnly: true })
     await this.#accept({ name, takenAtMs, keep: false }, generation)
   }
 
@@ -305,7 +301,7 @@ export class BtrfsVolume implements Volume {
   async replace({ from, fill, force, commit }: Replacement): Promise<void> {
     const { folder, name } = this.#place
     const parent = fromText(folder)
-    const next = `.${name}.next-${this.#random()}`
+    const next = `.${name}.next-${randomName(this.#deps.randomness).slice(0, 8)}`
     const kept = this.#nextName()
     const own = from && this.#log.of(from.generation)
     let generation: string | undefined
@@ -347,8 +343,8 @@ export class BtrfsVolume implements Volume {
   }
 
   /** What counts against its bound, as of the last sync. */
-  async usedBytes(): Promise<number> {
-    return await usedBytes(this.#deps.holdfs, subvolumePath(this.#place))
+  usedBytes(): Promise<number> {
+    return usedBytes(this.#deps.holdfs, subvolumePath(this.#place))
   }
 
   /** Bounds what the directory holds; null: not at all. Rejects as the native helper does. */
@@ -360,9 +356,8 @@ export class BtrfsVolume implements Volume {
 
   async #applyLimit(): Promise<void> {
     const { bytesMax } = this.#log
-    if (bytesMax === null) return
     this.#log.setBytesMax(null) // of the tree that is gone
-    await this.limit(bytesMax)
+    if (bytesMax !== null) await this.limit(bytesMax)
   }
 
   /** Takes the volume out of its place, with all that was written to it on its disk. Rejects with `lease-held`. */
