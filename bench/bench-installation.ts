@@ -7,7 +7,7 @@ import type { RuntimeKind } from '@holdfast/protocol/sandbox-spec'
 import { Installation, type UpOptions } from '@holdfast/server/installation'
 import { RunningInstallation } from '@holdfast/server/supervisor/running-installation'
 import { SupervisedRole } from '@holdfast/server/supervisor/supervised-role'
-import { outputOf } from './measure.ts'
+import { unmountBelow } from '@holdfast/testkit/remove-tree'
 
 const GRACE_MS = 30_000
 const PORT_ANY = '127.0.0.1:0'
@@ -51,7 +51,8 @@ export class BenchInstallation implements AsyncDisposable {
       graceMs: GRACE_MS,
     }
     await using stack = new AsyncDisposableStack()
-    stack.defer(() => unmountBelow(folder))
+    // A host leaves its volume mounted for the next one.
+    stack.defer(() => unmountBelow(folder, '--lazy'))
     const deps = { clock: systemClock, randomness: systemRandomness, onChange: () => {} }
     const running = stack.use(await RunningInstallation.start(deps, options))
     if (hosts === 2) {
@@ -81,13 +82,4 @@ export class BenchInstallation implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#opened[Symbol.asyncDispose]()
   }
-}
-
-/** A host leaves its volume mounted for the next one. */
-async function unmountBelow(folder: string): Promise<void> {
-  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n')
-  const below = mounts.flatMap((line) =>
-    line.split(' ')[1]?.startsWith(`${folder}/`) ? [line.split(' ')[1] ?? ''] : [],
-  )
-  for (const path of below.reverse()) await outputOf('umount', path)
 }

@@ -8,9 +8,8 @@ import { Holdfs } from '@holdfast/generations/holdfs/holdfs'
 import { SqliteGenerationIndex } from '@holdfast/generations/index/sqlite-generation-index'
 import { StagePool } from '@holdfast/generations/stage/stage-pool'
 import { openObjectStore } from '@holdfast/generations/store/open-object-store'
-import { mountTable } from '@holdfast/generations/volume/mount-table'
 import type { Freezer, Volume } from '@holdfast/generations/volume/volume'
-import { run } from './measure.ts'
+import { unmountBelow } from '@holdfast/testkit/remove-tree'
 
 const THREADS = 2
 
@@ -43,7 +42,7 @@ export class BtrfsDirectory implements AsyncDisposable {
     }
     const path = join(folder, 'tree')
     const request = { path, store: join(folder, 'store'), keyFile: null, volume: 'btrfs' } as const
-    stack.defer(() => unmountBelow(folder))
+    stack.defer(() => unmountBelow(folder, '--lazy'))
     const directory = stack.use(await DurableDirectory.init(deps, request))
     return new BtrfsDirectory(folder, directory, stack.move())
   }
@@ -61,12 +60,6 @@ export class BtrfsDirectory implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack[Symbol.asyncDispose]()
   }
-}
-
-async function unmountBelow(folder: string): Promise<void> {
-  const mounts = mountTable().toReversed()
-  for (const { mountPoint } of mounts.filter(({ mountPoint }) => mountPoint.startsWith(`${folder}/`)))
-    await run({ file: 'umount', args: ['--lazy', mountPoint] })
 }
 
 export class OpenDirectory implements AsyncDisposable {

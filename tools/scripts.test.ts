@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
@@ -135,4 +145,35 @@ test('what only tests need is not asked of those who only look', () => {
     run('sh', ['-c', `. ${ROOT}/tools/setup.sh; ${lists}; missing_packages ${tests}`]).output
   assert.equal(missing(0), 'a|x\n')
   assert.equal(missing(1), 'a|x\nb|y\n')
+})
+
+test('a native program is built again only after a change, and stays where the change does not compile', () => {
+  const native = join(home, 'packages/a/native')
+  mkdirSync(native, { recursive: true })
+  mkdirSync(join(home, 'tools'))
+  cpSync(join(ROOT, 'tools/build-native.sh'), join(home, 'tools/build-native.sh'))
+  const script = [
+    'set -eu',
+    'root=$(cd "$(dirname "$0")/../../.." && pwd)',
+    '. "$root/tools/build-native.sh"',
+    'build_native one compile -O0',
+  ]
+  const build = join(native, 'build.sh')
+  writeFileSync(build, script.join('\n'))
+  const made = join(home, 'build/one')
+  /** Each version is later than what was built of the one before. */
+  const write = (source: string, laterMs: number) => {
+    const at = new Date(statSync(build).mtimeMs + laterMs)
+    writeFileSync(join(native, 'main.c'), source)
+    utimesSync(join(native, 'main.c'), at, at)
+  }
+  write('int main(void) { return 3; }', 0)
+  assert.equal(run('sh', [build], { CC: 'no-such-compiler' }).status, 1)
+  assert.deepEqual(run('sh', [build]), { status: 0, output: '' })
+  assert.equal(run(made, []).status, 3)
+  assert.equal(run('sh', [build], { CC: 'false' }).status, 0)
+  write('int main(void) { return missing; }', 60_000)
+  assert.equal(run('sh', [build]).status, 1)
+  assert.equal(run(made, []).status, 3)
+  assert.deepEqual(readdirSync(join(home, 'build')), ['one'])
 })

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@holdfast/testkit/until'
 import { Installation } from './installation.ts'
 import { Ledger } from './ledger.ts'
 import { beginTicks, ticksOf } from './ticks.ts'
-import { until } from './until.ts'
 
 const BUSY = 40
 const TEMPTATION_MS = 700

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@holdfast/base/clock'
@@ -13,9 +12,10 @@ import { RpcClient } from '@holdfast/rpc/rpc-client'
 import { installedPrograms } from '@holdfast/sandbox/native-programs'
 import { RuncRuntime } from '@holdfast/sandbox/runc/runc-runtime'
 import type { Role, SettingsOf } from '@holdfast/server/settings'
+import { removeTree } from '@holdfast/testkit/remove-tree'
+import { until } from '@holdfast/testkit/until'
 import { bootMs } from './boot-clock.ts'
 import { PLAIN, type RoleGround, RoleProcess } from './role-process.ts'
-import { until } from './until.ts'
 
 /** A lease of the tests: long enough for a busy machine, short enough to wait for. */
 export const LEASE_TTL_MS = 3_000
@@ -104,7 +104,7 @@ export class Installation implements AsyncDisposable {
       if (status === 'stopped') await workspace.resume()
       return status === 'idle' && state.epoch > epoch ? true : undefined
     }
-    await until(`${workspace.id} runs again`, () => seen().catch(forgiveUnavailable), withinMs).catch(
+    await until(`${workspace.id} runs again`, () => seen().catch(forgiveUnavailable), { withinMs }).catch(
       (error) => {
         const { status, statusReason, statusMessage } = workspace.state
         throw new Error(`it is ${status}: ${statusReason}, ${statusMessage}`, { cause: error })
@@ -193,6 +193,7 @@ export class Installation implements AsyncDisposable {
       leaseTtlMs: this.#options.leaseTtlMs ?? LEASE_TTL_MS,
       graceMs: 5_000,
       warm: { perKey: 0, keysMax: 1 },
+      registries: [],
     }
   }
 }
@@ -201,14 +202,4 @@ export class Installation implements AsyncDisposable {
 export function forgiveUnavailable(error: unknown): undefined {
   if (error instanceof HoldfastError) return undefined
   throw error
-}
-
-/** What is mounted in it goes first. */
-function removeTree(path: string): void {
-  const mounts = readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '')
-  for (const mount of mounts.filter((point) => point.startsWith(`${path}/`)).reverse())
-    execFileSync('umount', ['--lazy', mount])
-  rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
 }

@@ -4,9 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { systemRandomness } from '@holdfast/base/randomness'
 import type { Workspace } from '@holdfast/client/workspace'
 import { seededNumbers } from '@holdfast/testkit/seeded-numbers'
+import { until } from '@holdfast/testkit/until'
 import { forgiveUnavailable, Installation } from './installation.ts'
 import { Ledger } from './ledger.ts'
-import { until } from './until.ts'
 
 const LONG = process.env.HOLDFAST_LONG !== undefined
 const CYCLES = LONG ? 1_000 : 30

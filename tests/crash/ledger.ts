@@ -4,7 +4,7 @@ import type { ExecResult } from '@holdfast/client/exec-result'
 import type { CommandLine } from '@holdfast/client/execs'
 import { HoldfastError } from '@holdfast/client/holdfast-error'
 import type { Workspace } from '@holdfast/client/workspace'
-import { until } from './until.ts'
+import { until } from '@holdfast/testkit/until'
 
 const WRITER = 'ledger-writer.mjs'
 const CHECK = 'ledger-check.mjs'

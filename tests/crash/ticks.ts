@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Workspace } from '@holdfast/client/workspace'
+import { until } from '@holdfast/testkit/until'
 import type { Installation } from './installation.ts'
-import { until } from './until.ts'
 
 const FILE = 'ticks'
 

@@ -61,7 +61,11 @@ function packed(state: State): string {
       ((state.holder + 1) << 6) |
       (state.leaseLeft << 8) |
       (state.promised << 11),
-    state.writes | (state.pausesLeft << 3) | (Number(state.isHandedOver) << 6) | (state.commits.length << 7),
+    state.writes |
+      (state.pausesLeft << 3) |
+      (Number(state.isHandedOver) << 6) |
+      (state.commits.length << 7) |
+      ((state.strayAcquire + 2) << 10),
   ]
   for (const { mode, isPaused, epoch, left, volume, base, pending, renewalAge, isRenewed } of state.hosts)
     parts.push(

@@ -1,7 +1,7 @@
 /**
  * Lease, commit and handoff of one workspace between two hosts, small enough to look at every state. Time is relative:
  * each lease and deadline is what is left of it, so that no clock needs a bound. The network keeps every commit that
- * was ever sent and may deliver it at any time, again, or never.
+ * was ever sent and may deliver it at any time, again, or never; and so it does with an acquire whose sender is gone.
  */
 export interface Bounds {
   readonly ttl: number
@@ -9,6 +9,8 @@ export interface Bounds {
   readonly commits: number
   readonly writes: number
   readonly pauses: number
+  /** Whether an acquire of A may come late, whose sender is gone. */
+  readonly hasStray: boolean
 }
 
 /** Each is a reason why the protocol is right; a test takes one away and expects the harm. */
@@ -27,6 +29,8 @@ export interface Guards {
   readonly releaseAfterAck: boolean
   /** Silence is no success. */
   readonly waitForAnswer: boolean
+  /** An acquire takes the epoch after the one that it has seen, and no other. */
+  readonly acquireAfterSeen: boolean
 }
 
 export const ALL_GUARDS: Guards = {
@@ -37,6 +41,7 @@ export const ALL_GUARDS: Guards = {
   countFromSending: true,
   releaseAfterAck: true,
   waitForAnswer: true,
+  acquireAfterSeen: true,
 }
 
 /** A commit as it was sent. Commit n is generation n + 1; generation 0 is the empty workspace. */
@@ -79,6 +84,8 @@ export interface State {
   readonly promised: number
   readonly writes: number
   readonly pausesLeft: number
+  /** The epoch that an acquire of A has seen whose sender is gone; -1: none was sent, -2: it arrived. */
+  readonly strayAcquire: number
 }
 
 const IDLE: Host = {
@@ -96,7 +103,7 @@ const IDLE: Host = {
 export function firstState(bounds: Bounds): State {
   return {
     ...{ epoch: 0, holder: -1, leaseLeft: 0, isHandedOver: false, head: 0, commits: [], hosts: [IDLE, IDLE] },
-    ...{ promised: 0, writes: 0, pausesLeft: bounds.pauses },
+    ...{ promised: 0, writes: 0, pausesLeft: bounds.pauses, strayAcquire: bounds.hasStray ? -1 : -2 },
   }
 }
 
@@ -111,7 +118,9 @@ export function harmIn(state: State): string | undefined {
   const holder = state.hosts.find(({ mode, epoch }) => mode !== 'idle' && epoch === state.epoch)
   if (holder && state.head !== holder.base && state.head !== holder.pending)
     return 'the head moved under its holder'
-  return undefined
+  const [a] = state.hosts
+  const isFenced = a.mode !== 'idle' && a.epoch < state.epoch && state.holder === 0 && !state.isHandedOver
+  return isFenced ? 'a run is fenced by an acquire of the past' : undefined
 }
 
 export type Step = readonly [action: string, next: State]
@@ -129,6 +138,7 @@ export class Protocol {
   *steps(state: State): Generator<Step> {
     yield ['time passes', this.#tick(state)]
     yield* this.#deliveries(state)
+    yield* this.#strays(state)
     for (const at of [0, 1] as const) {
       const host = state.hosts[at]
       if (host.isPaused) yield [`${name(at)} resumes`, this.#resume(state, at)]
@@ -170,6 +180,22 @@ export class Protocol {
       const renewed = changed(state, at, { isRenewed: true })
       yield [`a renewal of ${name(at)} arrives`, { ...renewed, leaseLeft: this.#bounds.ttl }]
     }
+  }
+
+  /** Nobody is there to hear its answer. */
+  *#strays(state: State): Generator<Step> {
+    const { strayAcquire, epoch, holder, leaseLeft } = state
+    // The hosts are alike: let it be the first one's.
+    if (strayAcquire === -1 && state.hosts[0].mode === 'idle' && !state.hosts[0].isPaused)
+      yield ['A is killed while it acquires', { ...state, strayAcquire: epoch }]
+    if (strayAcquire < 0) return
+    const isFree = leaseLeft === 0 || holder === 0
+    const isOfNow = strayAcquire === epoch || !this.#guards.acquireAfterSeen
+    const heard = { ...state, strayAcquire: -2 }
+    const { ttl, epochs } = this.#bounds
+    const given = { epoch: epoch + 1, holder: 0, leaseLeft: ttl, isHandedOver: false }
+    if (isFree && isOfNow && epoch < epochs) yield ['its acquire arrives', { ...heard, ...given }]
+    else if (!isOfNow) yield ['its acquire comes too late', heard]
   }
 
   #isApplicable(state: State, generation: number, commit: Commit): boolean {

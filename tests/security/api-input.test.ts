@@ -77,7 +77,7 @@ const FIELDS: readonly unknown[] = [
   { zzz: 1 },
   { org_id: 'org_x' },
   { status: 'idle' },
-  { epoch: 1 },
+  { host_id: 'host_x' },
   JSON.parse('{"__proto__":{"admin":true}}'),
   [],
   'text',

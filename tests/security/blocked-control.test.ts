@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -11,6 +10,7 @@ import type { Reply } from '@holdfast/control/control.fixture'
 import { Installation } from '@holdfast/server/installation'
 import type { RoleSettings } from '@holdfast/server/settings'
 import { SupervisedRole } from '@holdfast/server/supervisor/supervised-role'
+import { removeTree } from '@holdfast/testkit/remove-tree'
 
 const LEASE_TTL_MS = 3000
 
@@ -46,15 +46,6 @@ async function startRoles(stack: AsyncDisposableStack) {
     return await response.json()
   }
   return { ask, controlPid: control.role.pid ?? 0 }
-}
-
-function removeTree(path: string): void {
-  const mounts = readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '')
-  for (const mount of mounts.filter((point) => point.startsWith(`${path}/`)).reverse())
-    execFileSync('umount', ['--lazy', mount])
-  rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
 }
 
 test('a control process that stands still for longer than a lease lasts fences no workspace', {

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { HostileGround, told } from './hostile-guest.fixture.ts'
 
 const LIMITS = { timeout: 60_000 }
-const CAPTURE_MS_MAX = 10_000
+const CAPTURE_MS_MAX = 30_000
 
 /** Makes what is hard to keep, in Python since names are bytes. */
 const MONSTERS = `

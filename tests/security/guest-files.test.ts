@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isFailure } from '@holdfast/base/failure'
-import { until } from '@holdfast/host/agent/processes.fixture'
 import type { FailureCode } from '@holdfast/protocol/failures'
+import { until } from '@holdfast/testkit/until'
 import { HostileGround, SECRET, told } from './hostile-guest.fixture.ts'
 
 const LIMITS = { timeout: 60_000 }
@@ -115,7 +115,7 @@ test(
     for (const { id } of execs.execs.filter(({ status }) => status === 'running'))
       await agent.host.call('deleteExec', { workspace, exec: id, graceMs: 0 })
     const left = async () => (await agent.shell('pgrep -cx "grep|cat|tar"; ls -A')).text
-    await until(async () => (await left()) === '0\nlarge\n')
+    await until('nothing searches any more', async () => (await left()) === '0\nlarge\n')
   },
 )
 

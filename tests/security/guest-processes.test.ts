@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { findProcess, until } from '@holdfast/host/agent/processes.fixture'
+import { findProcess } from '@holdfast/host/agent/processes.fixture'
 import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
+import { until } from '@holdfast/testkit/until'
 import { HostileGround } from './hostile-guest.fixture.ts'
 
 const LIMITS = { timeout: 60_000 }
@@ -88,7 +89,7 @@ test('nothing of a guest outlives its workspace, whatever it ignores', LIMITS, a
   await using ground = await HostileGround.open()
   const { agent } = ground
   for (const [, script] of STUBBORN) await agent.start(['sh', '-c', script])
-  await until(() => findProcess('sleep 8643').length > 0 && findProcess('sleep 8644').length > 0)
+  await until('both run', () => findProcess('sleep 8643').length > 0 && findProcess('sleep 8644').length > 0)
   const pids = [8641, 8642, 8643, 8644].flatMap((sleep) => findProcess(`sleep ${sleep}`))
   assert.ok(pids.length >= 3)
   const begunMs = performance.now()

@@ -122,7 +122,7 @@ export class Host implements Node {
         watchdog: UNUSED,
         startBrake: () => ({ pressure: 'none', [Symbol.asyncDispose]: async () => {} }),
       },
-      images: { ensure: () => Promise.reject(new Error('no image is simulated')) },
+      images: { ensure: notSimulated, pin: notSimulated },
       tell: () => {},
       onStopped: () => {},
       onFatal: (failure) => this.#deps.oracle.noteDefect(failure, 'fatal'),
@@ -155,8 +155,8 @@ export class Host implements Node {
       },
       workspaceFacts: async ({ workspace }) => residents.get(workspace).facts,
       handOff: (request) => handOff({ residents, connectHost }, request),
-      prepareIncoming: async ({ workspace, org, generation }) => {
-        await residents.prepare({ workspace, org }, generation)
+      prepareIncoming: async ({ workspace, org, generation, content }) => {
+        await residents.prepare({ workspace, org }, { generation, content })
         return { generation }
       },
     }
@@ -220,4 +220,8 @@ export class Host implements Node {
       },
     }
   }
+}
+
+function notSimulated(): Promise<never> {
+  return Promise.reject(new Error('no image is simulated'))
 }

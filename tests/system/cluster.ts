@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { Holdfast } from '@holdfast/client/holdfast'
 import { PostgresServer } from '@holdfast/testkit/postgres-server'
 import { Radosgw } from '@holdfast/testkit/radosgw'
-import { freePorts, ServiceProcess, unmountBelow } from './service-process.ts'
+import { unmountBelow } from '@holdfast/testkit/remove-tree'
+import { freePorts, ServiceProcess } from './service-process.ts'
 
 const DOCUMENT = new URL('../../docs/cluster.md', import.meta.url)
 const BUCKET = 'bucket'
@@ -51,6 +52,7 @@ export class Cluster implements AsyncDisposable {
     await using opened = new AsyncDisposableStack()
     const folder = mkdtempSync(join(tmpdir(), 'hold-cluster-'))
     opened.defer(() => rmSync(folder, { recursive: true, force: true }))
+    // Volumes stay mounted for the next start; here there is none.
     opened.defer(() => unmountBelow(folder))
     const [postgres, radosgw] = await Promise.all([PostgresServer.start(), Radosgw.start()])
     opened.use(postgres)

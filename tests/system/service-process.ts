@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -99,13 +99,4 @@ export async function freePorts(count: number): Promise<number[]> {
     if (isFree) found.push(PORTS_FROM + at)
   }
   return found
-}
-
-/** Volumes stay mounted for the next start; here there is none. The last one mounted goes first. */
-export function unmountBelow(folder: string): void {
-  const mounted = readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '')
-    .filter((path) => path.startsWith(`${folder}/`))
-  for (const path of mounted.toReversed()) execFileSync('umount', [path])
 }

@@ -43,8 +43,9 @@ test('what one replica gave another one renews, fences and hands over', async ()
     const [workspace, host, other, ttlMs] = [workspaceId(1), hostId(1), hostId(2), 15_000]
     await index.createWorkspace({ id: workspace, org: LEASE_ORG })
     const hosts = [1, 2, 3, 4, 5, 6].map(hostId)
+    const wish = { workspace, ttlMs, nonce: '', afterEpoch: 0 }
     const asked = hosts.map((asking, n) =>
-      (n % 2 === 0 ? first : second).registry.acquireLease({ workspace, host: asking, ttlMs, nonce: '' }),
+      (n % 2 === 0 ? first : second).registry.acquireLease({ ...wish, host: asking }),
     )
     const given = (await Promise.allSettled(asked)).filter(({ status }) => status === 'fulfilled')
     assert.equal(given.length, 1)
@@ -52,8 +53,9 @@ test('what one replica gave another one renews, fences and hands over', async ()
     assert.ok(state?.host)
     const release = { workspace, host: state.host, epoch: state.epoch, successor: null }
     await second.registry.releaseLease(release)
-    const lease = await first.registry.acquireLease({ workspace, host, ttlMs, nonce: 'mine' })
-    const again = await second.registry.acquireLease({ workspace, host, ttlMs, nonce: 'mine' })
+    const mine = { ...wish, host, nonce: 'mine', afterEpoch: state.epoch + 1 }
+    const lease = await first.registry.acquireLease(mine)
+    const again = await second.registry.acquireLease(mine)
     assert.deepEqual(again, lease)
     const [view, seen] = [first.openIndex(), second.openIndex()]
     const commit = commitOn(lease, null)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readBootId, systemBootClock } from './boot-clock.ts'
@@ -29,4 +30,13 @@ test('the boot clock counts time that the monotonic clock does not see', () => {
 test('a boot has an identity that stays', () => {
   assert.match(readBootId(), /^[0-9a-f-]{36}$/)
   assert.equal(readBootId(), readBootId())
+})
+
+test('the boot clock shows what the kernel shows to all programs', () => {
+  const shown = () => Math.round(Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000)
+  for (let reading = 0; reading < 500; reading++) {
+    const before = shown()
+    const bootMs = systemBootClock.bootMs()
+    assert.ok(before <= bootMs && bootMs <= shown(), `${before} ${bootMs}`)
+  }
 })

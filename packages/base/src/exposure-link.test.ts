@@ -3,7 +3,13 @@ import { test } from 'node:test'
 import { type ExposureGrant, ExposureLinks } from './exposure-link.ts'
 
 const links = new ExposureLinks(Buffer.alloc(32, 7))
-const PORT: ExposureGrant = { kind: 'port', workspace: 'ws_a', port: 3000, expiresAt: 1000 }
+const PORT: ExposureGrant = {
+  kind: 'port',
+  workspace: 'ws_a',
+  port: 3000,
+  exposure: 'exp_a',
+  expiresAt: 1000,
+}
 const ORG: ExposureGrant = { kind: 'org', org: 'org_a', expiresAt: 1000 }
 
 test('a token opens what it was minted for until it expires', () => {

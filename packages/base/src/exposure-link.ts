@@ -11,9 +11,19 @@ const VERSION = 'hx1'
 const TOKEN_CHARACTERS_MAX = 1024
 const KEY_BYTES_MIN = 32
 
-/** What a token opens: one port of one workspace, or every port that an org shows to its members. */
+/**
+ * What a token opens: one port of one workspace while it is exposed as it was then, or every port that an org shows to
+ * its members.
+ */
 export type ExposureGrant =
-  | { readonly kind: 'port'; readonly workspace: string; readonly port: number; readonly expiresAt: number }
+  | {
+      readonly kind: 'port'
+      readonly workspace: string
+      readonly port: number
+      /** Its id: a port that is revoked and exposed again has another. */
+      readonly exposure: string
+      readonly expiresAt: number
+    }
   | { readonly kind: 'org'; readonly org: string; readonly expiresAt: number }
 
 /** `foreign`: no token that this installation made. */
@@ -35,7 +45,7 @@ export class ExposureLinks {
 
   mint(grant: ExposureGrant): string {
     const { kind, expiresAt } = grant
-    const fields = grant.kind === 'port' ? [grant.workspace, grant.port] : [grant.org]
+    const fields = grant.kind === 'port' ? [grant.workspace, grant.port, grant.exposure] : [grant.org]
     const payload = Buffer.from(JSON.stringify([kind, expiresAt, ...fields])).toString('base64url')
     return `${VERSION}.${payload}.${this.#mac(payload).toString('base64url')}`
   }
@@ -56,8 +66,11 @@ export class ExposureLinks {
   }
 }
 
+type Payload = [ExposureGrant['kind'], number, subject: string, port: number, exposure: string]
+
 /** Of a payload whose mac was right: `mint` made it. */
 function grantOf(payload: unknown): ExposureGrant {
-  const [kind, expiresAt, subject, port] = payload as [ExposureGrant['kind'], number, string, number]
-  return kind === 'port' ? { kind, expiresAt, workspace: subject, port } : { kind, expiresAt, org: subject }
+  const [kind, expiresAt, subject, port, exposure] = payload as Payload
+  if (kind === 'org') return { kind, expiresAt, org: subject }
+  return { kind, expiresAt, workspace: subject, port, exposure }
 }

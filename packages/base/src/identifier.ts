@@ -6,6 +6,7 @@ const LETTERS = 26
 
 /** A new identifier: the prefix, an underscore, and 26 characters that carry 130 random bits. */
 export function newIdentifier(prefix: string, randomness: Randomness): string {
-  const bytes = randomness.bytes(LETTERS)
-  return `${prefix}_${Array.from(bytes, (byte) => ALPHABET[byte & 31]).join('')}`
+  let text = `${prefix}_`
+  for (const byte of randomness.bytes(LETTERS)) text += ALPHABET[byte & 31]
+  return text
 }

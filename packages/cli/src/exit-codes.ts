@@ -18,6 +18,7 @@ export function exitCodeOf(failure: Pick<Told, 'code' | 'details'>): number {
       return EXIT.usage
     case 'unsupported-here':
     case 'helper-failed':
+    case 'port-taken':
     case 'server-unreachable':
     case 'host-unreachable':
     case 'no-host':

@@ -19,3 +19,8 @@ export function onInterruption(source: SignalSource, end: (exitCode: number) => 
   })
   return { [Symbol.dispose]: stop }
 }
+
+/** Resolves at the first of these signals: for what ends of itself then. */
+export function interrupted(source: SignalSource): Promise<void> {
+  return new Promise((resolve) => void onInterruption(source, () => resolve()))
+}

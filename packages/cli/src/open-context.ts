@@ -13,20 +13,26 @@ import type { ProgressState } from './output/progress.ts'
 import { StoreTraffic } from './store-traffic.ts'
 import type { TerminalPort } from './terminal-port.ts'
 
-/** What the process stands on. */
+/** What a command line runs on. */
 export interface Ground {
-  readonly config: Config
   readonly environment: Environment
-  readonly output: Output
   readonly clock: Clock
   readonly randomness: Randomness
   readonly isRoot: boolean
+  /** True where a Ctrl-C reaches the commands that this process runs too. */
   readonly onTerminal: boolean
+  /** Puts a question to the person at the terminal, and gives what they typed. */
   readonly ask: (question: string) => Promise<string>
   readonly signals: SignalSource
   readonly terminal: TerminalPort
   /** Ends the process at once. */
   readonly end: (exitCode: number) => void
+}
+
+/** What a command runs on: the settings that its line came to, and where it prints. */
+interface CommandGround extends Ground {
+  readonly config: Config
+  readonly output: Output
 }
 
 /**
@@ -51,7 +57,7 @@ export class Context implements AsyncDisposable {
   readonly #opened = new AsyncDisposableStack()
   #server: Promise<Holdfast> | undefined
 
-  constructor(ground: Ground) {
+  constructor(ground: CommandGround) {
     this.config = ground.config
     this.environment = ground.environment
     this.output = ground.output

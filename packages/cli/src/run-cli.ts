@@ -1,33 +1,17 @@
-import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
-import type { Randomness } from '@holdfast/base/randomness'
-import type { SignalSource } from '@holdfast/generations/directory/watch-signals'
 import { type Command, CommanderError } from 'commander'
 import { chooseRows, loadCommands } from './choose-commands.ts'
 import { COMMAND_ROWS } from './commands/all-commands.ts'
-import { type Environment, parseConfig } from './config.ts'
+import { parseConfig } from './config.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
-import { Context } from './open-context.ts'
+import { Context, type Ground } from './open-context.ts'
 import { asFailure, failureStack } from './output/failure.ts'
 import { Output, type OutputMode, type OutputStream } from './output/output.ts'
 import { buildProgram, GROUPS } from './program.ts'
-import type { TerminalPort } from './terminal-port.ts'
 
-export interface CliGround {
-  readonly environment: Environment
+export interface CliGround extends Ground {
   readonly stdout: OutputStream
   readonly stderr: OutputStream
-  readonly clock: Clock
-  readonly randomness: Randomness
-  readonly isRoot: boolean
-  /** True where a Ctrl-C reaches the commands that this process runs too. */
-  readonly onTerminal: boolean
-  /** Puts a question to the person at the terminal, and gives what they typed. */
-  readonly ask: (question: string) => Promise<string>
-  readonly signals: SignalSource
-  readonly terminal: TerminalPort
-  /** Ends the process at once. */
-  readonly end: (exitCode: number) => void
 }
 
 /** Runs one command line (without `node` and the script). Resolves with the exit code and never rejects. */

@@ -5,10 +5,10 @@ import { pageItems } from './page-items.ts'
 
 export type ActivityEvent = Shown<{ readonly _zod: { readonly output: Event } }>
 
-/** `lagged`, `reset`: events between the last one and the next are missing; look at the state itself. */
+/** `lagged`, `reset`, `gap`: events between the last one and the next are missing; look at the state itself. */
 export type FollowedEvent =
   | { readonly kind: 'event'; readonly event: ActivityEvent }
-  | { readonly kind: 'lagged' | 'reset' }
+  | { readonly kind: 'lagged' | 'reset' | 'gap' }
 
 export interface EventsOptions extends CallOptions {
   /** `workspace:<id>`, `type:<event type>`; none: all that the key may see. */
@@ -22,7 +22,7 @@ export async function* eventsOfTopics(api: Api, options: EventsOptions): AsyncGe
   const { topics, after, signal } = options
   const call = { path: pathOf('events'), query: { topic: topics, after }, signal }
   for await (const { name, document } of followEvents(api, call, () => false)) {
-    if (name === 'lagged' || name === 'reset') yield { kind: name }
+    if (name === 'lagged' || name === 'reset' || name === 'gap') yield { kind: name }
     else yield { kind: 'event', event: document as ActivityEvent }
   }
 }

@@ -16,7 +16,7 @@ import type { Settings } from './operations/context.ts'
 import type { Store } from './ports/store.ts'
 
 const CLUSTER_KEY = 'c'.repeat(32)
-const LINK_KEY = Buffer.alloc(32, 7)
+export const LINK_KEY = Buffer.alloc(32, 7)
 const WAIT_MS_MAX = 15_000
 
 export interface Reply {
@@ -106,6 +106,7 @@ export class Installation implements AsyncDisposable {
         },
         idleTimeoutMsDefault: null,
         isolationMinDefault: 'shared-kernel',
+        eventsKeptMs: 30 * 86_400_000,
         ...settings,
       },
       apiAddress: 'http://127.0.0.1:0',

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ExposureLinks } from '@holdfast/base/exposure-link'
 import { WorkspaceId } from '@holdfast/protocol/identifiers'
-import { Installation } from './control.fixture.ts'
+import { Installation, LINK_KEY } from './control.fixture.ts'
 
 test('checkpoint, rollback and history: history only grows', async () => {
   await using installation = await Installation.start()
@@ -174,6 +175,33 @@ test('ports are served under URLs and links, services are kept, and a deployment
     code: 'not-found',
   })
   assert.equal((await installation.ask(`DELETE /v1/workspaces/${id}/services/none`)).status, 404)
+})
+
+test('a port that is revoked and exposed again is another: links to the one before are dead', async () => {
+  await using installation = await Installation.start()
+  const { id } = await installation.workspace()
+  const base = `/v1/workspaces/${id}/exposures`
+  const links = new ExposureLinks(LINK_KEY)
+  const expose = async (access: string) => {
+    const { status } = await installation.ask(`POST ${base}`, { body: { port: 3000, access } })
+    assert.equal(status, 201)
+    const line = installation.host.control()
+    return (await line.call('resolveExposure', { workspace: id, port: 3000, resume: false })).exposure
+  }
+  const linked = async () => {
+    const { url } = (await installation.ask(`POST ${base}/3000/links`, { body: {} })).body
+    const verified = links.verify(new URL(url).searchParams.get('holdfast_token') ?? '', 0)
+    return verified.outcome === 'valid' && verified.grant.kind === 'port'
+      ? verified.grant.exposure
+      : undefined
+  }
+  const first = await expose('private')
+  assert.equal(await linked(), first)
+  assert.equal(await expose('org'), first, 'whoever may see it besides, it is the same')
+  assert.equal((await installation.ask(`DELETE ${base}/3000`)).status, 204)
+  const second = await expose('private')
+  assert.notEqual(second, first)
+  assert.equal(await linked(), second)
 })
 
 test('a drill keeps its outcome, and orgs, hosts, metrics and health tell what they are asked', async () => {

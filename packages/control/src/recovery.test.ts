@@ -77,6 +77,20 @@ test('a host agent that starts again has its workspaces opened anew, under the n
   assert.equal(back.host_id, installation.host.id)
 })
 
+test('a host that was drained takes nothing when it speaks again after a silence, or registers anew', async () => {
+  await using installation = await Installation.start({ hostSilenceMs: 1000 })
+  const { host } = installation
+  const status = async () => (await installation.ask('GET /v1/hosts')).body.items[0].status
+  const drained = await installation.ask(`POST /v1/hosts/${host.id}/drain`, { body: {} })
+  assert.equal(drained.body.status, 'draining')
+  for (const speak of [() => host.beat(), () => host.register()]) {
+    for (let waits = 0; waits < 100 && (await status()) !== 'lost'; waits++) await delay(50)
+    assert.equal(await status(), 'lost')
+    await speak()
+    assert.equal(await status(), 'draining')
+  }
+})
+
 test('after a recovery no sync is acknowledged for what was seen before it', async () => {
   await using installation = await Installation.start()
   const made = await installation.workspace()

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { systemClock } from '@holdfast/base/clock'
+import { ExecId } from '@holdfast/protocol/identifiers'
 import { WebSocket } from 'ws'
 import { Installation } from './control.fixture.ts'
 
@@ -101,6 +103,28 @@ test('events are told as they happen, filtered by topic, and replayed behind the
   assert.equal(future[0]?.type, 'reset')
 })
 
+test('who resumes behind what was removed is told of the gap, then of all that is kept', async () => {
+  await using installation = await Installation.start({ eventsKeptMs: 500 })
+  const made = await installation.workspace()
+  await systemClock.sleep(600)
+  await installation.restart() // what is old is looked for at the start
+  const removed = () => installation.store.read.events.removedThrough()
+  for (let waits = 0; waits < 200 && (await removed()) === 0; waits++) await systemClock.sleep(20)
+  const through = await removed()
+  assert.ok(through > 0)
+  await installation.ask(`PATCH /v1/workspaces/${made.id}`, { body: { name: 'again' } })
+  await installation.ask(`POST /v1/workspaces/${made.id}/stop?wait=10s`, { body: {} })
+  const isStopped = ({ document }: Told) => (document.payload as { status?: string })?.status === 'stopped'
+  const told = await follow(installation, '/v1/events?after=0', { isLast: isStopped })
+  assert.deepEqual(told[0], { type: 'gap', id: undefined, document: { after: 0, removed_through: through } })
+  assert.equal(told.filter(({ type }) => type === 'gap').length, 1)
+  const early = told.filter(({ id }) => id !== undefined && Number(id) <= through)
+  assert.ok(early.length > 0 && early.every(({ type }) => type === 'audit'), 'the audit is kept')
+  const behind = await follow(installation, `/v1/events?after=${through}`, { isLast: isStopped })
+  assert.ok(behind.every(({ type }) => type !== 'gap'))
+  assert.equal((await installation.ask('GET /v1/audit/verify')).body.broken_at ?? null, null)
+})
+
 test('audit rows are told only to keys that may read the audit', async () => {
   await using installation = await Installation.start()
   const made = await installation.ask('POST /v1/keys', { body: { name: 'r', scopes: ['workspace:read'] } })
@@ -137,6 +161,18 @@ test('a terminal is attached through the control plane, also with the key as a s
   await once(socket, 'close')
   const ended = await installation.ask(`GET /v1/workspaces/${id}/execs/cat?wait=5s`)
   assert.equal(ended.body.exit_code, 0)
+})
+
+test('a terminal that the host refuses is refused as the host says', async () => {
+  await using installation = await Installation.start()
+  const { id } = await installation.workspace()
+  await installation.ask(`POST /v1/workspaces/${id}/execs`, { body: { id: 'cat', argv: ['cat'] } })
+  installation.host.find(id).execs.forget(ExecId.parse('cat'))
+  const url = `${installation.url.replace('http', 'ws')}/v1/workspaces/${id}/execs/cat/attach`
+  const refused = new WebSocket(url, { headers: { authorization: `Bearer ${installation.adminKey}` } })
+  const [, response] = await once(refused, 'unexpected-response')
+  assert.equal(response.statusCode, 404)
+  assert.match(await text(response), /"not_found".*no command cat/)
 })
 
 test('files are written, read, listed, searched, moved and removed, and wake a stopped workspace', async () => {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { ExposureLinks } from '@holdfast/base/exposure-link'
 import { type Answer, DOMAIN, ORG, World } from './gateway.fixture.ts'
+import { GATEWAY_LIMITS } from './limits.ts'
 
 const LIMIT = { timeout: 20_000 }
 const PAGE = { accept: 'text/html,*/*;q=0.8', 'sec-fetch-mode': 'navigate' }
@@ -86,8 +88,15 @@ test('a token opens its own port of its own workspace, and nothing else', LIMIT,
   const refused = [
     world.token({ port: port === 1 ? 2 : 1 }),
     world.token({ port, workspace: `ws_${'z'.repeat(26)}` } as never),
+    world.token({ port, exposure: 'exp_b' } as never),
     world.token({ kind: 'org' }),
-    foreign.mint({ kind: 'port', workspace: 'ws', port, expiresAt: Number.MAX_SAFE_INTEGER }),
+    foreign.mint({
+      kind: 'port',
+      workspace: 'ws',
+      port,
+      exposure: 'exp_a',
+      expiresAt: Number.MAX_SAFE_INTEGER,
+    }),
     'nonsense',
   ]
   for (const token of refused)
@@ -99,6 +108,26 @@ test('a token opens its own port of its own workspace, and nothing else', LIMIT,
   assert.equal(expired.status, 401)
   assert.equal(JSON.parse(expired.body).error.code, 'unauthenticated')
 })
+
+test(
+  'what was minted for a port before it was exposed anew opens it no more, by link or by cookie',
+  LIMIT,
+  async () => {
+    await using served = await worldWithEcho('private')
+    const { world, port } = served
+    const path = `/?holdfast_token=${world.token({ port })}`
+    const [pair = ''] =
+      (await world.ask({ port, path, headers: PAGE })).headers['set-cookie']?.[0]?.split(';') ?? []
+    const ask = async () => [
+      (await world.ask({ port, path })).status,
+      (await world.ask({ port, headers: { cookie: pair } })).status,
+    ]
+    assert.deepEqual(await ask(), [200, 200])
+    world.expose(port, 'private', { exposure: 'exp_b' })
+    await delay(GATEWAY_LIMITS.resolvedMs)
+    assert.deepEqual(await ask(), [404, 404])
+  },
+)
 
 test('a port of an org opens for its members and for who was given a link', LIMIT, async () => {
   await using served = await worldWithEcho('org')

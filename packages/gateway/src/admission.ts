@@ -33,7 +33,12 @@ export function admit(
 }
 
 function opens(grant: ExposureGrant, exposure: Exposure & Pick<Route, 'port'>): boolean {
-  if (grant.kind === 'port') return grant.workspace === exposure.workspace && grant.port === exposure.port
+  if (grant.kind === 'port')
+    return (
+      grant.workspace === exposure.workspace &&
+      grant.port === exposure.port &&
+      grant.exposure === exposure.exposure
+    )
   return exposure.access !== 'private' && grant.org === exposure.org
 }
 
@@ -43,5 +48,6 @@ export function mintVisit(
   exposure: Exposure & Pick<Route, 'port'>,
   expiresAt: number,
 ): string {
-  return links.mint({ kind: 'port', workspace: exposure.workspace, port: exposure.port, expiresAt })
+  const { workspace, port, exposure: id } = exposure
+  return links.mint({ kind: 'port', workspace, port, exposure: id, expiresAt })
 }

@@ -26,6 +26,7 @@ import { type Gateway, type GatewayOptions, startGateway } from './gateway.ts'
 export const DOMAIN = 'apps.test'
 export const WORKSPACE = WorkspaceId.parse(`ws_${'a'.repeat(26)}`)
 export const ORG = `org_${'b'.repeat(26)}`
+const EXPOSURE = 'exp_a'
 const LINK_KEY = Buffer.alloc(32, 3)
 const clusterKey = 'k'.repeat(32)
 
@@ -165,6 +166,7 @@ export class World implements AsyncDisposable {
       epoch: this.host.epoch,
       hostAddress,
       access,
+      exposure: EXPOSURE,
       ...change,
     }
     for (const name of [WORKSPACE, 'demo']) this.exposures.set(`${port}-${name}`, exposure)
@@ -176,6 +178,7 @@ export class World implements AsyncDisposable {
     return this.links.mint({
       workspace: WORKSPACE,
       port: 1,
+      exposure: EXPOSURE,
       expiresAt,
       ...grant,
       kind: 'port',

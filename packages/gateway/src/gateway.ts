@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { Clock } from '@holdfast/base/clock'
 import { ExposureLinks } from '@holdfast/base/exposure-link'
 import { Failure, isFailure } from '@holdfast/base/failure'
+import { listenOn } from '@holdfast/rpc/listen-on'
 import { type Admission, admit, mintVisit } from './admission.ts'
 import { type Exposure, Exposures, type ExposuresDeps } from './exposures.ts'
 import { type ForwardDeps, forwardRequest, forwardUpgrade, responseOn } from './forward.ts'
@@ -94,11 +95,9 @@ export class Gateway implements AsyncDisposable {
     })
   }
 
+  /** Rejects as `listenOn`. */
   listen(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen(this.#options.listen, resolve)
-    })
+    return listenOn(this.#server, { kind: 'tcp', ...this.#options.listen }, 'apps')
   }
 
   /** With port 0 the one that the kernel chose. */

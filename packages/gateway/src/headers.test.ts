@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { newIdentifier } from '@holdfast/base/identifier'
+import { systemRandomness } from '@holdfast/base/randomness'
 import { DOMAIN, World } from './gateway.fixture.ts'
 
 const LIMIT = { timeout: 20_000 }
@@ -34,6 +36,27 @@ test(
       'x-forwarded-proto': 'http',
       connection: 'keep-alive',
     })
+  },
+)
+
+test(
+  'no app is shown a key of ours, and each is shown the authorisation that is its own',
+  LIMIT,
+  async () => {
+    await using world = await World.start()
+    const port = await world.serve('public', (request, response) =>
+      response.end(JSON.stringify(request.headers.authorization ?? null)),
+    )
+    const told = async (authorization: string) =>
+      JSON.parse((await world.ask({ port, headers: { authorization } })).body)
+    const key = `hf_${newIdentifier('key', systemRandomness).slice('key_'.length)}_${'0a'.repeat(32)}`
+    const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
+    const ours = [`Bearer ${key}`, `bearer  ${key}`, `Bearer ${key.toUpperCase()}`, `token ${key}`, key]
+    for (const value of [...ours, basic(`user:${key}`), basic(`${key}:`), `Bearer ${world.token({ port })}`])
+      assert.equal(await told(value), null, value)
+    const foreign = ['hf_AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGh', 'sk_live_1', 'key_1', 'eyJh.eyJz.c2ln', 'hx1.']
+    for (const value of [...foreign.map((token) => `Bearer ${token}`), basic('user:password')])
+      assert.equal(await told(value), value)
   },
 )
 

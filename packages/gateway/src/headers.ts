@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Failure } from '@holdfast/base/failure'
+import { API_KEY } from '@holdfast/protocol/api-key'
 import type { Route } from './route.ts'
 import { isOurCookie, isOwnOrigin, type Scheme } from './visitor.ts'
 
@@ -18,8 +19,8 @@ const OUR_REQUEST_HEADERS =
   /^(holdfast-.*|host|forwarded|x-forwarded-(for|host|proto|port|server|prefix)|x-real-ip)$/
 /** An app may not move its origin elsewhere, nor speak in our name. */
 const REFUSED_RESPONSE_HEADERS = /^(holdfast-.*|alt-svc)$/
-/** How keys of the API begin; other authorisation is the app's own. */
-const OUR_AUTHORIZATION = /^bearer\s+(hf_|hx1\.|sk_|key_)/i
+/** Keys of the API, and what opens ports; other authorisation is the app's own, though it begins alike. */
+const OUR_SECRETS = [new RegExp(API_KEY.source, 'i'), /\bhx1\.[\w-]+\.[\w-]+/]
 
 export interface Forwarding {
   readonly route: Route
@@ -61,7 +62,7 @@ export function requestHeaders(request: IncomingMessage, forwarding: Forwarding)
   const kept = pairs(request.rawHeaders).flatMap(([name, value]) => {
     const lower = name.toLowerCase()
     if (HOP_BY_HOP.has(lower) || dropped.has(lower) || OUR_REQUEST_HEADERS.test(lower)) return []
-    if (lower === 'authorization' && OUR_AUTHORIZATION.test(value)) return []
+    if (lower === 'authorization' && carriesOurs(value)) return []
     if (lower === 'origin' && isOwnOrigin(value, host, scheme)) return [name, `http://${local}`]
     if (lower !== 'cookie') return [name, value]
     const cookies = route.by === 'path' ? '' : withoutOurCookies(value)
@@ -112,6 +113,13 @@ function bodyHeaders(request: IncomingMessage): string[] {
 function connectionNamed(header: string | undefined): Set<string> {
   const names = (header ?? '').split(',').map((name) => name.trim().toLowerCase())
   return new Set(names.filter((name) => !NEVER_NAMED.has(name)))
+}
+
+/** A program that knows user names and passwords only sends a key as one of them. */
+function carriesOurs(authorization: string): boolean {
+  const [, encoded = ''] = /^basic\s+(\S+)/i.exec(authorization) ?? []
+  const texts = [authorization, Buffer.from(encoded, 'base64').toString('latin1')]
+  return texts.some((text) => OUR_SECRETS.some((secret) => secret.test(text)))
 }
 
 function withoutOurCookies(header: string): string {

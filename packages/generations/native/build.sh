@@ -2,25 +2,12 @@
 # Builds build/holdfs, the native file-system companion, unless it is newer than its sources.
 set -eu
 
-here=$(cd "$(dirname "$0")" && pwd)
-out="$here/../../../build"
-compiler=${CC:-gcc}
-binary="$out/holdfs"
+root=$(cd "$(dirname "$0")/../../.." && pwd)
+. "$root/tools/build-native.sh"
 
-if [ -x "$binary" ] && [ -z "$(find "$here" -newer "$binary" \( -name '*.c' -o -name '*.h' -o -name build.sh \))" ]; then
-  exit 0
-fi
-if ! command -v "$compiler" >/dev/null; then
-  echo "no C compiler '$compiler': install one (Debian: apt-get install gcc libc6-dev), or set CC" >&2
-  exit 1
-fi
-
-mkdir -p "$out"
-# Two builds at once each write a file of their own; the rename decides.
-fresh="$binary.$$"
-trap 'rm -f "$fresh"' EXIT
-compile() {
-  "$compiler" -std=gnu11 -O2 -ffp-contract=off -Wall -Wextra -Werror -D_GNU_SOURCE "$@" -o "$fresh" "$here"/*.c
+# Linked with the C library's shared objects where there is no static one.
+compile_holdfs() {
+  compile -O2 -ffp-contract=off -static 2>/dev/null || compile -O2 -ffp-contract=off
 }
-compile -static 2>/dev/null || compile
-mv "$fresh" "$binary"
+
+build_native holdfs compile_holdfs

@@ -31,7 +31,7 @@
 #define PATHS 2u
 #define LINE_BYTES 1024u
 #define FREEZE_MS_MAX 200
-#define LEAD_MS 100 /* begun so early, a kill has frozen hundreds of busy processes by the deadline */
+#define LEAD_MS 250 /* begun so early, a kill has frozen hundreds of busy processes by the deadline */
 #define STEP_MS 1
 #define SLOW_AFTER_MS 1000
 #define SLOW_STEP_MS 50 /* for what does not die: a process that the kernel holds */

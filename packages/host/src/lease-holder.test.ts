@@ -163,7 +163,7 @@ test('a lease that somebody took is told as taken, and the others go on', async 
   const { holder, told } = ground.host(A)
   await holder.acquire(W)
   await holder.acquire(workspaceId(2))
-  const request = { workspace: W, host: A, ttlMs, nonce: 'another process of this host' }
+  const request = { workspace: W, host: A, ttlMs, nonce: 'another process of this host', afterEpoch: 1 }
   await ground.registry.acquireLease(request)
   await ground.clock.pass(5_500)
   assert.deepEqual(
@@ -176,11 +176,27 @@ test('a lease that somebody took is told as taken, and the others go on', async 
 test('an acquire whose answer is lost gets the same lease, and one that is refused says who has it', async () => {
   await using ground = await Ground.open()
   const { holder, client } = ground.host(A)
-  client.faults.push('after', 'before')
+  client.faults.push('none', 'after', 'none', 'before')
   const acquired = holder.acquire(W)
   await ground.clock.pass(1_000)
   assert.equal((await acquired).epoch, 1)
   await rejectsWith('lease-held', ground.host(B).holder.acquire(W))
+})
+
+test('an acquire that is held up on its way ends no run that began since', async () => {
+  await using ground = await Ground.open()
+  const { holder: ended, client } = ground.host(A)
+  client.faults.push('none', 'hold')
+  const late = rejectsWith('lease-lost', ended.acquire(W))
+  await ground.clock.pass(100)
+  await ended[Symbol.asyncDispose]()
+  const { holder, told } = ground.host(A)
+  assert.equal((await holder.acquire(W)).epoch, 1)
+  client.letGo()
+  await late
+  await ground.clock.pass(10_000)
+  assert.equal((await holder.prove(W)).epoch, 1)
+  assert.ok(told.every(({ what }) => what !== 'lost'))
 })
 
 test('after a suspension nothing is held until a renewal that was sent since; a long one has passed the deadline', async () => {
@@ -208,7 +224,7 @@ test('a proof was asked for after the call began', async () => {
   assert.equal((await holder.prove(W)).epoch, 1)
   client.faults.push('before')
   await rejectsWith('index-unavailable', holder.prove(W))
-  await ground.registry.acquireLease({ workspace: W, host: A, ttlMs, nonce: 'another' })
+  await ground.registry.acquireLease({ workspace: W, host: A, ttlMs, nonce: 'another', afterEpoch: 1 })
   assert.equal(holder.held(W).epoch, 1)
   await rejectsWith('lease-lost', holder.prove(W))
 })

@@ -79,20 +79,30 @@ export class LeaseHolder implements AsyncDisposable {
   /** Takes the next epoch. Rejects with `lease-held`, `not-found`, or what kept the lease role from answering. */
   async acquire(workspace: WorkspaceId): Promise<HostLease> {
     assert(!this.#held.has(workspace), `${workspace} has a lease here`)
-    const { host, ttlMs, randomness } = this.#deps
-    const nonce = newIdentifier('acquire', randomness)
+    const nonce = newIdentifier('acquire', this.#deps.randomness)
     for (let attempt = 1; ; attempt++) {
-      const sentAt = this.#now()
       try {
-        const { org, epoch } = await this.#call('acquireLease', { workspace, host, ttlMs, nonce })
-        return this.#hold({ org, workspace, epoch }, sentAt)
+        return await this.#askForNext(workspace, nonce)
       } catch (error) {
         // An answer that came after its own deadline is worth as much as none: the same nonce gives the lease again.
+        // And whoever took an epoch between the two calls may have ended it since.
         const mayAskAgain = isFailure(error) && (error.retryable || error.code === 'lease-lost')
-        if (!mayAskAgain || attempt === ACQUIRE_ATTEMPTS_MAX) throw error
+        const isLast = attempt === ACQUIRE_ATTEMPTS_MAX || this.#ended.signal.aborted
+        if (!mayAskAgain || isLast) throw error
         await this.#deps.clock.sleep(TICK_MS)
       }
     }
+  }
+
+  /** The request says which epoch it has seen, so that it means nothing any more once there is another. */
+  async #askForNext(workspace: WorkspaceId, nonce: string): Promise<HostLease> {
+    const { host, ttlMs } = this.#deps
+    const [state] = (await this.#call('leaseStates', { workspaces: [workspace] })).states
+    if (state === undefined) throw new Failure('not-found', `no such workspace: ${workspace}`, { workspace })
+    const sentAt = this.#now()
+    const request = { workspace, host, ttlMs, nonce, afterEpoch: state.epoch }
+    const { org, epoch } = await this.#call('acquireLease', request)
+    return this.#hold({ org, workspace, epoch }, sentAt)
   }
 
   /** Takes over a lease that another host handed to this one. Rejects with `lease-lost` once it has run out. */

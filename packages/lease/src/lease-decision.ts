@@ -69,17 +69,22 @@ export function decideAcquire(
   now: DatabaseInstant,
 ): AcquireDecision {
   const holder = holderOf(row)
-  if (holder === undefined) return { step: 'give' }
-  const leftMs = remainingMs(holder, now)
-  if (leftMs <= 0) return { step: 'give' }
-  if (holder.host === request.host) return { step: holder.nonce === request.nonce ? 'repeat' : 'give' }
-  const { host, epoch } = holder
-  const failure = new Failure('lease-held', `${row.workspace} is held by ${host}`, {
-    host,
-    epoch,
-    remainingMs: leftMs,
-  })
-  return { step: 'refuse', failure }
+  const leftMs = holder === undefined ? 0 : remainingMs(holder, now)
+  if (holder && leftMs > 0 && holder.host !== request.host) {
+    const { host, epoch } = holder
+    const details = { host, epoch, remainingMs: leftMs }
+    const failure = new Failure('lease-held', `${row.workspace} is held by ${host}`, details)
+    return { step: 'refuse', failure }
+  }
+  if (holder && leftMs > 0 && holder.nonce === request.nonce) return { step: 'repeat' }
+  // What was asked before another epoch began may come late: whoever runs under that epoch goes on.
+  if (request.afterEpoch !== row.epoch) return { step: 'refuse', failure: hasEnded(row, request.afterEpoch) }
+  return { step: 'give' }
+}
+
+function hasEnded({ workspace, epoch: currentEpoch }: LeasedWorkspace, epoch: number): Failure {
+  const details = { workspace, epoch, currentEpoch }
+  return new Failure('lease-lost', `epoch ${epoch} of ${workspace} has ended`, details)
 }
 
 export type ReleaseDecision =
@@ -111,10 +116,5 @@ export function decideRelease(
   const isHolder = holder?.host === request.host && holder.epoch === request.epoch
   if (isHolder && request.successor === null) return { step: 'end' }
   if (isHeldBy(row, request, now)) return { step: 'hand-over' }
-  const failure = new Failure('lease-lost', `epoch ${request.epoch} of ${row.workspace} has ended`, {
-    workspace: row.workspace,
-    epoch: request.epoch,
-    currentEpoch: row.epoch,
-  })
-  return { step: 'refuse', failure }
+  return { step: 'refuse', failure: hasEnded(row, request.epoch) }
 }

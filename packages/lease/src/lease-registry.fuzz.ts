@@ -19,9 +19,10 @@ class LeaseModel {
     return this.holder !== undefined && this.holder.untilMs > this.nowMs ? this.holder : undefined
   }
 
-  acquire(host: number, nonce: number, ttlMs: number): string {
+  acquire({ host, nonce, ttlMs }: { host: number; nonce: number; ttlMs: number }, after: number): string {
     const running = this.#running
     if (running && running.host !== host) return 'lease-held'
+    if (running?.nonce !== nonce && after !== this.epoch) return 'lease-lost'
     if (running?.nonce === nonce) running.untilMs = Math.max(running.untilMs, this.nowMs + ttlMs)
     else this.#give({ host, nonce, untilMs: this.nowMs + ttlMs }, undefined)
     return `epoch ${this.epoch}`
@@ -103,13 +104,14 @@ class Command implements fc.AsyncCommand<LeaseModel, Real> {
   }
 }
 
-const acquire = fc.tuple(host, fc.nat(2), ttlMs).map(
-  ([by, nonce, ttl]) =>
+const acquire = fc.tuple(host, fc.nat(2), ttlMs, lag).map(
+  ([by, nonce, ttl, behind]) =>
     new Command(
-      `acquire ${by} ${nonce} ${ttl}`,
-      (model) => model.acquire(by, nonce, ttl),
-      async ({ registry }) => {
-        const request = { workspace: W, host: hostId(by), ttlMs: ttl, nonce: `${nonce}` }
+      `acquire ${by} ${nonce} ${ttl} -${behind}`,
+      (model) => model.acquire({ host: by, nonce, ttlMs: ttl }, Math.max(0, model.epoch - behind)),
+      async ({ registry }, epoch) => {
+        const afterEpoch = Math.max(0, epoch - behind)
+        const request = { workspace: W, host: hostId(by), ttlMs: ttl, nonce: `${nonce}`, afterEpoch }
         return `epoch ${(await registry.acquireLease(request)).epoch}`
       },
     ),

@@ -12,7 +12,7 @@ export type ReleaseRequest = RpcParsed<Calls, 'releaseLease'>
  * reject with `index-unavailable` when the database does not answer, and may then be asked again, unchanged.
  */
 export interface LeaseRegistry extends AsyncDisposable {
-  /** Rejects with `lease-held`, and with `not-found` for a workspace without a history. */
+  /** Rejects with `lease-held`, with `lease-lost` for a request of the past, and with `not-found` for a workspace without a history. */
   acquireLease(request: AcquireRequest): Promise<Lease>
   renewLeases(request: RenewRequest): Promise<{ lost: RenewRequest['leases'][number]['workspace'][] }>
   /** Rejects with `lease-lost`, and with `not-found` for a workspace without a history. */

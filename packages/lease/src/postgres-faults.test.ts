@@ -102,8 +102,8 @@ test('a lease runs by the clock of the server', async () => {
   try {
     const [workspace, ttlMs] = [workspaceId(1), 400]
     await index.createWorkspace({ id: workspace, org: LEASE_ORG })
-    await registry.acquireLease({ workspace, host: hostId(1), ttlMs, nonce: 'a' })
-    const other = { workspace, host: hostId(2), ttlMs, nonce: 'b' }
+    await registry.acquireLease({ workspace, host: hostId(1), ttlMs, nonce: 'a', afterEpoch: 0 })
+    const other = { workspace, host: hostId(2), ttlMs, nonce: 'b', afterEpoch: 1 }
     await rejectsWith('lease-held', registry.acquireLease(other))
     await delay(ttlMs)
     assert.equal((await registry.acquireLease(other)).epoch, 2)

@@ -22,7 +22,7 @@ test('leases outlive their handle, run by the boot clock, and those of a newer v
       await using registry = await SqliteLeaseRegistry.open({ path })
       await using index = await SqliteGenerationIndex.open({ path })
       await index.createWorkspace({ id: workspace, org: LEASE_ORG })
-      await registry.acquireLease({ workspace, host, ttlMs: 15_000, nonce: 'n' })
+      await registry.acquireLease({ workspace, host, ttlMs: 15_000, nonce: 'n', afterEpoch: 0 })
     }
     {
       await using registry = await SqliteLeaseRegistry.open({ path })

@@ -87,6 +87,8 @@ export const CONTROL_CALLS = {
       /** Null: it does not run now, and `resume` was not asked for. */
       hostAddress: z.string().nullable(),
       access: ExposureAccess,
+      /** A port that is revoked and exposed again has another: tokens for the one before open nothing. */
+      exposure: z.string(),
     }),
   },
 } as const satisfies RpcTable

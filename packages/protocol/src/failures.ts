@@ -69,6 +69,11 @@ export const FAILURES = {
     http: 409,
     hint: 'use the one that runs, end it first, or set HOLDFAST_HOME to another folder',
   },
+  'port-taken': {
+    kind: 'refused',
+    http: 409,
+    hint: 'end what listens there, or choose another: --api or --apps of `hold up`, the named setting of `hold server`',
+  },
   'file-unstable': {
     kind: 'unavailable',
     http: 503,

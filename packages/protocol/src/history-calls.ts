@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CONSISTENCIES, GENERATION_CAUSES } from './generation.ts'
 import type { RpcTable } from './rpc-table.ts'
 
 const Empty = z.strictObject({})
@@ -28,23 +29,12 @@ const Said = z.strictObject({
   sequence: z.int(),
   recordPack: z.string(),
   root: z.string(),
-  cause: z.enum([
-    'periodic',
-    'sync',
-    'checkpoint',
-    'stop',
-    'restart',
-    'fork',
-    'rollback',
-    'handoff',
-    'termination',
-    'import',
-  ]),
+  cause: z.enum(GENERATION_CAUSES),
   message: z.string(),
   createdAt: z.int(),
   files: z.int(),
   bytes: z.int(),
-  consistency: z.enum(['cut', 'per-database']),
+  consistency: z.enum(CONSISTENCIES),
 })
 
 const Generation = z.strictObject({

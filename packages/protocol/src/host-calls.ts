@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { ExecRequest, ExecState, OutputChunk, TerminalSize } from './exec.ts'
+import { CONSISTENCIES } from './generation.ts'
 import { Epoch, ExecId, GenerationId, HostId, OrgId, Port, WorkspaceId } from './identifiers.ts'
 import type { RpcTable } from './rpc-table.ts'
-import { SandboxFacts, SandboxSpec } from './sandbox-spec.ts'
+import { SandboxContent, SandboxFacts, SandboxSpec } from './sandbox-spec.ts'
 import { ServiceSpec, ServiceState } from './service.ts'
 import { WireFailure } from './wire-failure.ts'
 
@@ -21,7 +22,7 @@ export const GenerationSummary = z.strictObject({
   createdAt: z.number(),
   files: z.int(),
   bytes: z.int(),
-  consistency: z.enum(['cut', 'per-database']),
+  consistency: z.enum(CONSISTENCIES),
   verifiedAt: z.number().nullable(),
   retained: z.boolean(),
 })
@@ -82,6 +83,11 @@ export type CloseOutcome = z.infer<typeof CloseOutcome>
 
 /** What a host answers to control; the bytes go over its streams (`host-streams.ts`). */
 export const HOST_CALLS = {
+  /**
+   * Asks the registries what the names mean now: the same content with a digest everywhere. What has one is not asked
+   * for. Rejects with `invalid-argument`, `not-found`, `image-refused`, `image-unavailable`.
+   */
+  pinContent: { request: SandboxContent, response: SandboxContent },
   /**
    * Makes a workspace run here: acquires the lease, brings the head (or `generation`) into the volume, starts sandbox,
    * services and captures. Resolves once commands can run; called again, it joins what is under way or answers for what
@@ -144,9 +150,14 @@ export const HOST_CALLS = {
     }),
     response: z.strictObject({ facts: WorkspaceFacts, pauseMs: z.number(), preCopyMs: z.number() }),
   },
-  /** Restores the head into a volume here while another host still runs the workspace. */
+  /** Brings the head into a volume here, and the system and packs, while another host still runs the workspace. */
   prepareIncoming: {
-    request: z.strictObject({ workspace: WorkspaceId, org: OrgId, generation: GenerationId }),
+    request: z.strictObject({
+      workspace: WorkspaceId,
+      org: OrgId,
+      generation: GenerationId,
+      content: SandboxContent,
+    }),
     response: z.strictObject({ generation: GenerationId }),
   },
   /** Restores a generation for real, checks it, records the outcome. */

@@ -37,9 +37,10 @@ export type LeaseState = z.infer<typeof LeaseState>
  */
 export const LEASE_CALLS = {
   /**
-   * Takes the next epoch. Refused with `lease-held` (details: host, epoch, remainingMs) while another host's lease
-   * runs; the holder itself gets a new epoch. Asking again with the same `nonce` gives the same lease again while it
-   * runs, and lets it run for `ttlMs` from then.
+   * Takes the epoch after the one that the caller has seen. Refused with `lease-held` (details: host, epoch,
+   * remainingMs) while another host's lease runs; the holder itself gets a new epoch. Asking again with the same `nonce`
+   * gives the same lease again while it runs, and lets it run for `ttlMs` from then. Once the epoch is another one, it is
+   * refused with `lease-lost`: a request that was held up ends no run that began since.
    */
   acquireLease: {
     request: z.strictObject({
@@ -47,6 +48,7 @@ export const LEASE_CALLS = {
       host: HostId,
       ttlMs: TtlMs,
       nonce: z.string().max(64),
+      afterEpoch: Epoch,
     }),
     response: Lease,
   },

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CONSISTENCIES } from './generation.ts'
 
 /** What keeps the guest from the host, from weak to strong. */
 export const Isolation = z.enum(['none', 'shared-kernel', 'sandboxed-kernel', 'vm'])
@@ -7,22 +8,57 @@ export type Isolation = z.infer<typeof Isolation>
 export const RuntimeKind = z.enum(['runc', 'runsc', 'bwrap', 'none'])
 export type RuntimeKind = z.infer<typeof RuntimeKind>
 
-/** The root filesystem of a sandbox; read-only below a writable overlay where the runtime has one. */
+/** Of a manifest in a registry. */
+export const Digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)
+/** `host/name:tag` or `host/name@sha256:…` of a registry. */
+const RegistryReference = z.string().min(3).max(1024)
+
+/** The root filesystem of a sandbox; `SystemWrites` says whether it can be written. */
 export const SystemSpec = z.discriminatedUnion('kind', [
   /** The host's `/usr`, read-only, and a generated `/etc`: nothing to download. */
   z.strictObject({ kind: z.literal('machine') }),
   z.strictObject({ kind: z.literal('directory'), path: z.string().startsWith('/').max(4096) }),
-  /** `host/name:tag` or `host/name@sha256:…` of a registry; pinned where a digest is given. */
+  /** Pinned where a digest is given. */
   z.strictObject({
     kind: z.literal('image'),
-    reference: z.string().min(3).max(1024),
-    digest: z
-      .string()
-      .regex(/^sha256:[0-9a-f]{64}$/)
-      .optional(),
+    reference: RegistryReference,
+    digest: Digest.optional(),
   }),
 ])
 export type SystemSpec = z.infer<typeof SystemSpec>
+
+/**
+ * What becomes of writes to the system, which itself never changes: there are none; they are gone with the sandbox; they
+ * are part of the generations, beside the workspace's own files. The system's files belong to root where there is one
+ * (`allowRoot`), else to the guest's user.
+ */
+export const SystemWrites = z.enum(['refused', 'discarded', 'kept'])
+export type SystemWrites = z.infer<typeof SystemWrites>
+
+/** The name of its directory below `/workspace/packs`. */
+const PackName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/)
+
+/** Read-only content beside the workspace's own files; never part of a generation. Pinned where a digest is given. */
+export const PackSpec = z.strictObject({
+  name: PackName,
+  source: RegistryReference,
+  digest: Digest.optional(),
+})
+export type PackSpec = z.infer<typeof PackSpec>
+
+const PACKS_MAX = 32
+
+/** Each name once. */
+export const PackList = z
+  .array(PackSpec)
+  .max(PACKS_MAX)
+  .refine((packs) => new Set(packs.map(({ name }) => name)).size === packs.length, {
+    error: 'two packs have the same name',
+  })
+
+/** What of a sandbox comes from registries. */
+export const SandboxContent = z.strictObject({ system: SystemSpec, packs: PackList })
+export type SandboxContent = z.infer<typeof SandboxContent>
 
 const MIB = 1024 * 1024
 
@@ -72,6 +108,8 @@ export const SandboxSpec = z.strictObject({
   /** ptrace inside the sandbox. */
   allowDebug: z.boolean(),
   environment: z.record(z.string().max(256), z.string().max(32_768)),
+  packs: PackList.default([]),
+  systemWrites: SystemWrites.default('refused'),
 })
 export type SandboxSpec = z.infer<typeof SandboxSpec>
 
@@ -83,6 +121,8 @@ export const SANDBOX_SPEC_DEFAULT: SandboxSpec = {
   allowRoot: false,
   allowDebug: false,
   environment: {},
+  packs: [],
+  systemWrites: 'refused',
 }
 
 /** What a running sandbox turned out to be: probed, not asked for. */
@@ -90,11 +130,13 @@ export const SandboxFacts = z.strictObject({
   runtime: RuntimeKind,
   isolation: Isolation,
   volume: z.enum(['btrfs', 'live']),
-  consistency: z.enum(['cut', 'per-database']),
+  consistency: z.enum(CONSISTENCIES),
   fsync: FsyncPolicy,
   /** `none`: the volume cannot bound what the workspace holds, so `limits.diskBytes` is a wish. */
   diskLimit: z.enum(['enforced', 'none']).default('none'),
   /** How the sandbox came to be. */
   start: z.enum(['warm', 'cold']),
+  /** What is mounted. */
+  packs: z.array(z.strictObject({ name: PackName, digest: Digest })).default([]),
 })
 export type SandboxFacts = z.infer<typeof SandboxFacts>

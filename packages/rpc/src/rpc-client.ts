@@ -1,4 +1,4 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import type { Duplex, Readable } from 'node:stream'
 import { Failure } from '@holdfast/base/failure'
 import type { FailureCode } from '@holdfast/protocol/failures'
@@ -38,6 +38,16 @@ export interface StreamRequest {
   readonly headersTimeoutMs?: number
 }
 
+export interface UpgradeRequest extends Pick<StreamRequest, 'path' | 'query' | 'headers'> {
+  /** What the connection speaks from then on. */
+  readonly protocol: string
+}
+
+export interface Upgraded {
+  readonly headers: IncomingHttpHeaders
+  readonly socket: Duplex
+}
+
 /** Calls one role. Rejects with the failure that the role met, else with `unreachable` or `timed-out`. */
 export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
   readonly #table: Table
@@ -67,8 +77,8 @@ export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
     }
-    const answer = await this.#asked(name, signal, async ({ pool }) => {
-      const { statusCode, body } = await pool.request(sent)
+    const answer = await this.#asked(name, signal, async (replica) => {
+      const { statusCode, body } = await replica.request(sent)
       return { status: statusCode, text: await body.text() }
     })
     const document: unknown = JSON.parse(answer.text)
@@ -80,7 +90,7 @@ export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
   async stream(request: StreamRequest): Promise<Dispatcher.ResponseData> {
     const { method, path, headers, body, signal, headersTimeoutMs = STREAM_OPEN_MS_MAX } = request
     const replica = this.#replicas.present
-    const response = await replica.pool
+    const response = await replica
       .request({
         method,
         path: withQuery(path, request.query),
@@ -99,11 +109,16 @@ export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
 
   /** Opens raw bytes in both directions, by HTTP's Upgrade. A refusal arrives as the failure that it is. */
   async upgrade(path: string, query: StreamRequest['query'], protocol: string): Promise<Duplex> {
+    return (await this.handshake({ path, query, protocol })).socket
+  }
+
+  /** `upgrade` for a protocol that begins with headers. */
+  async handshake(request: UpgradeRequest): Promise<Upgraded> {
     const replica = this.#replicas.present
     try {
-      return await this.#upgraded(replica, withQuery(path, query), protocol)
+      return await this.#upgraded(replica, request)
     } catch (error) {
-      throw error instanceof Failure ? error : this.#unanswered(error, { name: path, replica })
+      throw error instanceof Failure ? error : this.#unanswered(error, { name: request.path, replica })
     }
   }
 
@@ -112,23 +127,23 @@ export class RpcClient<Table extends RpcTable> implements AsyncDisposable {
   }
 
   /** By Node's own client: undici's keeps no body of an answer that is no upgrade. */
-  #upgraded({ address }: Replica, path: string, protocol: string): Promise<Duplex> {
+  #upgraded({ address }: Replica, { path, query, protocol, headers }: UpgradeRequest): Promise<Upgraded> {
     const request = httpRequest({
       ...(address.kind === 'unix'
         ? { socketPath: address.path }
         : { host: address.host, port: address.port }),
-      path,
+      path: withQuery(path, query),
       agent: false,
       timeout: UPGRADE_MS_MAX,
-      headers: { ...this.#headers(), connection: 'upgrade', upgrade: protocol },
+      headers: { ...headers, ...this.#headers(), connection: 'upgrade', upgrade: protocol },
     })
     return new Promise((resolve, reject) => {
       request.on('error', reject)
       request.on('timeout', () => request.destroy(new DOMException('no answer', 'TimeoutError')))
-      request.on('upgrade', (_response, socket, head) => {
+      request.on('upgrade', (response, socket, head) => {
         socket.setTimeout(0)
         if (head.length > 0) socket.unshift(head)
-        resolve(socket)
+        resolve({ headers: response.headers, socket })
       })
       request.on('response', (response) => {
         refusalOf(response, this.#options.unreachable).then(reject, reject)

@@ -6,6 +6,7 @@ import { Failure, failureToWire, isFailure } from '@holdfast/base/failure'
 import { FAILURES } from '@holdfast/protocol/failures'
 import type { RpcParsed, RpcRequest, RpcTable } from '@holdfast/protocol/rpc-table'
 import { type Address, formatAddress, parseAddress } from './address.ts'
+import { listenOn } from './listen-on.ts'
 
 const BODY_BYTES_MAX = 16 << 20
 const HEADERS_MS_MAX = 10_000
@@ -70,7 +71,7 @@ export class RpcServer implements AsyncDisposable {
     })
   }
 
-  /** Listens; a stale socket file is replaced. `serve` adds what it answers. */
+  /** Listens; a stale socket file is replaced. `serve` adds what it answers. Rejects as `listenOn`. */
   static async listen(options: RpcServerOptions): Promise<RpcServer> {
     const server = new RpcServer(options)
     const address = parseAddress(options.address)
@@ -106,17 +107,13 @@ export class RpcServer implements AsyncDisposable {
 
   #listen(address: Address): Promise<void> {
     if (address.kind === 'unix') rmSync(address.path, { force: true })
-    const where =
-      address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen(where, resolve)
-    })
+    return listenOn(this.#server, address, 'listen')
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const gone = new AbortController()
-    response.on('close', () => gone.abort())
+    // After the whole answer nobody waits any more, and an abort is not free.
+    response.on('close', () => response.writableFinished || gone.abort())
     let path = ''
     try {
       this.#authenticate(request)

@@ -7,6 +7,7 @@ import { Failure, isFailure } from '@holdfast/base/failure'
 import { z } from 'zod'
 import { parseAddress } from './address.ts'
 import { RpcClient } from './rpc-client.ts'
+import { RpcClients } from './rpc-clients.ts'
 import { RpcServer } from './rpc-server.ts'
 
 const TABLE = {
@@ -42,6 +43,13 @@ async function withServer(
     upgrades: {
       '/streams/raw': async (_request, socket) => {
         socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: raw\r\n\r\n')
+        socket.pipe(socket)
+      },
+      '/streams/greeted': async ({ headers }, socket) => {
+        const greeting = `x-greeting: ${headers['x-name']}, ${headers.upgrade}`
+        socket.write(
+          `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: raw\r\n${greeting}\r\n\r\nfirst`,
+        )
         socket.pipe(socket)
       },
       '/streams/fenced': async () => {
@@ -98,6 +106,19 @@ for (const kind of ['unix', 'tcp'] as const) {
   })
 }
 
+test('a handshake carries headers both ways, and the first bytes of an eager role are not lost', async () => {
+  await withServer('http://127.0.0.1:0', async (client) => {
+    const { headers, socket } = await client.handshake({
+      ...{ path: '/streams/greeted', query: {}, protocol: 'raw' },
+      headers: { 'x-name': 'a', authorization: 'is that of the role' },
+    })
+    assert.equal(headers['x-greeting'], 'a, raw')
+    const [heard] = await socket.take(1).toArray()
+    assert.equal(String(heard), 'first')
+    socket.destroy()
+  })
+})
+
 test('a request of another shape, and one without the key, are refused by name', async () => {
   await withServer('http://127.0.0.1:0', async (client, server) => {
     // @ts-expect-error a caller of another version
@@ -122,6 +143,18 @@ test('nobody there is told as the code that the caller named', async () => {
   })
   await assert.rejects(client.call('double', { n: 1 }), { code: 'host-unreachable' })
   await assert.rejects(client.upgrade('/streams/raw', {}, 'raw'), { code: 'host-unreachable' })
+})
+
+test('there is one client for each address, and all end together', async () => {
+  await withServer('http://127.0.0.1:0', async (_client, server) => {
+    const clients = new RpcClients(TABLE, { clusterKey, unreachable: 'host-unreachable' })
+    const client = clients.at(server.address)
+    assert.equal(clients.at(server.address), client)
+    assert.notEqual(clients.at('unix:/nonexistent/s'), client)
+    assert.deepEqual(await client.call('double', { n: 2 }), { n: 4 })
+    await clients[Symbol.asyncDispose]()
+    await assert.rejects(client.call('double', { n: 2 }), { code: 'host-unreachable' })
+  })
 })
 
 test('addresses that are none of ours are refused', () => {

@@ -13,6 +13,8 @@ test('the first runtime that isolates enough is chosen, and a stronger one rathe
   assert.equal(chooseRuntime([RUNSC, RUNC], { isolationMin: 'shared-kernel' }), RUNSC)
   assert.equal(chooseRuntime([RUNC, NONE], { isolationMin: 'none' }), RUNC)
   assert.equal(chooseRuntime([RUNC, RUNSC], { isolationMin: 'none', runtime: 'runsc' }), RUNSC)
+  const writing = { isolationMin: 'shared-kernel', systemWrites: 'kept' } as const
+  assert.equal(chooseRuntime([RUNSC, RUNC], writing), RUNC)
 })
 
 test('less than what is asked for is never given', () => {
@@ -20,6 +22,8 @@ test('less than what is asked for is never given', () => {
     { isolationMin: 'vm' },
     { isolationMin: 'shared-kernel', runtime: 'none' },
     { isolationMin: 'none', runtime: 'bwrap' },
+    { isolationMin: 'none', runtime: 'runsc', systemWrites: 'discarded' },
+    { isolationMin: 'sandboxed-kernel', systemWrites: 'kept' },
   ] as const)
     assert.throws(
       () => chooseRuntime([RUNC, RUNSC, NONE], wish),

@@ -1,10 +1,10 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { systemBootClock } from '@holdfast/base/boot-clock'
 import { Failure } from '@holdfast/base/failure'
 import { ExecRequest } from '@holdfast/protocol/exec'
 import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
-import { bootClockMs } from './holdinit/boot-clock.ts'
 import type { Runtime } from './runtime.ts'
 
 const PROBE_MS_MAX = 20_000
@@ -21,7 +21,7 @@ export async function probeRuntime(runtime: Runtime): Promise<string | null> {
       folder: join(home, 'sandbox'),
       spec: { ...SANDBOX_SPEC_DEFAULT, isolationMin: 'none', fsync: 'native' },
       volumePath,
-      deadlineBootMs: bootClockMs() + PROBE_MS_MAX,
+      deadlineBootMs: systemBootClock.bootMs() + PROBE_MS_MAX,
     })
     const exec = await sandbox.exec(ExecRequest.parse({ argv: ['true'] }))
     const end = await exec.ended

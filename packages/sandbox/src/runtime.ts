@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { ExecRequest } from '@holdfast/protocol/exec'
 import type { FsyncPolicy, Isolation, RuntimeKind, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
+import type { LocalPack } from './pack/local-pack.ts'
 
 /** What makes sandboxes. `RuntimeKind` has those that exist; one conformance suite runs against each. */
 export interface Runtime {
@@ -30,13 +31,21 @@ export interface StartRequest {
   /** Where the runtime may keep this sandbox's files: bundle, sockets. Made and removed by it. */
   readonly folder: string
   readonly spec: SandboxSpec
-  /** The host directory that becomes `/workspace`, writable by the guest's user. */
+  /**
+   * The host directory that becomes `/workspace`, writable by the guest's user. `makeKeptSystem` has been called on it
+   * where the system is kept.
+   */
   readonly volumePath: string
+  /**
+   * Shown read-only below `/workspace/packs`, on the places that `makePackPlaces` has made in the volume; none if
+   * absent. Those of the specification are names of them.
+   */
+  readonly packs?: readonly LocalPack[]
   /** Nothing of the sandbox runs after this instant of CLOCK_BOOTTIME unless `extend` moves it. */
   readonly deadlineBootMs: number
 }
 
-export type PrepareRequest = Omit<StartRequest, 'volumePath'>
+export type PrepareRequest = Omit<StartRequest, 'volumePath' | 'packs'>
 
 /** A sandbox without a volume, frozen, in which nothing of anybody has run. Disposing of it kills it. */
 export interface PreparedSandbox extends AsyncDisposable {
@@ -53,6 +62,7 @@ export interface PreparedSandbox extends AsyncDisposable {
 
 export interface ClaimRequest {
   readonly volumePath: string
+  readonly packs?: readonly LocalPack[]
   readonly deadlineBootMs: number
   readonly environment: Readonly<Record<string, string>>
 }

@@ -25,6 +25,8 @@ export interface UpOptions {
   readonly runtimes: readonly RuntimeKind[]
   readonly volume: 'auto' | 'btrfs' | 'live'
   readonly graceMs: number
+  /** Of images, that may be at addresses which are not public. */
+  readonly registries?: readonly string[]
 }
 
 /** How clients on this machine find the server: `<home>/server.json`, mode 0600. */
@@ -94,7 +96,7 @@ export class Installation {
 
   /** A box may run several hosts; the first one is `0`. */
   host(number = 0): SettingsOf<'host'> {
-    const { store, runtimes, volume, graceMs } = this.#options
+    const { store, runtimes, volume, graceMs, registries = [] } = this.#options
     return {
       role: 'host',
       ...this.#common(`host${number}`),
@@ -109,6 +111,7 @@ export class Installation {
       leaseTtlMs: LEASE_TTL_MS,
       graceMs,
       warm: WARM,
+      registries: [...registries],
     }
   }
 

@@ -14,11 +14,15 @@ const END_MS_MAX = 120_000
  */
 export async function runRoleProcess(): Promise<void> {
   const told = Promise.withResolvers<void>()
+  const ending = new AbortController()
   for (const event of ['SIGTERM', 'SIGINT', 'SIGHUP', 'disconnect'] as const)
-    process.on(event, () => told.resolve())
+    process.on(event, () => {
+      told.resolve()
+      ending.abort()
+    })
   const [message] = (await once(process, 'message')) as [ToRole]
   try {
-    await using role = await startRole(parseSettings(message.settings))
+    await using role = await startRole(parseSettings(message.settings), ending.signal)
     await say({ kind: 'ready', address: role.address, publicUrl: role.publicUrl, offer: role.offer ?? null })
     await told.promise
     void systemClock.sleep(END_MS_MAX).then(() => process.exit(1))

@@ -3,6 +3,8 @@ import type { RuntimeKind } from '@holdfast/protocol/sandbox-spec'
 /** What a host works with, as it found out by trying: the best first. */
 export interface HostOffer {
   readonly runtimes: readonly RuntimeKind[]
+  /** What was wanted too and does not work here, and why. */
+  readonly refused: readonly { readonly kind: RuntimeKind; readonly trouble: string }[]
   readonly volume: 'btrfs' | 'live'
 }
 

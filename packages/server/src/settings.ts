@@ -42,6 +42,8 @@ const ControlSettings = z.strictObject({
   isolationMin: Isolation.optional(),
   /** A host that says nothing for so long counts as lost, once its leases have run out too. */
   hostSilenceMs: z.int().min(2000).max(600_000).optional(),
+  /** Activity and ended commands are kept for so many days, 30 if it is not said; the audit is kept for ever. */
+  retention: z.strictObject({ eventsDays: z.int().min(1).max(36_500) }).optional(),
 })
 
 const HostSettings = z.strictObject({
@@ -64,6 +66,11 @@ const HostSettings = z.strictObject({
   warm: z
     .strictObject({ perKey: z.int().min(0).max(256), keysMax: z.int().min(1).max(256) })
     .default({ perKey: 2, keysMax: 4 }),
+  /** Registries of images that may be at addresses which are not public; every other one may not. */
+  registries: z
+    .array(z.string().regex(/^(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:\d{1,5})?$/, 'host or host:port'))
+    .max(64)
+    .default([]),
   /** How long a termination notice leaves for last commits. */
   graceMs: z.int().min(0).max(3_600_000),
 })

@@ -150,6 +150,8 @@ function documentOf(name: string | null, labels: Record<string, string>): Worksp
     ...{ consistency: 'cut', disk_limit: 'enforced', start: 'cold', pressure: 'none' },
     fsync: 'native',
     system: { kind: 'machine' },
+    system_writes: 'refused',
+    packs: [],
     limits: {
       memory_bytes: 2 ** 30,
       cpus: 1,

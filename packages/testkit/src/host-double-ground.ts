@@ -27,6 +27,8 @@ export interface HostDoubleGround {
   readonly workspaces: ReadonlyMap<WorkspaceId, DoubleWorkspace>
   /** What the next closing comes to, in place of a saved generation. */
   closeOutcome: { readonly kind: 'not-saved'; readonly sandbox: 'alive' | 'gone' } | undefined
+  /** What a name of a registry means now. */
+  digestOf(reference: string): string
   /** Told where a workspace was handed to: the other double takes it up. */
   onHandOff: (target: HostId, facts: WorkspaceFacts) => void
   find(id: WorkspaceId): DoubleWorkspace

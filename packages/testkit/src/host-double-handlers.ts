@@ -1,6 +1,7 @@
 import { Failure } from '@holdfast/base/failure'
 import type { HOST_CALLS, WorkspaceFacts } from '@holdfast/protocol/host-calls'
 import type { WorkspaceId } from '@holdfast/protocol/identifiers'
+import { Digest, type PackSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ServiceSpec, ServiceState } from '@holdfast/protocol/service'
 import type { RpcHandlers } from '@holdfast/rpc/rpc-server'
 import { killGroup } from './host-double-execs.ts'
@@ -18,6 +19,7 @@ export function hostHandlers(double: HostDoubleGround): Handlers {
 }
 
 type Life =
+  | 'pinContent'
   | 'openWorkspace'
   | 'closeWorkspace'
   | 'forgetWorkspace'
@@ -27,14 +29,23 @@ type Life =
   | 'drain'
 
 function lifeHandlers(double: HostDoubleGround): Pick<Handlers, Life> {
-  const { histories, nowMs } = double.options
+  const { histories } = double.options
   return {
-    openWorkspace: async ({ workspace, rollBackTo, handedOver }) => {
+    pinContent: async ({ system, packs }) => ({
+      system:
+        system.kind === 'image'
+          ? { ...system, digest: system.digest ?? double.digestOf(system.reference) }
+          : system,
+      packs: packs.map((pack) => ({ ...pack, digest: pack.digest ?? double.digestOf(pack.source) })),
+    }),
+    openWorkspace: async ({ workspace, spec, rollBackTo, handedOver }) => {
       const open = double.workspaces.get(workspace)
       if (open && rollBackTo === null) return double.factsOf(open)
       const epoch = handedOver?.epoch ?? histories.acquire(workspace, double.id)
       if (rollBackTo !== null) histories.append(workspace, { cause: 'rollback' })
-      return double.factsOf(double.open(workspace, await freshFacts(workspace, epoch)))
+      return double.factsOf(
+        double.open(workspace, await freshFacts(double, { workspace, epoch }, spec.packs)),
+      )
     },
     closeWorkspace: async ({ workspace, cause, force }) => {
       const open = double.find(workspace)
@@ -55,36 +66,46 @@ function lifeHandlers(double: HostDoubleGround): Pick<Handlers, Life> {
     workspaceFacts: async ({ workspace }) => double.factsOf(double.find(workspace)),
     prepareIncoming: async ({ generation }) => ({ generation }),
     handOff: async ({ workspace, target }) => {
-      double.find(workspace)
+      const open = double.find(workspace)
       histories.append(workspace, { cause: 'handoff' })
       histories.release(workspace)
       const epoch = histories.acquire(workspace, target.host)
       double.drop(workspace)
-      const facts = await freshFacts(workspace, epoch)
+      const packs = open.facts.sandbox?.packs ?? []
+      const facts = await freshFacts(
+        double,
+        { workspace, epoch },
+        packs.map((pack) => ({ ...pack, source: pack.name })),
+      )
       double.onHandOff(target.host, facts)
       return { facts, pauseMs: 1, preCopyMs: 1 }
     },
     drain: async () => ({}),
   }
+}
 
-  async function freshFacts(workspace: WorkspaceId, epoch: number): Promise<WorkspaceFacts> {
-    const [head] = await histories.list(workspace, { limit: 1 })
-    return {
-      ...{ workspace, epoch, state: 'running', head: head?.id ?? null, sequence: head?.sequence ?? 0 },
-      sandbox: {
-        ...{
-          runtime: 'runc',
-          isolation: 'shared-kernel',
-          volume: 'live',
-          consistency: 'cut',
-          fsync: 'relaxed',
-        },
-        ...{ diskLimit: 'none', start: 'cold' },
+async function freshFacts(
+  { options: { histories, nowMs } }: HostDoubleGround,
+  { workspace, epoch }: Pick<WorkspaceFacts, 'workspace' | 'epoch'>,
+  packs: readonly PackSpec[],
+): Promise<WorkspaceFacts> {
+  const [head] = await histories.list(workspace, { limit: 1 })
+  return {
+    ...{ workspace, epoch, state: 'running', head: head?.id ?? null, sequence: head?.sequence ?? 0 },
+    sandbox: {
+      ...{
+        runtime: 'runc',
+        isolation: 'shared-kernel',
+        volume: 'live',
+        consistency: 'cut',
+        fsync: 'relaxed',
       },
-      ...{ lastDurableAt: head?.createdAt ?? null, syncLagMs: 0, rpoMs: 1000, frozenMsP95: 1 },
-      pressure: 'none',
-      ...{ quietSinceAt: nowMs(), failure: null },
-    }
+      ...{ diskLimit: 'none', start: 'cold' },
+      packs: packs.map(({ name, digest }) => ({ name, digest: Digest.parse(digest) })),
+    },
+    ...{ lastDurableAt: head?.createdAt ?? null, syncLagMs: 0, rpoMs: 1000, frozenMsP95: 1 },
+    pressure: 'none',
+    ...{ quietSinceAt: nowMs(), failure: null },
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '@holdfast/base/failure'
@@ -29,6 +30,8 @@ export class HostDouble implements HostDoubleGround, AsyncDisposable {
   before: (call: string, request: unknown) => Promise<void> | void = () => undefined
   /** Told where a workspace was handed to: the other double takes it up. */
   onHandOff: (target: HostId, facts: WorkspaceFacts) => void = () => undefined
+  /** Counted up, every tag means something else. */
+  tagMoves = 0
   /** What the next closing comes to, in place of a saved generation. */
   closeOutcome: HostDoubleGround['closeOutcome']
 
@@ -104,6 +107,10 @@ export class HostDouble implements HostDoubleGround, AsyncDisposable {
       ...workspace.facts,
       quietSinceAt: workspace.execs.isQuiet() ? workspace.facts.quietSinceAt : null,
     }
+  }
+
+  digestOf(reference: string): string {
+    return `sha256:${createHash('sha256').update(`${reference} ${this.tagMoves}`).digest('hex')}`
   }
 
   open(id: WorkspaceId, facts: WorkspaceFacts): DoubleWorkspace {

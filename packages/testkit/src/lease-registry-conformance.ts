@@ -16,6 +16,7 @@ import {
 const W = workspaceId(1)
 const [A, B] = [hostId(1), hostId(2)]
 const ttlMs = 15_000
+const NEW = { workspace: W, ttlMs, nonce: '', afterEpoch: 0 }
 
 interface Ground {
   readonly registry: LeaseRegistry
@@ -33,8 +34,10 @@ export function leaseRegistryConformance(name: string, open: OpenRegistry): void
     const clock = new ManualDatabaseClock()
     const { registry, index, close } = await open(clock)
     let nonces = 0
-    const acquire: Ground['acquire'] = (host, nonce = `nonce ${nonces++}`) =>
-      registry.acquireLease({ workspace: W, host, ttlMs, nonce })
+    const acquire: Ground['acquire'] = async (host, nonce = `nonce ${nonces++}`) => {
+      const afterEpoch = (await state())?.epoch ?? 0
+      return await registry.acquireLease({ workspace: W, host, ttlMs, nonce, afterEpoch })
+    }
     const state = async () => (await registry.leaseStates({ workspaces: [W] })).states[0]
     try {
       await index.createWorkspace({ id: W, org: LEASE_ORG })
@@ -95,10 +98,41 @@ function acquirePromises(on: On): void {
   )
 
   test(
+    'an acquire that comes late ends no lease that was given since, and takes none after its end',
+    on(async ({ acquire, registry, clock, state }) => {
+      const late = { ...NEW, host: A, nonce: 'late' }
+      assert.equal((await acquire(A)).epoch, 1)
+      await rejectsWith('lease-lost', registry.acquireLease(late))
+      const { epoch } = await acquire(A)
+      await rejectsWith('lease-lost', registry.acquireLease({ ...late, afterEpoch: 1 }))
+      assert.deepEqual([(await state())?.epoch, (await state())?.host], [epoch, A])
+      await registry.releaseLease({ workspace: W, host: A, epoch, successor: null })
+      await rejectsWith('lease-lost', registry.acquireLease({ ...late, afterEpoch: epoch }))
+      assert.equal((await state())?.host, null)
+      await acquire(B)
+      await rejectsWith('lease-held', registry.acquireLease(late))
+      clock.pass(ttlMs)
+      await rejectsWith('lease-lost', registry.acquireLease(late))
+    }),
+  )
+
+  test(
+    'an acquire that is repeated late gets the lease that it was given, while that runs',
+    on(async ({ registry, clock, state }) => {
+      const asked = { ...NEW, host: A, nonce: 'one' }
+      const lease = await registry.acquireLease(asked)
+      assert.deepEqual(await registry.acquireLease(asked), lease)
+      clock.pass(ttlMs)
+      await rejectsWith('lease-lost', registry.acquireLease(asked))
+      assert.equal((await state())?.epoch, lease.epoch)
+    }),
+  )
+
+  test(
     'of hosts that ask at once exactly one gets the lease',
     on(async ({ registry, state }) => {
       const hosts = [1, 2, 3, 4, 5, 6, 7, 8].map(hostId)
-      const asked = hosts.map((host) => registry.acquireLease({ workspace: W, host, ttlMs, nonce: host }))
+      const asked = hosts.map((host) => registry.acquireLease({ ...NEW, host, nonce: host }))
       const given = (await Promise.allSettled(asked)).filter((result) => {
         if (result.status === 'rejected') assert.ok(isFailure(result.reason, 'lease-held'))
         return result.status === 'fulfilled'
@@ -113,7 +147,7 @@ function acquirePromises(on: On): void {
     on(async ({ registry }) => {
       const workspace = workspaceId(9)
       const epoch = 1
-      await rejectsWith('not-found', registry.acquireLease({ workspace, host: A, ttlMs, nonce: '' }))
+      await rejectsWith('not-found', registry.acquireLease({ ...NEW, workspace, host: A }))
       await rejectsWith('not-found', registry.releaseLease({ workspace, host: A, epoch, successor: null }))
       const leases = [{ workspace, epoch }]
       assert.deepEqual(await registry.renewLeases({ host: A, ttlMs, leases }), { lost: [workspace] })
@@ -129,7 +163,7 @@ function renewPromises(on: On): void {
       const workspaces = [1, 2, 3, 4].map(workspaceId)
       for (const id of workspaces.slice(1)) await index.createWorkspace({ id, org: LEASE_ORG })
       for (const [n, workspace] of workspaces.entries())
-        await registry.acquireLease({ workspace, host: n === 3 ? B : A, ttlMs, nonce: '' })
+        await registry.acquireLease({ ...NEW, workspace, host: n === 3 ? B : A })
       clock.pass(5_000)
       const leases = workspaces.map((workspace, n) => ({ workspace, epoch: n === 1 ? 7 : 1 }))
       const { lost } = await registry.renewLeases({ host: A, ttlMs, leases })

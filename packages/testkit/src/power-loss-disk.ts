@@ -3,7 +3,7 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
@@ -78,7 +78,7 @@ export class Disk {
    * system as it was alive, and who mounts that device again gets the one whose power was cut.
    */
   async #changeDevice(): Promise<void> {
-    const copy = `${this.#image}.${++this.#mounts}`
+    const copy = join(dirname(this.#image), `image-${++this.#mounts}`)
     await run('cp', ['--sparse=always', this.#image, copy])
     await rm(this.#image)
     this.#image = copy

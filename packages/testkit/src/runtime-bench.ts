@@ -6,7 +6,10 @@ import type { TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ExecRequest } from '@holdfast/protocol/exec'
 import { SANDBOX_SPEC_DEFAULT, type SandboxSpec } from '@holdfast/protocol/sandbox-spec'
+import type { LocalPack } from '@holdfast/sandbox/pack/local-pack'
+import { makePackPlaces } from '@holdfast/sandbox/pack/make-pack-places'
 import type { ExecEnd, Runtime, Sandbox } from '@holdfast/sandbox/runtime'
+import { makeKeptSystem } from '@holdfast/sandbox/system/kept-system'
 
 /** Nothing that a test starts outlives this, whatever becomes of the test. */
 const SANDBOX_MS_MAX = 60_000
@@ -26,6 +29,10 @@ export interface RuntimeBench {
   readonly isFreezable: boolean
   /** Commands can be run as root of the sandbox. */
   readonly hasRoot: boolean
+  /** It can show a system that guests write to. */
+  readonly hasWritableSystem: boolean
+  /** It can mount packs. */
+  readonly hasPacks: boolean
   /** It can make fsync succeed at once. */
   readonly isRelaxable: boolean
   /** A program that calls `leaveSandboxes` with this runtime. */
@@ -51,6 +58,7 @@ export interface Trial {
 export interface StartChange {
   readonly spec?: Partial<SandboxSpec>
   readonly volumePath?: string
+  readonly packs?: readonly LocalPack[]
   readonly deadlineMs?: number
 }
 
@@ -72,14 +80,20 @@ export function tryRuntime(t: TestContext, bench: RuntimeBench): Trial {
     chownSync(path, bench.owner, bench.owner)
     return path
   }
-  const start = async ({ spec, volumePath, deadlineMs }: StartChange = {}) => {
+  const start = async ({ spec, volumePath = volume(), packs = [], deadlineMs }: StartChange = {}) => {
     sandboxes += 1
+    if (spec?.systemWrites === 'kept' && bench.hasWritableSystem) makeKeptSystem(volumePath)
+    makePackPlaces(
+      volumePath,
+      packs.map(({ name }) => name),
+    )
     const id = `t${process.pid}-${sandboxes}`
     return await runtime.start({
       id,
       folder: join(folder, id),
       spec: { ...defaultSpec(bench), ...spec },
-      volumePath: volumePath ?? volume(),
+      volumePath,
+      packs,
       deadlineBootMs: bootMs() + (deadlineMs ?? SANDBOX_MS_MAX),
     })
   }

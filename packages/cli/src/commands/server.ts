@@ -3,7 +3,7 @@ import { Failure } from '@holdfast/base/failure'
 import { startRole } from '@holdfast/server/roles/start-role'
 import { parseSettings } from '@holdfast/server/settings'
 import type { CommandSpec } from '../command.ts'
-import { nextSignal } from './next-signal.ts'
+import { interrupted } from '../interruption.ts'
 
 export const serverCommand: CommandSpec = {
   path: ['server'],
@@ -16,14 +16,16 @@ export const serverCommand: CommandSpec = {
   examples: [{ line: 'server /etc/holdfast/host.json', shows: 'a host that joins an installation' }],
   async run(context, given) {
     const settings = parseSettings(readSettings(given.argument('SETTINGS')))
-    await using role = await startRole(settings)
+    const ending = new AbortController()
+    const told = interrupted(context.signals).then(() => ending.abort())
+    await using role = await startRole(settings, ending.signal)
     await context.output.show({
       text: () =>
         `${settings.role}  ${role.address}${role.publicUrl === null ? '' : `  ${role.publicUrl}`}\n`,
       json: () => ({ role: settings.role, address: role.address, publicUrl: role.publicUrl }),
       ids: () => [role.address],
     })
-    await nextSignal(context.signals)
+    await told
     return undefined
   },
 }

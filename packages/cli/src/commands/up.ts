@@ -3,10 +3,10 @@ import type { UpOptions } from '@holdfast/server/installation'
 import { RunningInstallation } from '@holdfast/server/supervisor/running-installation'
 import type { RoleChange } from '@holdfast/server/supervisor/supervised-role'
 import type { CommandSpec, Given } from '../command.ts'
-import { sandboxLine } from '../doctor/sandbox-line.ts'
+import { sandboxLine, weakerWarning } from '../doctor/sandbox-line.ts'
+import { interrupted } from '../interruption.ts'
 import type { Context } from '../open-context.ts'
 import { parseDurationMs } from '../parameters.ts'
-import { nextSignal } from './next-signal.ts'
 
 const API_DEFAULT = '127.0.0.1:7400'
 const APPS_DEFAULT = '127.0.0.1:7401'
@@ -47,6 +47,11 @@ export const upCommand: CommandSpec = {
       choices: ['btrfs', 'live'],
     },
     {
+      flags: '--registry <HOST[:PORT]>',
+      about: 'a registry of images that may be at an address which is not public; may be repeated',
+      repeats: true,
+    },
+    {
       flags: '--grace <DURATION>',
       about: 'how long last commits may take at the end',
       otherwise: GRACE_DEFAULT,
@@ -60,7 +65,7 @@ export const upCommand: CommandSpec = {
     const running = await start(context, given)
     try {
       await report(context, running)
-      await nextSignal(context.signals)
+      await interrupted(context.signals)
       context.output.note('hold: ending; the last generations are committed')
     } finally {
       await running[Symbol.asyncDispose]()
@@ -86,6 +91,7 @@ function optionsOf(context: Context, given: Given): UpOptions {
     // Without isolation only where a person asks for it.
     runtimes: runtime === undefined ? ['runc', 'bwrap'] : [runtime],
     volume: (given.option('volume') as UpOptions['volume'] | undefined) ?? 'auto',
+    registries: given.options('registry'),
     graceMs: parseDurationMs('--grace', given.option('grace') ?? GRACE_DEFAULT, GRACE_BOUNDS),
   }
 }
@@ -95,11 +101,15 @@ function describe(change: RoleChange): string {
   return `hold: ${change.role} ended (${change.how}); started again in ${change.restartMs} ms`
 }
 
-async function report(context: Context, { url, appsUrl, offer }: RunningInstallation): Promise<void> {
+async function report(context: Context, running: RunningInstallation): Promise<void> {
+  const { url, appsUrl } = running
+  const offer = { ...running.offer, isRoot: context.isRoot }
+  const warning = weakerWarning(offer, offer.refused)
+  if (warning !== null) context.output.note(`hold: ${warning}`)
   await context.output.show({
     text: () =>
       `API    ${url}\nAdmin  ${url}/admin\nApps   ${appsUrl}\n${sandboxLine(offer)}\n\nNext, in another terminal:  hold create demo -- echo hello\n`,
-    json: () => ({ url, appsUrl, ...offer }),
+    json: () => ({ url, appsUrl, ...running.offer, warning }),
     ids: () => [url],
   })
 }

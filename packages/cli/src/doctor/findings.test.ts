@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { judgeMachine, verdictOf } from './findings.ts'
 import type { MachineFacts } from './machine-facts.ts'
 import { fixesOf } from './mend-machine.ts'
-import { sandboxLine } from './sandbox-line.ts'
+import { sandboxLine, weakerWarning } from './sandbox-line.ts'
 
 const GOOD: MachineFacts = {
   nodeVersion: '24.21.0',
@@ -85,16 +85,40 @@ test('releases of runc that mend its escapes are good', () => {
 })
 
 test('the line of hold up says what is lacking', () => {
-  assert.match(sandboxLine({ runtimes: ['runc'], volume: 'live' }), /· changes are found by scanning$/)
   assert.match(
-    sandboxLine({ runtimes: ['runsc'], volume: 'btrfs' }),
+    sandboxLine({ runtimes: ['runc'], volume: 'live', isRoot: true }),
+    /· changes are found by scanning$/,
+  )
+  assert.match(
+    sandboxLine({ runtimes: ['runsc'], volume: 'btrfs', isRoot: true }),
     /sandboxed kernel.*fsync native · full$/,
   )
   assert.match(
-    sandboxLine({ runtimes: ['none'], volume: 'live' }),
+    sandboxLine({ runtimes: ['none'], volume: 'live', isRoot: true }),
     /NO ISOLATION: the container is the sandbox/,
   )
-  assert.match(sandboxLine({ runtimes: [], volume: 'live' }), /`hold up` refuses/)
+  assert.match(sandboxLine({ runtimes: [], volume: 'live', isRoot: true }), /`hold up` refuses/)
+})
+
+test('where root has no runc, doctor and hold up say that sandboxes isolate less, and what to install', () => {
+  const facts = { ...GOOD, ...runcIs(null, 'not installed') }
+  const findings = judgeMachine(facts)
+  assert.match(
+    verdictOf(facts, findings).sandboxes,
+    /bwrap .* WEAKER THAN RUNC: a way out of a sandbox is root/,
+  )
+  assert.match(findings.find(({ name }) => name === 'bwrap')?.gives ?? '', /a way out is root/)
+  assert.equal(findings.find(({ name }) => name === 'runc')?.mend?.line, 'apt-get install -y runc')
+  const refused = [{ kind: 'runc', trouble: 'not installed' }] as const
+  const warned = weakerWarning({ runtimes: ['bwrap'], isRoot: true }, refused)
+  assert.match(warned ?? '', /^WARNING: runc does not work here \(not installed\).*apt-get install -y runc/)
+  assert.equal(weakerWarning({ runtimes: ['runc'], isRoot: true }, []), null)
+  assert.equal(weakerWarning({ runtimes: ['bwrap'], isRoot: true }, []), null, 'it was asked for by name')
+  assert.equal(
+    weakerWarning({ runtimes: ['bwrap'], isRoot: false }, refused),
+    null,
+    'it is all that a user gets',
+  )
 })
 
 test('btrfs volumes need root, kernel, tools and loop devices', () => {

@@ -1,3 +1,4 @@
+import type { Consistency } from '@holdfast/protocol/generation'
 import { formatBytes } from '../output/quantities.ts'
 import { type Finding, isAtLeast, packagesMend } from './finding.ts'
 import { judgeRuntimes } from './judge-runtimes.ts'
@@ -9,7 +10,7 @@ export interface Verdict {
   /** As `hold up` says it at its start. */
   readonly sandboxes: string
   readonly volume: 'btrfs' | 'live'
-  readonly consistency: 'cut' | 'per-database'
+  readonly consistency: Consistency
   readonly works: boolean
 }
 
@@ -47,7 +48,10 @@ export function verdictOf(facts: MachineFacts, findings: readonly Finding[]): Ve
   const usable = facts.runtimes.filter(({ trouble }) => trouble === null).map(({ kind }) => kind)
   return {
     // The ones that `hold up` takes by itself, in its order.
-    sandboxes: sandboxLine({ runtimes: WITHOUT_ASKING.filter((kind) => usable.includes(kind)), volume }),
+    sandboxes: sandboxLine({
+      runtimes: WITHOUT_ASKING.filter((kind) => usable.includes(kind)),
+      ...{ volume, isRoot },
+    }),
     volume,
     consistency: nativeTrouble === null ? 'cut' : 'per-database',
     works,

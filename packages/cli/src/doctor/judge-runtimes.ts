@@ -25,7 +25,9 @@ export function judgeRuntimes(facts: MachineFacts): Finding[] {
 }
 
 function judgeRuntime({ kind, version, trouble }: RuntimeFacts, facts: MachineFacts): Finding {
-  const finding = { name: kind, gives: GIVES[kind] }
+  const gives =
+    kind === 'bwrap' && facts.isRoot ? 'sandboxes without limits; as root, a way out is root' : GIVES[kind]
+  const finding = { name: kind, gives }
   if (version === null)
     return {
       ...finding,

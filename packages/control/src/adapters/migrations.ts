@@ -5,7 +5,15 @@ import type { Database, Tables } from './tables.ts'
 type Migration = (database: Kysely<Tables>) => Promise<void>
 
 /** Each is run once, in this order, in one transaction; the version of a database is how many it has seen. */
-const MIGRATIONS: readonly Migration[] = [tenants, workspaces, commands, events, platform]
+const MIGRATIONS: readonly Migration[] = [
+  tenants,
+  workspaces,
+  commands,
+  events,
+  platform,
+  exposures,
+  retention,
+]
 
 /** Brings a database to the present version. Rejects with `version-unknown` for one that a newer Holdfast has changed. */
 export async function migrate(database: Database): Promise<void> {
@@ -192,6 +200,20 @@ async function platform({ schema }: Database): Promise<void> {
     .addColumn('document', 'text', (column) => column.notNull())
     .execute()
   await index(schema, 'control_drills', ['org_id', 'id'])
+}
+
+/** Those that are there have the empty id: no token was minted for it. */
+async function exposures({ schema }: Database): Promise<void> {
+  await schema
+    .alterTable('control_exposures')
+    .addColumn('id', 'text', (column) => column.notNull().defaultTo(''))
+    .execute()
+}
+
+/** Ended commands and old activity are looked for by age; how far activity was removed is told to who resumes. */
+async function retention(database: Database): Promise<void> {
+  await index(database.schema, 'control_execs', ['ended_at'])
+  await database.insertInto('control_sequencer').values({ name: 'events-removed', value: 0 }).execute()
 }
 
 async function index(

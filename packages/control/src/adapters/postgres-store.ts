@@ -4,8 +4,10 @@ import pg from 'pg'
 import type { Changes, Committed, Reads, Store } from '../ports/store.ts'
 import { CommitListeners } from './commit-listeners.ts'
 import { guardedReads } from './guarded-reads.ts'
+import { KeptQueries } from './kept-queries.ts'
 import { migrate } from './migrations.ts'
 import { AllRows } from './rows/all-rows.ts'
+import { Session, type SessionOptions } from './rows/session.ts'
 import type { Database, Tables } from './tables.ts'
 
 export interface PostgresStoreOptions {
@@ -34,11 +36,13 @@ const CONFLICTS: ReadonlySet<string> = new Set(['40P01', '40001'])
 export class PostgresStore implements Store {
   readonly read: Reads
   readonly #database: Database
+  readonly #queries = new KeptQueries()
   readonly #listeners = new CommitListeners()
 
   private constructor(database: Database) {
     this.#database = database
-    this.read = guardedReads(new AllRows(database, { locksRows: false, workspaces: new Set() }), storeFailure)
+    const session = sessionOn(database, { locksRows: false, queries: new KeptQueries() })
+    this.read = guardedReads(new AllRows(database, session), storeFailure)
   }
 
   /** Rejects with `index-unavailable` when the server does not answer, and with `version-unknown`. */
@@ -80,18 +84,24 @@ export class PostgresStore implements Store {
   }
 
   async #transaction<T>(change: (changes: Changes) => Promise<T>): Promise<T> {
-    const workspaces = new Set<string>()
-    const { value, hasEvents } = await this.#database.transaction().execute(async (transaction) => {
-      // What resolves survives a crash, also where the database is told otherwise for others.
-      await sql`SET LOCAL synchronous_commit = on`.execute(transaction)
-      const rows = new AllRows(transaction, { locksRows: true, workspaces })
-      const changed = await change(rows)
-      await rows.events.append(rows.emitted)
-      return { value: changed, hasEvents: rows.emitted.length > 0 }
-    })
+    const { value, hasEvents, workspaces } = await this.#database
+      .transaction()
+      .execute(async (transaction) => {
+        // What resolves survives a crash, also where the database is told otherwise for others.
+        await sql`SET LOCAL synchronous_commit = on`.execute(transaction)
+        const session = sessionOn(transaction, { locksRows: true, queries: this.#queries })
+        const rows = new AllRows(transaction, session)
+        const changed = await change(rows)
+        await rows.events.append(rows.emitted)
+        return { value: changed, hasEvents: rows.emitted.length > 0, workspaces: session.workspaces }
+      })
     this.#listeners.tell({ workspaces, hasEvents })
     return value
   }
+}
+
+function sessionOn(database: Database, options: Omit<SessionOptions, 'run'>): Session {
+  return new Session({ ...options, run: async (query) => (await database.executeQuery(query)).rows })
 }
 
 function poolOf(options: PostgresStoreOptions, schema: string): pg.Pool {

@@ -9,29 +9,45 @@ interface Kept {
   readonly reader: boolean
 }
 
-/** node:sqlite in the shape that Kysely's dialect asks for, with the statements kept compiled. */
-export function keptStatements(database: DatabaseSync): SqliteDatabase {
-  const kept = new Map<string, Kept>()
-  function statement(sql: string): Kept {
-    const known = kept.get(sql)
-    if (known) return known
-    if (kept.size >= STATEMENTS_MAX) kept.clear()
-    const prepared = database.prepare(sql)
-    const fresh = { prepared, reader: prepared.columns().length > 0 }
-    kept.set(sql, fresh)
-    return fresh
+/** The statements of one connection, kept compiled. */
+export class SqliteStatements {
+  readonly #database: DatabaseSync
+  readonly #kept = new Map<string, Kept>()
+
+  constructor(database: DatabaseSync) {
+    this.#database = database
   }
-  return {
-    close: () => database.close(),
-    prepare: (sql) => {
-      const { prepared, reader } = statement(sql)
-      return {
-        reader,
-        all: (parameters) => prepared.all(...values(parameters)),
-        run: (parameters) => prepared.run(...values(parameters)),
-        iterate: (parameters) => prepared.iterate(...values(parameters)),
-      }
-    },
+
+  /** Runs a statement to its end; the rows that it answers with are as its columns are. */
+  run<Row>(sql: string, parameters: readonly unknown[] = []): readonly Row[] {
+    const rows: readonly unknown[] = this.#statement(sql).prepared.all(...values(parameters))
+    return rows as readonly Row[]
+  }
+
+  /** The shape that Kysely's dialect asks for. */
+  asDatabase(): SqliteDatabase {
+    return {
+      close: () => this.#database.close(),
+      prepare: (sql) => {
+        const { prepared, reader } = this.#statement(sql)
+        return {
+          reader,
+          all: (parameters) => prepared.all(...values(parameters)),
+          run: (parameters) => prepared.run(...values(parameters)),
+          iterate: (parameters) => prepared.iterate(...values(parameters)),
+        }
+      },
+    }
+  }
+
+  #statement(sql: string): Kept {
+    const known = this.#kept.get(sql)
+    if (known) return known
+    if (this.#kept.size >= STATEMENTS_MAX) this.#kept.clear()
+    const prepared = this.#database.prepare(sql)
+    const fresh = { prepared, reader: prepared.columns().length > 0 }
+    this.#kept.set(sql, fresh)
+    return fresh
   }
 }
 

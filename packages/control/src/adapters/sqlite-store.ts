@@ -5,9 +5,11 @@ import type { NewEvent } from '../domain/event.ts'
 import type { Changes, Committed, Reads, Store } from '../ports/store.ts'
 import { CommitListeners } from './commit-listeners.ts'
 import { guardedReads } from './guarded-reads.ts'
+import { KeptQueries } from './kept-queries.ts'
 import { migrate } from './migrations.ts'
 import { AllRows } from './rows/all-rows.ts'
-import { keptStatements } from './sqlite-statements.ts'
+import { Session, type SessionOptions } from './rows/session.ts'
+import { SqliteStatements } from './sqlite-statements.ts'
 import type { Database, Tables } from './tables.ts'
 
 /** So many transactions share one commit at most: about 20 ms of work. */
@@ -33,6 +35,8 @@ export class SqliteStore implements Store {
   readonly #writing: DatabaseSync
   readonly #reading: DatabaseSync
   readonly #database: Database
+  readonly #statements: SqliteStatements
+  readonly #sessions: SessionOptions
   readonly #listeners = new CommitListeners()
   #waiting: Waiting[] = []
   #isScheduled = false
@@ -41,9 +45,12 @@ export class SqliteStore implements Store {
 
   private constructor(path: string) {
     this.#writing = open(path)
-    this.#database = kysely(this.#writing)
+    this.#statements = new SqliteStatements(this.#writing)
+    this.#database = kysely(this.#statements)
+    this.#sessions = sessionsOn(this.#statements)
     this.#reading = open(path)
-    const rows = new AllRows(kysely(this.#reading), { locksRows: false, workspaces: new Set() })
+    const statements = new SqliteStatements(this.#reading)
+    const rows = new AllRows(kysely(statements), new Session(sessionsOn(statements)))
     this.read = guardedReads(rows, asFailure)
   }
 
@@ -96,10 +103,10 @@ export class SqliteStore implements Store {
     const events: NewEvent[] = []
     const workspaces = new Set<string>()
     try {
-      this.#writing.exec('BEGIN IMMEDIATE')
+      this.#statements.run('BEGIN IMMEDIATE')
       for (const member of group) settles.push(await this.#apply(member, events, workspaces))
-      await new AllRows(this.#database, { locksRows: false, workspaces }).events.append(events)
-      this.#writing.exec('COMMIT')
+      await new AllRows(this.#database, new Session(this.#sessions)).events.append(events)
+      this.#statements.run('COMMIT')
     } catch (error) {
       if (this.#writing.isTransaction) this.#writing.exec('ROLLBACK')
       const failure = new Failure('index-unavailable', 'the database refused a commit', {}, error)
@@ -111,18 +118,18 @@ export class SqliteStore implements Store {
   }
 
   async #apply(member: Waiting, events: NewEvent[], workspaces: Set<string>): Promise<Settle> {
-    const session = { locksRows: false, workspaces: new Set<string>() }
+    const session = new Session(this.#sessions)
     const rows = new AllRows(this.#database, session)
-    this.#writing.exec('SAVEPOINT member')
+    this.#statements.run('SAVEPOINT member')
     try {
       const value = await member.change(rows)
-      this.#writing.exec('RELEASE member')
+      this.#statements.run('RELEASE member')
       events.push(...rows.emitted)
       for (const id of session.workspaces) workspaces.add(id)
       return () => member.resolve(value)
     } catch (error) {
-      this.#writing.exec('ROLLBACK TO member')
-      this.#writing.exec('RELEASE member')
+      this.#statements.run('ROLLBACK TO member')
+      this.#statements.run('RELEASE member')
       return () => member.reject(isFailure(error) ? error : asFailure(error))
     }
   }
@@ -134,8 +141,16 @@ function open(path: string): DatabaseSync {
   return database
 }
 
-function kysely(database: DatabaseSync): Database {
-  return new Kysely<Tables>({ dialect: new SqliteDialect({ database: keptStatements(database) }) })
+function kysely(statements: SqliteStatements): Database {
+  return new Kysely<Tables>({ dialect: new SqliteDialect({ database: statements.asDatabase() }) })
+}
+
+function sessionsOn(statements: SqliteStatements): SessionOptions {
+  return {
+    locksRows: false,
+    queries: new KeptQueries(),
+    run: async ({ sql, parameters }) => statements.run(sql, parameters),
+  }
 }
 
 function asFailure(error: unknown): unknown {

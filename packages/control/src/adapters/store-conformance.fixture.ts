@@ -186,6 +186,63 @@ export function storeConformance(name: string, open: () => Promise<OpenedStore>)
     )
   })
 
+  test(`${name}: old activity goes in small batches and the audit stays, and how far it went is told`, async () => {
+    await using found = await opened()
+    const { store } = found
+    const tell = (category: 'activity' | 'audit', at: number, source: 'control' | 'host' = 'control') =>
+      store.write(async (changes) => changes.emit({ ...event(category, {}), at, source }))
+    const removed = (at: number, rowsMax: number) =>
+      store.write((changes) => changes.events.removeBefore(at, rowsMax))
+    const kept = async () =>
+      (await store.read.events.list({ org: ORG, afterId: 0, limit: 100 })).map(({ id }) => id)
+    assert.equal(await store.read.events.removedThrough(), 0)
+    await tell('activity', 1)
+    await tell('audit', 1)
+    await tell('activity', 900, 'host') // its clock is ahead
+    await tell('activity', 2)
+    await tell('activity', 3, 'host')
+    await tell('activity', 500, 'host')
+    await tell('activity', 100)
+    await tell('activity', 1, 'host') // its clock is behind
+    assert.equal(await removed(100, 2), true)
+    assert.deepEqual([await kept(), await store.read.events.removedThrough()], [[2, 3, 4, 5, 6, 7, 8], 2])
+    assert.equal(await removed(100, 100), false)
+    assert.deepEqual([await kept(), await store.read.events.removedThrough()], [[2, 6, 7, 8], 5])
+    assert.equal(await removed(100, 100), false)
+    assert.deepEqual(await kept(), [2, 6, 7, 8])
+    assert.equal(await (found.beside ?? store).read.events.removedThrough(), 5)
+    assert.equal((await store.read.events.auditRows(ORG, 0, 10)).length, 1)
+    await tell('activity', 4)
+    assert.equal((await kept()).at(-1), 9, 'numbers go on')
+  })
+
+  test(`${name}: commands that ended long ago go, and those that run stay`, async () => {
+    await using found = await opened()
+    const { store } = found
+    const made = workspace('w')
+    await store.write(async (changes) => {
+      await changes.workspaces.insert(made)
+      for (const [id, endedAt] of [
+        ['a', 1],
+        ['b', 2],
+        ['c', 3],
+        ['d', 100],
+        ['e', null],
+      ] as const) {
+        const record = exec(made, id)
+        await changes.execs.insert({ ...record, state: { ...record.state, endedAt } })
+      }
+    })
+    const removed = (rowsMax: number) =>
+      store.write((changes) => changes.execs.removeEndedBefore(100, rowsMax))
+    const kept = async () =>
+      (await store.read.execs.list({ workspace: made.id, limit: 10 })).map(({ state }) => state.id).toSorted()
+    assert.equal(await removed(2), true)
+    assert.deepEqual(await kept(), ['c', 'd', 'e'])
+    assert.equal(await removed(2), false)
+    assert.deepEqual(await kept(), ['d', 'e'])
+  })
+
   for (const [what, sql] of [
     ['an edit', `UPDATE control_events SET payload = '{"forged":1}' WHERE id = 3`],
     ['an edited actor', `UPDATE control_events SET actor = 'b' WHERE id = 3`],

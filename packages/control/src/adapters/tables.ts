@@ -43,6 +43,7 @@ export interface Tables {
     document: string
   }
   control_exposures: {
+    id: string
     workspace_id: string
     port: number
     org_id: string

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { Failure } from '@holdfast/base/failure'
 import { formatAddress, parseAddress } from '@holdfast/rpc/address'
+import { listenOn } from '@holdfast/rpc/listen-on'
 import { getRequestListener } from '@hono/node-server'
 import { refusalOf } from './answer-failure.ts'
 import { type App, paramsOf } from './app.ts'
@@ -44,14 +45,10 @@ export class ApiServer implements AsyncDisposable {
     })
   }
 
+  /** Rejects as `listenOn`. */
   static async listen(app: App, routes: readonly Route[], address: string): Promise<ApiServer> {
     const server = new ApiServer(app, routes, address)
-    const at = parseAddress(address)
-    const where = at.kind === 'unix' ? { path: at.path } : { host: at.host, port: at.port }
-    await new Promise<void>((resolve, reject) => {
-      server.#server.once('error', reject)
-      server.#server.listen(where, resolve)
-    })
+    await listenOn(server.#server, parseAddress(address), 'api')
     return server
   }
 

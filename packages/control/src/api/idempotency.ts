@@ -3,6 +3,7 @@ import { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import type { OrgId } from '@holdfast/protocol/identifiers'
 import type { Deps } from '../operations/context.ts'
+import { KeptAnswers } from './kept-answers.ts'
 
 const KEPT_MS = 24 * 3600 * 1000
 const KEY = /^[\x21-\x7e]{1,255}$/
@@ -33,10 +34,12 @@ interface Answered {
  */
 export class Idempotency {
   readonly #deps: Deps
+  readonly #answers: KeptAnswers
   readonly #underWay = new Map<string, { readonly fingerprint: string; readonly answer: Promise<Answer> }>()
 
   constructor(deps: Deps) {
     this.#deps = deps
+    this.#answers = new KeptAnswers(deps)
   }
 
   async once(request: KeyedRequest, carryOut: (randomness: Randomness) => Promise<Answer>): Promise<Answer> {
@@ -87,7 +90,7 @@ export class Idempotency {
     const isKept = answer.status < 300
     return {
       given: answer,
-      kept: isKept ? store.write((changes) => changes.answers.put(row)) : Promise.resolve(),
+      kept: isKept ? this.#answers.keep(row) : Promise.resolve(),
     }
   }
 }

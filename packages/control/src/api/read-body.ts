@@ -18,7 +18,7 @@ export async function readText(incoming: IncomingMessage, clock: Clock): Promise
   try {
     return await Promise.race([collect(incoming), late])
   } finally {
-    over.abort()
+    over.abort(null)
     late.catch(() => {}) // cut short once the body was there
   }
 }

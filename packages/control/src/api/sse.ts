@@ -5,6 +5,18 @@ const HEARTBEAT_MS = 15_000
 /** Whoever reads slower than this many bytes behind is cut off, and comes back with Last-Event-ID. */
 const BUFFERED_BYTES_MAX = 1 << 20
 
+export interface SentEvent {
+  readonly type: string
+  readonly id?: number
+  readonly document: unknown
+}
+
+/** The bytes of an event. */
+export function frameOf({ type, id, document }: SentEvent): Buffer {
+  const idLine = id === undefined ? '' : `id: ${id}\n`
+  return Buffer.from(`event: ${type}\n${idLine}data: ${JSON.stringify(document)}\n\n`)
+}
+
 /** Server-sent events on a response that is this stream's alone. */
 export class EventStream implements Disposable {
   readonly #outgoing: ServerResponse
@@ -32,9 +44,13 @@ export class EventStream implements Disposable {
     return this.#outgoing.writableLength > BUFFERED_BYTES_MAX
   }
 
-  send(event: { readonly type: string; readonly id?: number; readonly document: unknown }): void {
-    const id = event.id === undefined ? '' : `id: ${event.id}\n`
-    this.#outgoing.write(`event: ${event.type}\n${id}data: ${JSON.stringify(event.document)}\n\n`)
+  send(event: SentEvent): void {
+    this.#outgoing.write(frameOf(event))
+  }
+
+  /** An event that many are sent is made bytes once. */
+  sendFrame(frame: Uint8Array): void {
+    this.#outgoing.write(frame)
   }
 
   /** Resolves once the reader has caught up, or is gone. */

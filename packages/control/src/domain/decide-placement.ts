@@ -11,7 +11,7 @@ const STRENGTH: Readonly<Record<Isolation, number>> = {
 }
 
 export interface PlacementQuestion {
-  readonly spec: Pick<SandboxSpec, 'isolationMin' | 'runtime'>
+  readonly spec: Pick<SandboxSpec, 'isolationMin' | 'runtime'> & Partial<Pick<SandboxSpec, 'systemWrites'>>
   readonly hosts: readonly HostRecord[]
   /** Workspaces that each host runs or is about to run. */
   readonly load: ReadonlyMap<HostId, number>
@@ -37,7 +37,7 @@ export function decidePlacement(question: PlacementQuestion): Placement {
   if (capable.length === 0)
     return {
       kind: 'impossible',
-      message: `no host has ${spec.runtime ?? 'a runtime'} with ${spec.isolationMin}`,
+      message: `no host has ${spec.runtime ?? 'a runtime'} with ${spec.isolationMin}${writable(spec)}`,
     }
   const roomy = capable.filter((host) => (load.get(host.id) ?? 0) < host.capacity.workspacesMax)
   const [best] = roomy.toSorted((a, b) => score(a) - score(b) || compare(a.id, b.id))
@@ -54,8 +54,13 @@ function canIsolate(host: HostRecord, spec: PlacementQuestion['spec']): boolean 
   return host.runtimes.some(
     ({ kind, isolation }) =>
       STRENGTH[isolation] >= STRENGTH[spec.isolationMin] &&
-      (spec.runtime === undefined || spec.runtime === kind),
+      (spec.runtime === undefined || spec.runtime === kind) &&
+      ((spec.systemWrites ?? 'refused') === 'refused' || kind === 'runc'),
   )
+}
+
+function writable({ systemWrites = 'refused' }: PlacementQuestion['spec']): string {
+  return systemWrites === 'refused' ? '' : ' and a system that can be written'
 }
 
 function compare(a: string, b: string): number {

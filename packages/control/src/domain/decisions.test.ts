@@ -92,6 +92,12 @@ test('placement gives never less isolation, and prefers room, the seed volume, t
   assert.equal(chosen({ spec: untrusting }), 'impossible')
   assert.equal(chosen({ spec: untrusting, hosts: [a, strong] }), 'd')
   assert.equal(chosen({ spec: { ...SANDBOX_SPEC_DEFAULT, runtime: 'bwrap' } }), 'impossible')
+  const writing = { ...SANDBOX_SPEC_DEFAULT, systemWrites: 'kept' }
+  assert.equal(chosen({ spec: writing, hosts: [a] }), 'a')
+  assert.equal(
+    chosen({ spec: { ...writing, isolationMin: 'sandboxed-kernel' }, hosts: [strong] }),
+    'impossible',
+  )
 })
 
 test('every failure of an opening has a consequence, and no opening is tried for ever', () => {

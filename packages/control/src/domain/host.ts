@@ -14,6 +14,8 @@ export interface HostRecord {
   readonly volume: 'btrfs' | 'live'
   readonly capacity: z.infer<typeof HostCapacity>
   readonly status: HostStatus
+  /** Somebody drained it: that outlives every silence. Absent: nobody did. */
+  readonly isDraining?: boolean
   readonly lastSeenAt: number
 }
 
@@ -25,4 +27,22 @@ export type HostStatus = 'ready' | 'draining' | 'lost'
  */
 export function isSilent(host: HostRecord, nowMs: number, silenceMs: number): boolean {
   return Math.abs(nowMs - host.lastSeenAt) > silenceMs
+}
+
+/** Nobody hears from it. */
+export function lostHost(host: HostRecord): HostRecord {
+  return { ...host, status: 'lost', isDraining: isDrained(host) }
+}
+
+export function drainedHost(host: HostRecord): HostRecord {
+  return { ...host, status: 'draining', isDraining: true }
+}
+
+/** What a host is that is heard, of which `known` was known before: one that was drained takes nothing. */
+export function heardStatus(known: HostRecord | undefined): 'ready' | 'draining' {
+  return known !== undefined && isDrained(known) ? 'draining' : 'ready'
+}
+
+function isDrained({ status, isDraining }: HostRecord): boolean {
+  return status === 'draining' || isDraining === true
 }

@@ -18,6 +18,10 @@ const ROWS: readonly Row[] = [
   [{ host: HERE, epoch: 3, status: 'idle' }, { state: 'running', epoch: 3 }, 'keep'],
   [{ host: HERE, epoch: 3, status: 'provisioning' }, { state: 'running', epoch: 5 }, 'keep'],
   [{ host: HERE, epoch: 3, status: 'idle' }, { state: 'running', epoch: 2 }, 'unwanted'],
+  // The sandbox, or the right to run, has ended by itself: that run is the one which the record means.
+  [{ host: HERE, epoch: 3, status: 'idle' }, { state: 'sandbox-gone', epoch: 3 }, 'keep'],
+  [{ host: HERE, epoch: 3, status: 'idle' }, { state: 'failed', epoch: 3 }, 'keep'],
+  [{ host: HERE, epoch: 3, status: 'idle' }, { state: 'sandbox-gone', epoch: 2 }, 'unwanted'],
   // A restart: what comes and goes where it should has no epoch for a moment.
   [{ host: HERE, epoch: 3, status: 'provisioning' }, { state: 'closing', epoch: 0 }, 'leave'],
   [{ host: HERE, epoch: 3, status: 'provisioning' }, { state: 'opening', epoch: 0 }, 'leave'],

@@ -2,12 +2,12 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Failure } from '@holdfast/base/failure'
 import { newIdentifier } from '@holdfast/base/identifier'
 import type { Randomness } from '@holdfast/base/randomness'
+import { API_KEY } from '@holdfast/protocol/api-key'
 import { KeyId } from '@holdfast/protocol/identifiers'
 import type { KeyRecord } from '../ports/entities.ts'
 import type { Deps } from './context.ts'
 
-/* `hf_<the key id's 26 letters>_<64 hex digits>`: found by its id, proven by its secret, and known to secret scanners. */
-const TOKEN = /^Bearer hf_([0-9a-hjkmnp-tv-z]{26})_([0-9a-f]{64})$/
+const TOKEN = new RegExp(`^Bearer ${API_KEY.source}$`)
 const SECRET_BYTES = 32
 /** When a key was last used is told to a minute. */
 const TOUCH_MS = 60_000

@@ -32,6 +32,8 @@ export interface Settings {
   readonly idleTimeoutMsDefault: number | null
   /** Of workspaces that do not say how much they want: less than `shared-kernel` only where a person asked for it. */
   readonly isolationMinDefault: Isolation
+  /** Activity and ended commands are kept for so long; the audit for ever. */
+  readonly eventsKeptMs: number
 }
 
 export interface ExposureSettings {

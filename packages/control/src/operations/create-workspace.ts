@@ -93,5 +93,7 @@ function specOf(wish: WorkspaceWish, isolationMinDefault: Isolation): SandboxSpe
     allowRoot: wish.allowRoot,
     allowDebug: wish.allowDebug,
     environment: wish.environment,
+    packs: [...wish.packs],
+    ...(wish.systemWrites ? { systemWrites: wish.systemWrites } : {}),
   }
 }

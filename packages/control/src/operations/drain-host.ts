@@ -1,6 +1,6 @@
 import { Failure } from '@holdfast/base/failure'
 import { HostId } from '@holdfast/protocol/identifiers'
-import type { HostRecord } from '../domain/host.ts'
+import { drainedHost, type HostRecord } from '../domain/host.ts'
 import type { Caller, Deps } from './context.ts'
 import { audited } from './tell-event.ts'
 
@@ -10,7 +10,7 @@ export async function drainHost(deps: Deps, caller: Caller, name: string): Promi
   const drained = await deps.store.write(async (changes) => {
     const host = await changes.hosts.byId(id)
     if (host === undefined) throw new Failure('not-found', 'there is no such host')
-    const next: HostRecord = { ...host, status: 'draining' }
+    const next = drainedHost(host)
     await changes.hosts.put(next)
     changes.emit(audited(caller, { type: 'host_drain', at: deps.clock.wallMs(), payload: { host: host.id } }))
     return next

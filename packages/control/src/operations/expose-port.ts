@@ -1,4 +1,5 @@
 import { Failure } from '@holdfast/base/failure'
+import { newIdentifier } from '@holdfast/base/identifier'
 import type { ExposureAccess } from '@holdfast/protocol/control-calls'
 import { exposureHost } from '@holdfast/protocol/exposure-host'
 import type { WorkspaceRecord } from '../domain/workspace.ts'
@@ -51,7 +52,9 @@ async function putExposure(
       argument: 'port',
     })
   const at = deps.clock.wallMs()
-  const exposure = { workspace: record.id, org: record.org, port, access, createdAt: before?.createdAt ?? at }
+  const id = before?.id ?? newIdentifier('exposure', caller.randomness)
+  const createdAt = before?.createdAt ?? at
+  const exposure = { id, workspace: record.id, org: record.org, port, access, createdAt }
   await changes.exposures.put(exposure)
   changes.emit(audited(caller, { type: 'exposure_open', at, workspace: record, payload: { port, access } }))
   changes.emit(
@@ -69,7 +72,7 @@ export async function listExposures(
   return (await deps.store.read.exposures.list(id)).map((exposure) => served(deps, exposure))
 }
 
-/** The gateway forgets it within a second. */
+/** The gateway forgets it within a second; links to it are dead for good. */
 export async function revokeExposure(
   deps: Deps,
   caller: Caller,
@@ -101,7 +104,8 @@ export async function createLink(
     const payload = { port, expires_at: expiresAt }
     changes.emit(audited(caller, { type: 'exposure_link', at, workspace: record, payload }))
   })
-  const token = settingsOf(deps).links.mint({ kind: 'port', workspace: record.id, port, expiresAt })
+  const grant = { kind: 'port', workspace: record.id, port, exposure: exposure.id, expiresAt } as const
+  const token = settingsOf(deps).links.mint(grant)
   return { url: `${served(deps, exposure).url}?${LINK_PARAMETER}=${token}`, expiresAt }
 }
 

@@ -1,6 +1,7 @@
 import type { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
 import type { HostId } from '@holdfast/protocol/identifiers'
 import type { RpcParsed, RpcResponse } from '@holdfast/protocol/rpc-table'
+import { heardStatus } from '../domain/host.ts'
 import { isLive, moved } from '../domain/transitions.ts'
 import type { WorkspaceRecord } from '../domain/workspace.ts'
 import type { Changes } from '../ports/store.ts'
@@ -20,8 +21,9 @@ export async function registerHost(
   await deps.store.write(async (changes) => {
     const at = deps.clock.wallMs()
     const before = await changes.hosts.byId(id)
-    const status = before?.status === 'draining' ? 'draining' : 'ready'
-    await changes.hosts.put({ id, ...known, status, lastSeenAt: at })
+    const status = heardStatus(before)
+    const isDraining = status === 'draining'
+    await changes.hosts.put({ id, ...known, status, isDraining, lastSeenAt: at })
     for (const record of await changes.workspaces.onHost(id))
       await endOfRun(changes, record, { host: id, at })
   })

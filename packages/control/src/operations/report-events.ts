@@ -2,7 +2,7 @@ import type { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
 import type { RpcParsed } from '@holdfast/protocol/rpc-table'
 import type { Deps } from './context.ts'
 import { noteReportedDrill } from './note-drill.ts'
-import { putExecState } from './report-execs.ts'
+import { isNews, putExecState } from './report-execs.ts'
 
 type Calls = typeof CONTROL_CALLS
 
@@ -34,11 +34,25 @@ export async function reportEvents(
 
 /** Keeps the states of commands that a host says have changed. */
 export async function reportExecs(deps: Deps, { execs }: RpcParsed<Calls, 'reportExecs'>): Promise<void> {
+  const news = await newsOf(deps, execs)
+  if (news.length === 0) return
   await deps.store.write(async (changes) => {
     const at = deps.clock.wallMs()
-    for (const { workspace, epoch, exec } of execs) {
+    for (const { workspace, epoch, exec } of news) {
       const known = await changes.execs.find(workspace, exec.id)
       if (known?.epoch === epoch) await putExecState(changes, known, { state: exec, at })
     }
   })
+}
+
+type Reports = RpcParsed<Calls, 'reportExecs'>['execs']
+
+/** Whoever waited for the end of a command has saved it already: most of what is reported is known. */
+async function newsOf(deps: Deps, reports: Reports): Promise<Reports> {
+  const news: Reports = []
+  for (const report of reports) {
+    const known = await deps.store.read.execs.find(report.workspace, report.exec.id)
+    if (known?.epoch === report.epoch && isNews(known, report.exec)) news.push(report)
+  }
+  return news
 }

@@ -10,6 +10,12 @@ export function saveExecState(deps: Deps, exec: ExecRecord, state: ExecState): P
   return deps.store.write((changes) => putExecState(changes, exec, { state, at: deps.clock.wallMs() }))
 }
 
+/** Whether a state is another than the one that is known, and may follow it. */
+export function isNews(known: ExecRecord, state: ExecState): boolean {
+  const isOpen = !hasEnded(known.state) || (known.state.status === 'lost' && hasEnded(state))
+  return isOpen && JSON.stringify(known.state) !== JSON.stringify(state)
+}
+
 /** What ended stays ended, but that a host which comes back may still tell how a lost one did. */
 export async function putExecState(
   changes: Changes,
@@ -18,8 +24,7 @@ export async function putExecState(
 ): Promise<ExecRecord> {
   const known = await changes.execs.find(workspace, id)
   if (known === undefined) throw new Error(`exec ${id} of ${workspace} is not known`)
-  const isNews = !hasEnded(known.state) || (known.state.status === 'lost' && hasEnded(state))
-  if (!isNews || JSON.stringify(known.state) === JSON.stringify(state)) return known
+  if (!isNews(known, state)) return known
   const next = { ...known, state: { ...state, startedAt: known.state.startedAt } }
   await changes.execs.save(next)
   if (hasEnded(state)) changes.emit(endEvent(next, at))

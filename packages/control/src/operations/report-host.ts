@@ -3,6 +3,7 @@ import type { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
 import type { WorkspaceFacts } from '@holdfast/protocol/host-calls'
 import type { HostId, WorkspaceId } from '@holdfast/protocol/identifiers'
 import type { RpcParsed, RpcResponse } from '@holdfast/protocol/rpc-table'
+import { heardStatus } from '../domain/host.ts'
 import { judgeReport } from '../domain/judge-report.ts'
 import { isLive } from '../domain/transitions.ts'
 import { type WorkspaceRecord, withFacts } from '../domain/workspace.ts'
@@ -31,8 +32,7 @@ export async function reportHost(
     const known = await changes.hosts.byId(host)
     // Its agent registers again; until then nothing that it says has a place.
     if (known === undefined) throw new Failure('not-found', `no host ${host} has registered`)
-    const status = known.status === 'lost' ? 'ready' : known.status
-    await changes.hosts.put({ ...known, capacity, status, lastSeenAt: report.at })
+    await changes.hosts.put({ ...known, capacity, status: heardStatus(known), lastSeenAt: report.at })
     const unwanted: WorkspaceId[] = []
     for (const facts of workspaces) if (!(await heed(changes, facts, report))) unwanted.push(facts.workspace)
     await missMissing(changes, new Set(workspaces.map(({ workspace }) => workspace)), report)

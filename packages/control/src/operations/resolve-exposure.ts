@@ -26,7 +26,7 @@ export async function resolveExposure(
   }
   const hostAddress = isLive(record.status) ? (await hostOf(deps, record)).address : null
   const { id, org, epoch } = record
-  return { workspace: id, org, epoch, hostAddress, access: exposure.access }
+  return { workspace: id, org, epoch, hostAddress, access: exposure.access, exposure: exposure.id }
 }
 
 /** Waking makes nothing new. */

@@ -1,17 +1,19 @@
 import type { Clock } from '@holdfast/base/clock'
 import type { EventRecord } from '../domain/event.ts'
 import type { Store } from '../ports/store.ts'
+import { type EventFollower, EventSignal } from './event-signal.ts'
 
 /** Another replica's commits are not told here: they are seen within this. */
 const LOOK_MS = 250
 
 type EventQuestion = Parameters<Store['read']['events']['list']>[0]
 
-/** Wakes who waits for a workspace, or for events, when a commit touched them. */
+/** Wakes who waits for a workspace, or follows events, when a commit touched them. */
 export class StatusSignals implements Disposable {
   readonly #clock: Clock
   readonly #store: Store
   readonly #wakers = new Map<string, Set<() => void>>()
+  readonly #events: EventSignal
   readonly #stop: () => void
   /** Begun since the last commit, and not over. */
   #eventReads = new Map<string, Promise<readonly EventRecord[]>>()
@@ -19,11 +21,12 @@ export class StatusSignals implements Disposable {
   constructor(clock: Clock, store: Store) {
     this.#clock = clock
     this.#store = store
+    this.#events = new EventSignal(clock, () => store.read.events.lastId())
     this.#stop = store.onCommitted(({ workspaces, hasEvents }) => {
       for (const id of workspaces) this.#wake(id)
       if (!hasEvents) return
       this.#eventReads = new Map()
-      this.#wake(EVENTS)
+      void this.#events.tell()
     })
   }
 
@@ -48,9 +51,9 @@ export class StatusSignals implements Disposable {
     return undefined
   }
 
-  /** Resolves at the next event, or after `ms`. */
-  async events(ms: number, signal: AbortSignal): Promise<void> {
-    await this.#sleep(this.#next(EVENTS), Math.min(ms, LOOK_MS), signal)
+  /** For one who reads the events as they come; it is the caller's to dispose of. */
+  followEvents(): EventFollower {
+    return this.#events.follow()
   }
 
   /** The same for all who ask the same at the same time: a commit wakes a thousand followers at once. */
@@ -67,6 +70,7 @@ export class StatusSignals implements Disposable {
   [Symbol.dispose](): void {
     this.#stop()
     for (const topic of [...this.#wakers.keys()]) this.#wake(topic)
+    this.#events.wake()
   }
 
   #next(topic: string): { readonly happened: Promise<void>; cancel(): void } {
@@ -93,7 +97,7 @@ export class StatusSignals implements Disposable {
     try {
       await Promise.race([changed.happened, this.#clock.sleep(ms, stop).catch(() => undefined)])
     } finally {
-      done.abort()
+      done.abort(null)
       changed.cancel()
     }
   }
@@ -104,5 +108,3 @@ export class StatusSignals implements Disposable {
     for (const wake of wakers ?? []) wake()
   }
 }
-
-const EVENTS = 'events'

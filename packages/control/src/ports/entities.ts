@@ -79,9 +79,13 @@ export interface ExecWrites extends ExecReads {
   insert(record: ExecRecord): Promise<void>
   save(record: ExecRecord): Promise<void>
   remove(workspace: WorkspaceId, id: string): Promise<void>
+  /** Removes some that ended before `at`; true if there may be more. */
+  removeEndedBefore(at: number, rowsMax: number): Promise<boolean>
 }
 
 export interface ExposureRecord {
+  /** As long as it is not revoked; tokens are minted for it. */
+  readonly id: string
   readonly workspace: WorkspaceId
   readonly org: OrgId
   readonly port: number

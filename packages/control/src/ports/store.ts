@@ -18,6 +18,16 @@ export interface EventReads {
   lastId(): Promise<number>
   auditRows(org: string, afterId: number, limit: number): Promise<readonly AuditRow[]>
   auditHead(org: string): Promise<AuditHead>
+  /** Activity up to this number may have been removed; 0 before any was. */
+  removedThrough(): Promise<number>
+}
+
+export interface EventRemovals {
+  /**
+   * Removes activity that happened before `at`, the oldest first, and looks at no more than `rowsMax` rows for it. True
+   * if there may be more. Rows of the audit stay.
+   */
+  removeBefore(at: number, rowsMax: number): Promise<boolean>
 }
 
 export interface Reads extends EntityReads {
@@ -25,6 +35,7 @@ export interface Reads extends EntityReads {
 }
 
 export interface Changes extends EntityWrites {
+  readonly events: EventRemovals
   /**
    * Told once the transaction is durable, and not at all if it fails. One sequencer numbers all events of all orgs in
    * the order in which they become visible; rows of the audit are chained.

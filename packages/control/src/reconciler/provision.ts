@@ -1,5 +1,6 @@
 import { Failure, isFailure } from '@holdfast/base/failure'
 import type { CloseOutcome, WorkspaceFacts } from '@holdfast/protocol/host-calls'
+import { isPinned, isSameContent } from '../domain/content.ts'
 import { decideOpenFailure } from '../domain/decide-open-failure.ts'
 import { decidePlacement } from '../domain/decide-placement.ts'
 import type { HostRecord } from '../domain/host.ts'
@@ -16,7 +17,7 @@ import { advance } from './advance.ts'
 const OPEN_MS_MAX = 15 * 60_000
 const WAIT_FOR_ROOM_MS = 1_000
 
-/** Brings a workspace that is `provisioning` to `idle`: history, host, sandbox. Each stage is written down before the next. */
+/** Brings a workspace that is `provisioning` to `idle`: history, host, content, sandbox. Each stage is written down before the next. */
 export async function provision(deps: Deps, begun: WorkspaceRecord): Promise<void> {
   let record: WorkspaceRecord | undefined = begun
   try {
@@ -26,7 +27,8 @@ export async function provision(deps: Deps, begun: WorkspaceRecord): Promise<voi
     }
     const place = record && (await placed(deps, record))
     if (place === undefined) return
-    record = place.record
+    record = await pinned(deps, place)
+    if (record === undefined) return
     const facts = await opened(deps, record, place.host)
     if (facts) await becomeIdle(deps, record, facts)
   } catch (error) {
@@ -59,6 +61,21 @@ async function placed(deps: Deps, record: WorkspaceRecord): Promise<Place | unde
   const { host } = placement
   const next = await advance(deps, record, (current) => ({ ...current, host: host.id }))
   return next && { record: next, host }
+}
+
+/**
+ * What names mean is asked once, and written down before anything runs on it: every later opening, wherever it is, has the
+ * same bytes. Undefined: the wish has changed meanwhile, and the next step begins with that.
+ */
+async function pinned(deps: Deps, { record, host }: Place): Promise<WorkspaceRecord | undefined> {
+  const { spec } = record
+  if (isPinned(spec)) return record
+  const content = { system: spec.system, packs: spec.packs }
+  const answer = await deps.links.to(host.address).call('pinContent', content)
+  const next = await advance(deps, record, (current) =>
+    isSameContent(current.spec, spec) ? { ...current, spec: { ...current.spec, ...answer } } : current,
+  )
+  return next && isPinned(next.spec) ? next : undefined
 }
 
 /** Undefined: what was asked for first is done, or undone, and the next step goes on from there. */

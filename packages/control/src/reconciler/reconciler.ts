@@ -1,10 +1,11 @@
 import type { WorkspaceId } from '@holdfast/protocol/identifiers'
 import { isDue } from '../domain/due.ts'
-import { isSilent } from '../domain/host.ts'
+import { isSilent, lostHost } from '../domain/host.ts'
 import type { Deps } from '../operations/context.ts'
 import { close } from './close.ts'
 import { provision } from './provision.ts'
 import { remove } from './remove.ts'
+import { removeOld } from './remove-old.ts'
 import { watchLive } from './watch-live.ts'
 
 const DUE_MAX = 256
@@ -122,7 +123,7 @@ export class Reconciler implements AsyncDisposable {
       await store.write(async (changes) => {
         const current = await changes.hosts.byId(host.id)
         if (current && isSilent(current, clock.wallMs(), settings.hostSilenceMs))
-          await changes.hosts.put({ ...current, status: 'lost' })
+          await changes.hosts.put(lostHost(current))
       })
     }
   }
@@ -135,5 +136,6 @@ export class Reconciler implements AsyncDisposable {
       await changes.answers.removeExpired(nowMs)
       await changes.reports.removeBefore(nowMs - REPORT_KEPT_MS)
     })
+    await removeOld(this.#deps, this.#stopping.signal)
   }
 }

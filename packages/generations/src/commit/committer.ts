@@ -1,6 +1,7 @@
 import type { Clock } from '@holdfast/base/clock'
 import { Failure, isFailure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
+import type { GenerationCause } from '@holdfast/protocol/generation'
 import { type ByteString, baseName, parentPath } from '../format/byte-string.ts'
 import { chunkIdToHex } from '../format/chunk-id.ts'
 import type { FrameCoding } from '../format/frame.ts'
@@ -14,7 +15,6 @@ import {
 import { randomName } from '../format/names.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
 import type {
-  GenerationCause,
   GenerationCommit,
   GenerationIndex,
   GenerationRow,

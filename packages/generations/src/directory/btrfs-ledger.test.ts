@@ -3,11 +3,11 @@ import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { cgroupVersions, FreezerCgroup } from '@holdfast/testkit/freezer-cgroup'
+import { until } from '@holdfast/testkit/until'
 import { KeptDirectory } from './kept-directory.fixture.ts'
 import { openVolume } from './open-volume.ts'
 import { hasTable, readLedger } from './watch-ledger.fixture.ts'
 import { acceptOutcome } from './watch-rounds.ts'
-import { until } from './watched-directory.fixture.ts'
 
 const WRITER = new URL('./ledger-writer.fixture.ts', import.meta.url).pathname
 

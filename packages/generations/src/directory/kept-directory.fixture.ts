@@ -1,10 +1,9 @@
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { removeTree } from '@holdfast/testkit/remove-tree'
 import type { CommitOutcome, CommitRequest } from '../commit/committer.ts'
 import type { GenerationRow } from '../index/generation-index.ts'
-import { mountTable } from '../volume/mount-table.ts'
 import { DurableDirectory } from './durable-directory.ts'
 import type { DirectoryConfig } from './home.ts'
 import { openVolume } from './open-volume.ts'
@@ -31,7 +30,7 @@ export class KeptDirectory implements AsyncDisposable {
       const request = { path, store: join(base, 'store'), keyFile: null, volume }
       return new KeptDirectory(base, deps, await DurableDirectory.init(deps, request))
     } catch (error) {
-      removeWithMounts(base)
+      removeTree(base)
       await deps[Symbol.asyncDispose]()
       throw error
     }
@@ -77,17 +76,10 @@ export class KeptDirectory implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.directory[Symbol.asyncDispose]()
     await this.deps[Symbol.asyncDispose]()
-    removeWithMounts(this.base)
+    removeTree(this.base)
   }
 }
 
 function isPut({ operation }: { readonly operation: string }): boolean {
   return operation === 'put'
-}
-
-/** Unmounts what is mounted below a path, the innermost first, and removes it. */
-function removeWithMounts(base: string): void {
-  const inside = mountTable().filter(({ mountPoint }) => mountPoint.startsWith(`${base}/`))
-  for (const { mountPoint } of inside.toReversed()) execFileSync('umount', ['--lazy', mountPoint])
-  rmSync(base, { recursive: true, force: true })
 }

@@ -1,4 +1,5 @@
-import { readBootId, SnapshotLog } from '../volume/snapshot-log.ts'
+import { readBootId } from '@holdfast/base/boot-clock'
+import { SnapshotLog } from '../volume/snapshot-log.ts'
 import type { DurableDirectory } from './durable-directory.ts'
 
 /**

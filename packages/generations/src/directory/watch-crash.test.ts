@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { present } from '@holdfast/base/assert'
+import { until } from '@holdfast/testkit/until'
 import { callWatcher } from './control-client.ts'
 import { watchDirectory } from './watch-directory.ts'
-import { isWorkloadFrozen, kill, until, WatchedDirectory } from './watched-directory.fixture.ts'
+import { isWorkloadFrozen, kill, WatchedDirectory } from './watched-directory.fixture.ts'
 
 const SCRIPT = new URL('./watch-process.fixture.ts', import.meta.url).pathname
 const COUNTING = 'i=0; while [ ! -e enough ]; do i=$((i+1)); echo $i > tmp; mv tmp count; done'
@@ -54,7 +55,7 @@ test('kill -9 of the watcher in the middle of a freeze: the command runs on, the
   fill(watched)
   const watch = await startWatch(watched, 10, COUNTING)
   await until('generations', async () => (await watched.history()).length >= 3)
-  await until('frozen', () => isWorkloadFrozen(watched.folder), 0)
+  await until('frozen', () => isWorkloadFrozen(watched.folder), { everyMs: 0 })
   watch.child.kill('SIGKILL')
   await assertCounts(watched)
   assert.equal(isWorkloadFrozen(watched.folder), false)
@@ -74,7 +75,7 @@ test('kill -9 of the watcher and its native helper: the next watch thaws what th
   for (let round = 0; round < ROUNDS_MAX && !isLeftFrozen; round++) {
     const watch = await startWatch(watched, 10, COUNTING)
     await until('a generation', async () => (await watched.history()).length > round)
-    await until('frozen', () => isWorkloadFrozen(watched.folder), 0)
+    await until('frozen', () => isWorkloadFrozen(watched.folder), { everyMs: 0 })
     kill(watch.holdfs, 'SIGKILL')
     watch.child.kill('SIGKILL')
     await exitOf(watch)

@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isFailure } from '@holdfast/base/failure'
+import { until } from '@holdfast/testkit/until'
 import { watchDirectory } from './watch-directory.ts'
-import { until, WatchedDirectory } from './watched-directory.fixture.ts'
+import { WatchedDirectory } from './watched-directory.fixture.ts'
 import { loadWorkloadRecord } from './workload-record.ts'
 
 /** Counts in a file, each number by itself in its place at once, as fast as a shell can. */

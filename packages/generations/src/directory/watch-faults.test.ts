@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
 import type { StoreFault } from '@holdfast/testkit/store-faults'
+import { until } from '@holdfast/testkit/until'
 import { DurableDirectory } from './durable-directory.ts'
 import { watchDirectory } from './watch-directory.ts'
-import { isWorkloadFrozen, until, WatchedDirectory } from './watched-directory.fixture.ts'
+import { isWorkloadFrozen, WatchedDirectory } from './watched-directory.fixture.ts'
 
 const COUNTING = 'i=0; while :; do i=$((i+1)); echo $i > tmp; mv tmp count; sleep 0.01; done'
 
@@ -82,7 +83,7 @@ test('a native helper that is killed in the middle of a freeze ends the watch, a
     command: watched.shell(`${COUNTING.replace('while :', 'while [ ! -e enough ]')}`),
   })
   await watch.sync()
-  await until('frozen', () => isWorkloadFrozen(watched.folder), 0)
+  await until('frozen', () => isWorkloadFrozen(watched.folder), { everyMs: 0 })
   process.kill(watched.deps.holdfs.pid, 'SIGKILL')
   await until('it fails', () => watch.status().state === 'failed')
   assert.equal(watch.status().lastFailure?.code, 'helper-failed')

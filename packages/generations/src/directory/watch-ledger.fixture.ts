@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { until } from '@holdfast/testkit/until'
 import { watchDirectory } from './watch-directory.ts'
-import { until, WatchedDirectory } from './watched-directory.fixture.ts'
+import { WatchedDirectory } from './watched-directory.fixture.ts'
 import type { FreezeMethod } from './workload.ts'
 
 const WRITER = new URL('./ledger-writer.fixture.ts', import.meta.url).pathname

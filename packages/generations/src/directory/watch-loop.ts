@@ -1,7 +1,7 @@
 import type { Clock } from '@holdfast/base/clock'
 import { Failure, failureToWire, isFailure } from '@holdfast/base/failure'
+import type { GenerationCause } from '@holdfast/protocol/generation'
 import type { CommitRequest, CommittedGeneration } from '../commit/committer.ts'
-import type { GenerationCause } from '../index/generation-index.ts'
 import type { PutBudget } from './put-budget.ts'
 import type { RightOfWay } from './right-of-way.ts'
 import { Wakeup } from './wakeup.ts'

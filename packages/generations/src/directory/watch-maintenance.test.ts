@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { StoreFault } from '@holdfast/testkit/store-faults'
+import { until } from '@holdfast/testkit/until'
 import { COMPACTION_POLICY } from '../maintenance/compaction-plan.ts'
 import { retainedGenerations } from '../maintenance/mark-workspace.ts'
 import { verifyStore } from '../maintenance/verify-store.ts'
@@ -12,7 +13,7 @@ import { callWatcher } from './control-client.ts'
 import { DurableDirectory } from './durable-directory.ts'
 import type { MaintenancePolicy } from './maintenance-policy.ts'
 import { watchDirectory } from './watch-directory.ts'
-import { until, WatchedDirectory } from './watched-directory.fixture.ts'
+import { WatchedDirectory } from './watched-directory.fixture.ts'
 
 const PROCESS = new URL('./watch-process.fixture.ts', import.meta.url).pathname
 /** Counts on from where it was, until there is an end of it. */

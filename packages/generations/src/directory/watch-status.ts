@@ -1,5 +1,6 @@
 import type { FailureDetails } from '@holdfast/base/failure'
 import type { FailureCode } from '@holdfast/protocol/failures'
+import type { Consistency } from '@holdfast/protocol/generation'
 
 /** A failure that a watch has met, as plain values. */
 export interface MetFailure {
@@ -36,7 +37,7 @@ export interface WatchStatus {
   readonly state: 'watching' | 'stopping' | 'failed'
   readonly path: string
   readonly volume: 'live' | 'btrfs'
-  readonly consistency: 'cut' | 'per-database'
+  readonly consistency: Consistency
   /** The newest generation; null and 0 before the first. */
   readonly head: string | null
   readonly sequence: number

@@ -16,8 +16,6 @@ import { type DirectoryDeps, DurableDirectory } from './durable-directory.ts'
 import { Home } from './home.ts'
 import { loadWorkloadRecord } from './workload-record.ts'
 
-const WAIT_MS_MAX = 20_000
-
 /** What operations on the directories of `home` need, over a store with the faults of a plan. */
 export async function openDeps(
   home: string,
@@ -150,18 +148,6 @@ export function kill(pid: number, signal: NodeJS.Signals): void {
     process.kill(pid, signal)
   } catch {
     // it has ended
-  }
-}
-
-export async function until(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  pauseMs = 5,
-): Promise<void> {
-  const deadline = performance.now() + WAIT_MS_MAX
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`timed out: ${what}`)
-    await delay(pauseMs)
   }
 }
 

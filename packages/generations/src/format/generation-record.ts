@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { Failure } from '@holdfast/base/failure'
-import type { ChunkIndexSource, GenerationCause, PackRow } from '../index/generation-index.ts'
+import type { Consistency, GenerationCause } from '@holdfast/protocol/generation'
+import type { ChunkIndexSource, PackRow } from '../index/generation-index.ts'
 
 /** Something in the directory that the generation does not hold as it is, said rather than hidden. */
 export interface Notice {
@@ -31,7 +32,7 @@ export interface GenerationRecord {
   readonly createdAt: number
   readonly cause: GenerationCause
   readonly message: string
-  readonly consistency: 'cut' | 'per-database'
+  readonly consistency: Consistency
   /** Chunk id of the root node, 64 hex digits. */
   readonly root: string
   readonly files: number

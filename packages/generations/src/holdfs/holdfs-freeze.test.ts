@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { present } from '@holdfast/base/assert'
 import { isFailure } from '@holdfast/base/failure'
 import { cgroupVersions, FreezerCgroup } from '@holdfast/testkit/freezer-cgroup'
+import { until } from '@holdfast/testkit/until'
 import { Holdfs } from './holdfs.ts'
 
 const BUILD = fileURLToPath(new URL('../../native/build.sh', import.meta.url))
@@ -18,18 +19,9 @@ const CLIENT = new URL('./holdfs.ts', import.meta.url).href
 const GROWING = 'while :; do echo >> grown; sleep 0.002; done'
 const STILL_MS = 120
 const KILL_ROUNDS = 5
-const WAIT_MS_MAX = 10_000
 
 let home: string
 const options = { freezeTimeoutMs: 2000 }
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + WAIT_MS_MAX
-  while (!holds()) {
-    assert.ok(performance.now() < deadline, `timed out: ${what}`)
-    await delay(2)
-  }
-}
 
 /** True for a zombie too: who adopts the companion of a dead parent may reap late. */
 function hasEnded(pid: number | string): boolean {

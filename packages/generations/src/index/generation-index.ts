@@ -1,15 +1,4 @@
-/** Why a generation was committed. */
-export type GenerationCause =
-  | 'periodic'
-  | 'sync'
-  | 'checkpoint'
-  | 'stop'
-  | 'restart'
-  | 'fork'
-  | 'rollback'
-  | 'handoff'
-  | 'termination'
-  | 'import'
+import type { Consistency, GenerationCause } from '@holdfast/protocol/generation'
 
 /** The right to append to one workspace: only an acquire returns one, every append needs one. */
 export interface HeldLease {
@@ -51,8 +40,7 @@ export interface GenerationCommit {
   readonly createdAt: number
   readonly files: number
   readonly bytes: number
-  /** `cut`: SQLite and files are of one instant. `per-database`: each database is consistent by itself. */
-  readonly consistency: 'cut' | 'per-database'
+  readonly consistency: Consistency
   readonly newPacks: readonly PackRow[]
   /** Packs, other than new ones, that hold a chunk this generation uses and its parent did not. */
   readonly usedPacks: readonly string[]

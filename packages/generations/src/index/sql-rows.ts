@@ -1,28 +1,9 @@
 import { Failure } from '@holdfast/base/failure'
-import type {
-  GenerationCause,
-  GenerationCommit,
-  GenerationRow,
-  PackRow,
-  PackState,
-  WorkspaceRow,
-} from './generation-index.ts'
+import { CONSISTENCIES, GENERATION_CAUSES } from '@holdfast/protocol/generation'
+import type { GenerationRow, PackRow, PackState, WorkspaceRow } from './generation-index.ts'
 import type { SqlRow } from './sql-operation.ts'
 import type { StoredPack } from './write-decision.ts'
 
-const CAUSES: readonly GenerationCause[] = [
-  'periodic',
-  'sync',
-  'checkpoint',
-  'stop',
-  'restart',
-  'fork',
-  'rollback',
-  'handoff',
-  'termination',
-  'import',
-]
-const CONSISTENCIES: readonly GenerationCommit['consistency'][] = ['cut', 'per-database']
 const PACK_STATES: readonly PackState[] = ['live', 'condemned', 'deleted']
 
 function wrong(column: string): Failure {
@@ -77,7 +58,7 @@ export function generationOf(row: SqlRow): GenerationRow {
     parent: textOrNullOf(row, 'parent'),
     recordPack: textOf(row, 'record_pack'),
     root: textOf(row, 'root'),
-    cause: oneOf(row, 'cause', CAUSES),
+    cause: oneOf(row, 'cause', GENERATION_CAUSES),
     message: textOf(row, 'message'),
     createdAt: integerOf(row, 'created_at'),
     files: integerOf(row, 'files'),

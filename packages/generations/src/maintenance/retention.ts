@@ -1,4 +1,5 @@
-import type { GenerationCause, GenerationRow } from '../index/generation-index.ts'
+import type { GenerationCause } from '@holdfast/protocol/generation'
+import type { GenerationRow } from '../index/generation-index.ts'
 
 /** What retention looks at; rows of one workspace, in any order. */
 export type RetentionRow = Pick<

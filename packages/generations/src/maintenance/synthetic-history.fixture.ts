@@ -1,4 +1,5 @@
 import type { Clock } from '@holdfast/base/clock'
+import type { GenerationCause } from '@holdfast/protocol/generation'
 import { KnownChunks } from '../commit/known-chunks.ts'
 import { PackUploads } from '../commit/pack-uploads.ts'
 import { type ChunkId, chunkIdOf, chunkIdToHex } from '../format/chunk-id.ts'
@@ -8,7 +9,7 @@ import { encodeGenerationRecord, type GenerationRecord } from '../format/generat
 import { newPackName, randomName } from '../format/names.ts'
 import { type FrameGroup, PackBuilder } from '../format/pack-builder.ts'
 import { type EncodedNode, encodeDirectory, encodeEntry, encodeRoot } from '../format/tree-node.ts'
-import type { GenerationCause, HeldLease } from '../index/generation-index.ts'
+import type { HeldLease } from '../index/generation-index.ts'
 import type { MaintenanceDeps } from './maintenance-deps.ts'
 
 const ATTRIBUTES: Attributes = { mode: 0o644, uid: 0, gid: 0, mtimeNs: 1n, xattrs: [] }

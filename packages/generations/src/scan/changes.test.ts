@@ -4,6 +4,7 @@ import {
   appendFileSync,
   chmodSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   renameSync,
   rmdirSync,
@@ -217,6 +218,29 @@ describe('a name', () => {
     await new Promise((resolve) => server.close(resolve))
     rmSync(workspace.path('pipe'))
     assert.deepEqual((await workspace.commitNew({ always: true })).notices, [])
+  })
+
+  test("of an overlay's mark of a deleted name is kept, as an empty file with the attribute that says so", async () => {
+    await using workspace = await CommittedWorkspace.open()
+    mkdirSync(workspace.path('upper'))
+    const at = (name: string) => workspace.path(`upper/${name}`)
+    execFileSync('mknod', ['-m', '0', at('deleted'), 'c', '0', '0'])
+    linkSync(at('deleted'), at('linked'))
+    const { root } = await workspace.commitNew()
+    const restored = await workspace.restore(root)
+    for (const name of ['deleted', 'linked']) {
+      const path = join(restored, 'upper', name)
+      const now = lstatSync(path)
+      assert.ok(now.isFile() && now.size === 0 && (now.mode & 0o777) === 0)
+      assert.equal(now.mtimeMs, lstatSync(at(name)).mtimeMs)
+      const [answer] = await workspace.holdfs.readXattrs(fromText(join(restored, 'upper')), [name])
+      assert.deepEqual(answer, { xattrs: [{ name: 'user.overlay.whiteout', value: 'y' }] })
+    }
+    assert.equal((await workspace.commit()).kind, 'unchanged')
+    rmSync(at('deleted'))
+    writeFileSync(at('deleted'), 'there again')
+    rmSync(at('linked'))
+    await workspace.assertRestores((await workspace.commitNew()).root)
   })
 
   test('of a device is refused and named', async () => {

@@ -8,12 +8,13 @@ import type { SourceDirectory } from './source-directory.ts'
 import type { TreeState } from './tree-state.ts'
 
 /** What a name is; fifos, sockets and nested subvolumes are not part of a generation. */
-export type SurveyedKind = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'subvolume'
+export type SurveyedKind = 'file' | 'directory' | 'symlink' | 'whiteout' | 'fifo' | 'socket' | 'subvolume'
 
 const KINDS = [
   'file',
   'directory',
   'symlink',
+  'whiteout',
   'fifo',
   'socket',
   'subvolume',
@@ -253,9 +254,13 @@ function kindOf(stats: Stats, directory: ByteString, name: ByteString): Surveyed
   if (stats.isSymbolicLink()) return 'symlink'
   if (stats.isFIFO()) return 'fifo'
   if (stats.isSocket()) return 'socket'
+  if (stats.isCharacterDevice() && stats.rdev === WHITEOUT_DEVICE) return 'whiteout'
   const path = toText(joinPath(directory, name))
   throw new Failure('unsupported-file', `${path} is a device`, { path })
 }
+
+/** By this device, which nobody can open, an overlay's upper directory says that a name below it is deleted. */
+const WHITEOUT_DEVICE = 0
 
 /** A snapshot shows an empty directory with this inode number where another subvolume is mounted in the original. */
 const STUB_INODE = 2

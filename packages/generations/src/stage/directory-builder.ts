@@ -51,6 +51,8 @@ export interface BuildDeps {
   readonly mayVanish: boolean
 }
 
+const WHITEOUT_ATTRIBUTE = 'user.overlay.whiteout'
+
 /**
  * Turns the names of one surveyed directory into entries. `nodeOf` gives the node of each subdirectory, undefined for
  * one that is gone; where these are not known yet it gives `UNLINKED`, and `linkDirectory` puts them in.
@@ -177,6 +179,8 @@ class DirectoryBuild {
         return found.changed || !found.previous ? this.#symlink(found) : found.previous
       case 'file':
         return this.#file(found)
+      case 'whiteout':
+        return found.changed || !found.previous ? this.#whiteout(found) : found.previous
       case 'fifo':
         return this.#skip(found.path, 'fifo-skipped')
       case 'socket':
@@ -209,6 +213,13 @@ class DirectoryBuild {
     const stats = statExactly(this.#deps.source, path)
     const target = readLink(this.#deps.source, path)
     return encodeEntry({ kind: 'symlink', name, attributes: attributesOf(stats, []), target })
+  }
+
+  /** As overlays write it where there can be no device. */
+  #whiteout({ name, path }: FoundName): RawEntry {
+    const stats = statExactly(this.#deps.source, path)
+    const attributes = attributesOf(stats, [{ name: WHITEOUT_ATTRIBUTE, value: 'y' }])
+    return encodeEntry({ kind: 'file', name, attributes, link: 0, content: [] })
   }
 
   /** A SQLite database is its file and its WAL together; a database's companions have no entry of their own. */

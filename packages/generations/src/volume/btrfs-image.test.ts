@@ -18,6 +18,7 @@ import { errnoOf } from '@holdfast/base/errno'
 import { isFailure } from '@holdfast/base/failure'
 import { systemRandomness } from '@holdfast/base/randomness'
 import { withCrashableExt4 } from '@holdfast/testkit/ext4-image'
+import { removeTree, unmountBelow } from '@holdfast/testkit/remove-tree'
 import { Holdfs } from '../holdfs/holdfs.ts'
 import { mountImage } from './btrfs-image.ts'
 import { BtrfsVolume } from './btrfs-volume.ts'
@@ -27,11 +28,6 @@ const GIBIBYTE = 1024 ** 3
 const BLOCK = Buffer.alloc(8 << 20, 1)
 /** Left for the metadata of the file that takes the rest. */
 const MARGIN_BYTES = 128 << 20
-
-function unmountBelow(base: string): void {
-  for (const { mountPoint } of mountTable().toReversed())
-    if (mountPoint.startsWith(`${base}/`)) execFileSync('umount', ['--lazy', mountPoint])
-}
 
 test('the image of a home is made once, sparse and within the free space, and mounted where it is looked for', async () => {
   const home = mkdtempSync(join(tmpdir(), 'holdfast-image-'))
@@ -46,8 +42,7 @@ test('the image of a home is made once, sparse and within the free space, and mo
     assert.equal(readFileSync(join(image.top, 'file'), 'utf8'), 'kept')
     assert.equal(mountAt(image.top)?.type, 'btrfs')
   } finally {
-    unmountBelow(home)
-    rmSync(home, { recursive: true, force: true })
+    removeTree(home)
   }
 })
 
@@ -87,7 +82,7 @@ test('a disk that fills up below the image fails captures by name, and loses no 
       assert.ok(await volume.snapshotOf('g1'))
       writeFileSync(join(volume.path, 'file'), 'goes on')
     } finally {
-      unmountBelow(mount)
+      unmountBelow(mount, '--lazy')
       await systemClock.sleep(100)
     }
   })

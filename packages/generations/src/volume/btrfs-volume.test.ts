@@ -20,9 +20,10 @@ import { errnoOf } from '@holdfast/base/errno'
 import { isFailure } from '@holdfast/base/failure'
 import { systemRandomness } from '@holdfast/base/randomness'
 import { withBtrfsImage } from '@holdfast/testkit/btrfs-image'
+import { removeTree } from '@holdfast/testkit/remove-tree'
 import { Holdfs } from '../holdfs/holdfs.ts'
 import { BtrfsVolume, type BtrfsVolumeRequest } from './btrfs-volume.ts'
-import { mountAt, mountTable } from './mount-table.ts'
+import { mountAt } from './mount-table.ts'
 import { SNAPSHOTS_MAX } from './snapshot-log.ts'
 
 const BUILD = fileURLToPath(new URL('../../native/build.sh', import.meta.url))
@@ -51,9 +52,7 @@ describe('a btrfs volume', () => {
     try {
       await use({ home, workspace: 'ws', path: join(home, 'work'), state: join(home, 'state') })
     } finally {
-      for (const { mountPoint } of mountTable().toReversed())
-        if (mountPoint.startsWith(`${home}/`)) execFileSync('umount', ['--lazy', mountPoint])
-      rmSync(home, { recursive: true, force: true })
+      removeTree(home)
     }
   }
 

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { readBootId } from '@holdfast/base/boot-clock'
 import type { Clock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
@@ -22,7 +23,7 @@ import {
 import { isCramped, limitBytes, usedBytes } from './btrfs-quota.ts'
 import { FREEZE_MS_MAX, Freeze } from './freezer.ts'
 import { runProgram } from './program.ts'
-import { readBootId, SNAPSHOT_NAME, SnapshotLog } from './snapshot-log.ts'
+import { SNAPSHOT_NAME, SnapshotLog } from './snapshot-log.ts'
 import {
   type Capture,
   type Changes,

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf } from '@holdfast/base/errno'
 import { Failure, isFailure } from '@holdfast/base/failure'
@@ -191,8 +190,3 @@ function isSnapshot(value: unknown): boolean {
 
 /** When it was taken, in milliseconds since 1970, and a random part. */
 export const SNAPSHOT_NAME = /^(\d{1,16})-[0-9a-f]{8}$/
-
-/** Identifies the run of the machine. */
-export function readBootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-}

@@ -1,3 +1,4 @@
+import type { Consistency } from '@holdfast/protocol/generation'
 import type { ByteString } from '../format/byte-string.ts'
 import type { HoldDatabases } from '../live-sqlite/database-hold.ts'
 import type { ChangedBytes } from '../scan/change-feed.ts'
@@ -36,7 +37,7 @@ export function isNothingSince(changes: Changes, generation: string): boolean {
 export interface Image {
   readonly path: string
   readonly changes: Changes
-  readonly consistency: 'cut' | 'per-database'
+  readonly consistency: Consistency
   /** When it was cut, by the wall clock, if its writers run on while it is read; absent: they stand still until then. */
   readonly takenAtMs?: number
   /** True where what was remembered of the directory does not count: every file is read. */

@@ -13,8 +13,10 @@ import { HostId } from '@holdfast/protocol/identifiers'
 import { LEASE_CALLS } from '@holdfast/protocol/lease-calls'
 import { RpcClient } from '@holdfast/rpc/rpc-client'
 import { installedPrograms } from '@holdfast/sandbox/native-programs'
+import { NoneRuntime } from '@holdfast/sandbox/none/none-runtime'
 import type { WarmPoolSizes } from '@holdfast/sandbox/pool/warm-pool'
 import { RuncRuntime } from '@holdfast/sandbox/runc/runc-runtime'
+import type { Runtime } from '@holdfast/sandbox/runtime'
 import { HolderLeases } from '../holder-leases.ts'
 import { LeaseHolder } from '../lease-holder.ts'
 import { RpcGenerationIndex } from '../rpc-generation-index.ts'
@@ -35,6 +37,7 @@ export interface AgentPlace {
   readonly finalMs?: number
   readonly pressure?: PressureBounds
   readonly warm?: WarmPoolSizes
+  readonly makeRuntime?: () => Runtime
 }
 
 export interface AgentUnderTest extends AsyncDisposable {
@@ -71,7 +74,7 @@ function depsFor(place: AgentPlace, stack: AsyncDisposableStack): Omit<HostAgent
     ...GROUND,
     openStore: async (address) => wrapStore(await openObjectStore(address, GROUND)),
     openIndex: async () => new RpcGenerationIndex({ client: history, acquire: neverAcquired }),
-    runtimes: [makeRuntime()],
+    runtimes: [(place.makeRuntime ?? makeRuntime)()],
     holdwatch: installedPrograms().holdwatch,
     leases: new HolderLeases((events) => stack.use(new LeaseHolder({ ...holding, events }))),
     control: stack.use(new RpcClient(CONTROL_CALLS, control)),
@@ -86,6 +89,10 @@ function depsFor(place: AgentPlace, stack: AsyncDisposableStack): Omit<HostAgent
 
 export function makeRuntime(): RuncRuntime {
   return new RuncRuntime({ ...GROUND, programs: installedPrograms(), openFilesMax: 4096 })
+}
+
+export function makeNoneRuntime(): NoneRuntime {
+  return new NoneRuntime({ ...GROUND, programs: installedPrograms(), openFilesMax: 4096 })
 }
 
 /** Leases come from the holder. */
@@ -105,6 +112,7 @@ function optionsFor(place: AgentPlace): HostAgentOptions {
     store: join(base, 'store'),
     keyFile: null,
     volume,
+    registries: ['127.0.0.1'],
     capacity: { cpus: 2, memoryBytes: 2 ** 31, workspacesMax: 10 },
     timing: { graceMs: 500, finalMs: place.finalMs ?? 5000 },
     ...(ringBytesMax === undefined ? {} : { ringBytesMax }),

@@ -5,8 +5,9 @@ import { uptime } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@holdfast/testkit/until'
 import { HostWorld } from './host-world.fixture.ts'
-import { findProcesses, pidOneOf, until } from './processes.fixture.ts'
+import { findProcesses, pidOneOf } from './processes.fixture.ts'
 
 const SPINNING = 50
 /** Each appends the boot clock's nanoseconds to a file as often as it gets there. */
@@ -55,7 +56,7 @@ class Spinning implements AsyncDisposable {
     await agent.open()
     await agent.start(['python3', '-c', PROGRAM, word])
     const spinning = new Spinning(world, word, agent.child)
-    await until(() => spinning.pids().length === SPINNING && spinning.#lastTickMs() > 0)
+    await until('all of them spin', () => spinning.pids().length === SPINNING && spinning.#lastTickMs() > 0)
     return spinning
   }
 
@@ -68,7 +69,7 @@ class Spinning implements AsyncDisposable {
     const deadlineMs = this.#deadlineBootMs()
     assert.ok(deadlineMs > uptime() * 1000, 'it runs still')
     assert.equal(this.pids().length, SPINNING)
-    await until(() => this.pids().length === 0)
+    await until('all of them are gone', () => this.pids().length === 0)
     const lastMs = this.#lastTickMs()
     assert.ok(lastMs <= deadlineMs, `a tick came ${lastMs - deadlineMs} ms after the deadline`)
     await delay(100)

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
 import { withFormattedImage } from '@holdfast/testkit/ext4-image'
+import { until } from '@holdfast/testkit/until'
 import { HostWorld } from './host-world.fixture.ts'
-import { until } from './processes.fixture.ts'
 
 const MIB = 1 << 20
 const DISK_BYTES = 3072 * MIB
@@ -31,7 +31,7 @@ test('a host disk that is full loses nothing acknowledged, and the workspace goe
     assert.equal((await agent.facts()).pressure, 'none')
 
     const filler = fill(disk, 24 * MIB)
-    await until(async () => (await agent.facts()).pressure === 'disk')
+    await until('the disk presses', async () => (await agent.facts()).pressure === 'disk')
     await agent.shell('for i in 1 2 3 4 5 6 7 8; do dd if=/dev/urandom of=more-$i bs=1M count=8; done')
     await assert.rejects(agent.sync(), (error) =>
       isFailure(error, 'store-full', 'volume-full', 'source-failed'),

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ExecRequest } from '@holdfast/protocol/exec'
 import type { WorkspaceId } from '@holdfast/protocol/identifiers'
+import { until } from '@holdfast/testkit/until'
 import { type AgentForTest, HostWorld } from './host-world.fixture.ts'
-import { until } from './processes.fixture.ts'
 
 const MIB = 1 << 20
 
@@ -45,7 +45,10 @@ test('who fills its limit is refused alone: its neighbour writes and commits on'
 
   // What local snapshots hold of it counts until these have gone, some captures later.
   await agent.shell('rm bomb-*')
-  await until(async () => (await agent.shell('dd if=/dev/zero of=again bs=1M count=8')).state.exitCode === 0)
+  await until(
+    'there is room again',
+    async () => (await agent.shell('dd if=/dev/zero of=again bs=1M count=8')).state.exitCode === 0,
+  )
   assert.equal((await agent.sync()).generation.files, 2)
 })
 
@@ -95,11 +98,11 @@ test('who writes more than becomes durable is slowed down, and told', { timeout:
   isStoreSlow = true
   try {
     await agent.shell('for i in 1 2 3 4; do dd if=/dev/urandom of=f-$i bs=1M count=4; done')
-    await until(async () => (await agent.facts()).pressure === 'unsynced')
+    await until('what is not durable presses', async () => (await agent.facts()).pressure === 'unsynced')
     assert.match((await agent.shell('hold status')).text, /slowed down: more was written/)
   } finally {
     isStoreSlow = false
   }
   await agent.sync()
-  await until(async () => (await agent.facts()).pressure === 'none')
+  await until('nothing presses', async () => (await agent.facts()).pressure === 'none')
 })

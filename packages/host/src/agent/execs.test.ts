@@ -4,9 +4,9 @@ import { test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
 import { ExecRequest, type OutputEvent } from '@holdfast/protocol/exec'
 import { ExecId } from '@holdfast/protocol/identifiers'
+import { until } from '@holdfast/testkit/until'
 import WebSocket from 'ws'
 import { type AgentForTest, HostWorld } from './host-world.fixture.ts'
-import { until } from './processes.fixture.ts'
 
 test('an id is never run twice, also by a later incarnation', { timeout: 60_000 }, async () => {
   await using world = await HostWorld.make()
@@ -22,7 +22,10 @@ test('an id is never run twice, also by a later incarnation', { timeout: 60_000 
   const third = await agent.start(argv, {}, 5000, id)
   assert.deepEqual(third, both[0])
   assert.equal((await agent.shell('cat log')).text, 'ran\n')
-  await until(() => world.reports.filter(({ exec }) => exec.id === id).length === 1)
+  await until(
+    'its end is reported once',
+    () => world.reports.filter(({ exec }) => exec.id === id).length === 1,
+  )
 })
 
 test('what was meant for an earlier run does not reach this one', { timeout: 60_000 }, async () => {

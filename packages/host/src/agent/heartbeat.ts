@@ -8,7 +8,8 @@ import type { ResidentWorkspaces } from './resident-workspaces.ts'
 
 type Registration = RpcRequest<typeof CONTROL_CALLS, 'registerHost'>
 
-const AGAIN_MS = 500
+/** After the nth time that control did not answer; the last one from then on. It may start beside this host. */
+const AGAIN_MS = [25, 50, 50, 100, 100, 200, 500] as const
 
 export interface HeartbeatDeps {
   readonly clock: Clock
@@ -16,6 +17,7 @@ export interface HeartbeatDeps {
   readonly registration: Omit<Registration, 'capacity'>
   readonly capacity: () => Registration['capacity']
   readonly residents: ResidentWorkspaces
+  readonly ending?: AbortSignal
 }
 
 /** Tells control that the host is there, and what runs here; ends what control wants no more. */
@@ -29,16 +31,16 @@ export class Heartbeat implements AsyncDisposable {
     this.#ended = this.#run(everyMs)
   }
 
-  /** Resolves once control knows the host; it is asked until it answers. Rejects as control refuses. */
+  /** Resolves once control knows the host; it is asked until it answers. Rejects as control refuses, and when the host is to end. */
   static async begin(deps: HeartbeatDeps): Promise<Heartbeat> {
-    for (;;) {
+    for (let failures = 0; ; failures++) {
       try {
         const request = { ...deps.registration, capacity: deps.capacity() }
         const { heartbeatMs } = await deps.control.call('registerHost', request)
         return new Heartbeat(deps, heartbeatMs)
       } catch (error) {
         if (!isFailure(error) || !error.retryable) throw error
-        await deps.clock.sleep(AGAIN_MS)
+        await deps.clock.sleep(AGAIN_MS[Math.min(failures, AGAIN_MS.length - 1)] ?? 0, deps.ending)
       }
     }
   }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HOST_STREAMS } from '@holdfast/protocol/host-streams'
 import { GenerationId } from '@holdfast/protocol/identifiers'
+import { until } from '@holdfast/testkit/until'
 import { HostWorld } from './host-world.fixture.ts'
-import { until } from './processes.fixture.ts'
 
 const LIMIT = { timeout: 60_000 }
 
@@ -20,7 +20,7 @@ test(
     const outcome = await agent.close()
     assert.equal(outcome.kind, 'saved')
     const ofType = (type: string) => world.events.filter((event) => event.type === type)
-    await until(() => ofType('drill_result').length === 1)
+    await until('a drill is told', () => ofType('drill_result').length === 1)
     const [drill] = ofType('drill_result')
     const { head } = await world.leases.index.workspace(world.workspace)
     assert.deepEqual([drill?.payload.generation, drill?.payload.outcome], [head, 'verified'])

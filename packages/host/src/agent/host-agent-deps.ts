@@ -32,6 +32,8 @@ export interface HostAgentDeps
   readonly holdwatch: string
   /** A way to another host; the caller of it ends it. */
   readonly connectHost: (address: string) => HostLine & AsyncDisposable
+  /** Control is waited for until then. */
+  readonly ending?: AbortSignal
   /** Only a fresh process gets over this: the caller ends this one. */
   readonly onFatal: (failure: Failure) => void
   /** Told of failures that are defects. */
@@ -58,4 +60,6 @@ export interface HostAgentOptions {
   readonly pressure?: PressureBounds
   /** Sandboxes that wait for workspaces to come; absent: none. */
   readonly warm?: WarmPoolSizes
+  /** Of images, that may be at addresses which are not public; absent: none. */
+  readonly registries?: readonly string[]
 }

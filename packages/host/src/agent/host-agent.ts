@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs'
+import { readBootId, systemBootClock } from '@holdfast/base/boot-clock'
 import type { DirectoryDeps } from '@holdfast/generations/directory/durable-directory'
 import { Home } from '@holdfast/generations/directory/home'
-import { readBootId } from '@holdfast/generations/volume/snapshot-log'
 import { BROWSE_CALLS } from '@holdfast/protocol/browse-calls'
 import { FILE_CALLS } from '@holdfast/protocol/files'
 import { HOST_CALLS } from '@holdfast/protocol/host-calls'
@@ -9,7 +9,6 @@ import { HostId, WorkspaceId } from '@holdfast/protocol/identifiers'
 import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
 import { RpcServer } from '@holdfast/rpc/rpc-server'
 import { chooseRuntime } from '@holdfast/sandbox/choose-runtime'
-import { bootClockMs } from '@holdfast/sandbox/holdinit/boot-clock'
 import { ImageStore } from '@holdfast/sandbox/image/image-store'
 import { WarmPool, type WarmPoolSizes } from '@holdfast/sandbox/pool/warm-pool'
 import type { RunningDrills } from '../drills/running-drills.ts'
@@ -127,7 +126,13 @@ function makeEvents(
 /** Most workspaces are of the default kind: some of these wait from the start. */
 function openPool(deps: HostAgentDeps, layout: HostLayout, sizes: WarmPoolSizes): WarmPool {
   const { clock, randomness, runtimes } = deps
-  const pool = new WarmPool({ clock, randomness, sizes, bootMs: bootClockMs, folder: layout.sandboxes })
+  const pool = new WarmPool({
+    clock,
+    randomness,
+    sizes,
+    bootMs: systemBootClock.bootMs,
+    folder: layout.sandboxes,
+  })
   const spec = SANDBOX_SPEC_DEFAULT
   const runtime = runtimes.find((one) => one.prepare !== undefined && one.isolation === spec.isolationMin)
   if (runtime) pool.warm({ runtime, org: '', spec }).catch(() => {}) // who asks next finds out by a start of its own
@@ -159,7 +164,7 @@ function makeResidents(
     volumes: new LocalVolumes({ directories, layout, volume, store, keyFile }),
     leases,
     runtimeFor: (spec) => chooseRuntime(runtimes, spec),
-    images: new ImageStore({ randomness, folder: layout.images }),
+    images: new ImageStore({ randomness, folder: layout.images, registries: options.registries ?? [] }),
     live: {
       ...{ clock, randomness, holdfs, layout, watchdog },
       startBrake: (parts) => new WriteBrake({ ...brake, ...parts }),

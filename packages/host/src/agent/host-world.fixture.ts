@@ -1,6 +1,6 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +17,7 @@ import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
 import { RpcClient } from '@holdfast/rpc/rpc-client'
 import { RpcServer } from '@holdfast/rpc/rpc-server'
 import { startLeaseRoleIn } from '@holdfast/testkit/lease-role'
+import { removeTree } from '@holdfast/testkit/remove-tree'
 import { type AgentPlace, CLUSTER_KEY, makeRuntime, startAgentForTest } from './agent-for-test.fixture.ts'
 
 type Reports = RpcRequest<typeof CONTROL_CALLS, 'reportExecs'>['execs']
@@ -224,14 +225,4 @@ async function killed(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   child.kill('SIGKILL')
   await once(child, 'exit')
-}
-
-/** What is mounted in it goes first. */
-function removeTree(path: string): void {
-  const mounts = readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '')
-  for (const mount of mounts.filter((point) => point.startsWith(`${path}/`)).reverse())
-    execFileSync('umount', ['--lazy', mount])
-  rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
 }

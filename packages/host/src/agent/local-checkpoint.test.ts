@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
 import type { ObjectStore } from '@holdfast/generations/store/object-store'
 import { FaultyObjectStore } from '@holdfast/testkit/faulty-object-store'
+import { until } from '@holdfast/testkit/until'
 import { HostWorld } from './host-world.fixture.ts'
-import { until } from './processes.fixture.ts'
 
 const LIMIT = { timeout: 60_000 }
 type Agent = Awaited<ReturnType<HostWorld['agent']>>
@@ -49,7 +49,7 @@ test(
     assert.deepEqual(told(world, 'checkpoint_created'), [])
     closed.isClosed = false
     const { generation: head } = await agent.sync()
-    await until(() => told(world, 'checkpoint_created').length === 2)
+    await until('it is told', () => told(world, 'checkpoint_created').length === 2)
     const [first, second] = told(world, 'checkpoint_created')
     assert.deepEqual([first?.message, second?.message], ['one', 'two'])
     assert.ok(Number(first?.sequence) < Number(second?.sequence), 'in the order in which they were taken')
@@ -82,7 +82,7 @@ test('the last commit of a stop waits for what was taken locally', LIMIT, async 
   await agent.shell('echo kept > a')
   assert.equal((await checkpoint(agent, 'kept')).generation, null)
   assert.equal((await agent.close()).kind, 'saved')
-  await until(() => told(world, 'checkpoint_created').length === 1)
+  await until('it is told', () => told(world, 'checkpoint_created').length === 1)
   assert.deepEqual(told(world, 'checkpoint_failed'), [])
 })
 
@@ -101,7 +101,7 @@ test('of a checkpoint that ends with its host before it is durable, the next run
   closed.isClosed = false
   const agent = await world.agent({ volume: 'btrfs', wrapStore: closed.wrap })
   await agent.open()
-  await until(() => told(world, 'checkpoint_failed').length === 1)
+  await until('it is told', () => told(world, 'checkpoint_failed').length === 1)
   const [failed] = told(world, 'checkpoint_failed')
   assert.equal(failed?.message, 'lost')
   assert.equal((await agent.shell('cat a')).text, 'durable\n')

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
+import { until } from '@holdfast/testkit/until'
 import { HostWorld, hostOf } from './host-world.fixture.ts'
-import { until } from './processes.fixture.ts'
 
 for (const volume of ['live', 'btrfs'] as const) {
   test(`a handoff loses no row that was acknowledged (${volume})`, { timeout: 60_000 }, async (t) => {
@@ -15,7 +15,10 @@ for (const volume of ['live', 'btrfs'] as const) {
       '-c',
       'i=0; while :; do i=$((i+1)); echo $i >> ledger; echo $i; sleep 0.002; done',
     ])
-    await until(async () => (await source.shell('wc -l < ledger')).text.trim().length > 2)
+    await until(
+      'the ledger is written',
+      async () => (await source.shell('wc -l < ledger')).text.trim().length > 2,
+    )
     const { workspace } = world
     const to = { host: hostOf('host-b'), address: target.address }
     const moved = await source.host.call(

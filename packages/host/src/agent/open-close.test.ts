@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isFailure } from '@holdfast/base/failure'
+import { until } from '@holdfast/testkit/until'
 import { HostWorld } from './host-world.fixture.ts'
-import { until } from './processes.fixture.ts'
 
 for (const volume of ['live', 'btrfs'] as const) {
   test(`files outlive a close and another open (${volume})`, { timeout: 60_000 }, async () => {
@@ -56,7 +56,7 @@ test('what control wants no more is saved and ended', { timeout: 60_000 }, async
   await agent.open()
   await agent.shell('echo kept > a')
   world.unwanted.push(world.workspace)
-  await until(async () => (await agent.close({ drainMs: 0 })).kind === 'saved')
+  await until('it is saved', async () => (await agent.close({ drainMs: 0 })).kind === 'saved')
   assert.equal(
     (await world.leases.registry.leaseStates({ workspaces: [world.workspace] })).states[0]?.host,
     null,
@@ -80,7 +80,7 @@ test('what control wants no more is what it was told of, not what was opened sin
   await agent.open()
   world.unwanted.push(world.workspace)
   answered.resolve()
-  await until(async () => world.unwanted.length === 0)
+  await until('control is heard', async () => world.unwanted.length === 0)
   await delay(200)
   assert.equal((await agent.shell('echo runs')).text, 'runs\n')
 })

@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
 
 /** Pids of processes of this machine with these words. */
 export function findProcess(words: string): number[] {
@@ -26,12 +25,4 @@ export function pidOneOf(pid: number): number {
   const parent = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
   const nested = readFileSync(`/proc/${parent}/status`, 'utf8')
   return /^NSpid:.*\t1$/m.test(nested) ? parent : pidOneOf(parent)
-}
-
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 400; attempt++) {
-    if (await holds()) return
-    await delay(50)
-  }
-  throw new Error('timed out')
 }

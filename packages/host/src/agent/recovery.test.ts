@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
 import { FaultyObjectStore } from '@holdfast/testkit/faulty-object-store'
+import { until } from '@holdfast/testkit/until'
 import { HostWorld, hostOf } from './host-world.fixture.ts'
-import { findProcess, pidOneOf, until } from './processes.fixture.ts'
+import { findProcess, pidOneOf } from './processes.fixture.ts'
 
 /** No other process of this machine sleeps so long. */
 const UNIQUE = `600.${process.pid}`
@@ -28,7 +29,7 @@ test('an agent that is killed loses nothing that was synced', { timeout: 60_000 
     [],
     'what an earlier agent left is killed before this one serves',
   )
-  await until(async () => {
+  await until('it is recovered', async () => {
     try {
       return (await second.open()).state === 'running'
     } catch (error) {
@@ -49,18 +50,22 @@ test('an agent that is killed loses nothing that was synced', { timeout: 60_000 
 test('a sandbox that is killed from outside leaves its files durable', { timeout: 60_000 }, async () => {
   await using world = await HostWorld.make()
   const agent = await world.agent()
-  await agent.open()
+  const opened = await agent.open()
   await agent.shell('echo last > a')
   const { exec } = await agent.start(['sh', '-c', `exec sleep ${UNIQUE}`])
   process.kill(pidOneOf(findProcess(`sleep ${UNIQUE}`)[0] ?? 0), 'SIGKILL')
-  await until(async () => (await agent.facts()).state === 'sandbox-gone')
-  await until(async () => (await agent.facts()).failure?.code === 'sandbox-gone')
+  await until('its sandbox is gone', async () => (await agent.facts()).state === 'sandbox-gone')
+  await until('why is told', async () => (await agent.facts()).failure?.code === 'sandbox-gone')
   const ended = await agent.host.call('execState', {
     workspace: world.workspace,
     exec: exec.id,
     waitMs: 1000,
   })
   assert.deepEqual([ended.status, ended.reason], ['lost', 'node_lost'])
+  const { registry } = world.leases
+  const holder = async () => (await registry.leaseStates({ workspaces: [world.workspace] })).states[0]?.host
+  await until('its lease is given back', async () => (await holder()) === null)
+  assert.equal((await agent.facts()).epoch, opened.epoch, 'it is told of the run that ended')
   const outcome = await agent.close()
   assert.equal(outcome.kind, 'saved')
   await agent.open()
@@ -80,9 +85,10 @@ test('a workspace whose lease is taken is killed, and commits nothing more', {
   const successor = { host: hostOf('host-z'), ttlMs: 60_000 }
   const released = { workspace, host: hostOf('host-a'), epoch: opened.epoch, successor }
   await world.leases.registry.releaseLease(released)
-  await until(async () => (await agent.facts()).state === 'failed')
+  await until('it has failed', async () => (await agent.facts()).state === 'failed')
   assert.deepEqual(findProcess(`sleep ${UNIQUE}`), [])
   assert.equal((await agent.facts()).failure?.code, 'lease-lost')
+  assert.equal((await agent.facts()).epoch, opened.epoch, 'it is told of the run that ended')
   assert.equal((await world.leases.index.workspace(workspace)).head, generation.id)
   await assert.rejects(agent.open(), (error) => isFailure(error, 'lease-held'))
 })
@@ -107,7 +113,7 @@ test('a save that fails leaves the sandbox running', { timeout: 60_000 }, async 
   assert.equal(outcome.kind === 'not-saved' && outcome.sandbox, 'alive')
   assert.equal((await agent.facts()).state, 'running')
   assert.equal((await agent.shell('cat a')).text, 'two\n')
-  await until(async () => findProcess(`sleep ${UNIQUE}`).length === 1)
+  await until('the command runs', async () => findProcess(`sleep ${UNIQUE}`).length === 1)
   isBroken = false
   assert.equal((await agent.close()).kind, 'saved')
   await agent.open()

@@ -1,8 +1,10 @@
 import { Failure } from '@holdfast/base/failure'
 import type { CloseOutcome } from '@holdfast/protocol/host-calls'
 import { WorkspaceId } from '@holdfast/protocol/identifiers'
+import { SANDBOX_SPEC_DEFAULT, type SandboxContent } from '@holdfast/protocol/sandbox-spec'
 import { ExecRegistry, type ExecRegistryDeps } from '../exec/exec-registry.ts'
 import type { CloseRequest } from '../workspace/close-live.ts'
+import { bringContent, pinContent } from '../workspace/local-content.ts'
 import type { OpenRequest } from '../workspace/open-live.ts'
 import type { HostVolumes, WorkspaceName } from '../workspace/resident-files.ts'
 import { type ResidentDeps, ResidentWorkspace } from '../workspace/resident-workspace.ts'
@@ -134,8 +136,17 @@ export class ResidentWorkspaces implements AsyncDisposable {
     this.#turns.delete(workspace)
   }
 
-  /** Brings a generation here while another host runs the workspace. */
-  async prepare(name: WorkspaceName, generation: string): Promise<void> {
+  /** As `pinContent` of the host's calls. */
+  pin(content: SandboxContent): Promise<SandboxContent> {
+    return pinContent(this.#deps.images, content)
+  }
+
+  /** Brings a generation, and what it is to run with, here while another host runs the workspace. */
+  async prepare(
+    name: WorkspaceName,
+    { generation, content }: { readonly generation: string; readonly content: SandboxContent },
+  ): Promise<void> {
+    await bringContent(this.#deps.images, { ...SANDBOX_SPEC_DEFAULT, ...content })
     await this.#turn(name.workspace).run(async () => {
       if (this.#open.has(name.workspace))
         throw new Failure('invalid-state', `${name.workspace} is open here`, { workspace: name.workspace })

@@ -4,8 +4,8 @@ import { request } from 'node:http'
 import { test } from 'node:test'
 import { isFailure } from '@holdfast/base/failure'
 import type { ServiceSpec } from '@holdfast/protocol/service'
+import { until } from '@holdfast/testkit/until'
 import { type AgentForTest, HostWorld } from './host-world.fixture.ts'
-import { until } from './processes.fixture.ts'
 
 const SERVER = `require('http').createServer((q, s) => s.end(q.url + ' ' + process.env.NAME)).listen(8080, '127.0.0.1')`
 
@@ -21,7 +21,7 @@ test('a service is served, and started again when it ends', { timeout: 60_000 },
   const { epoch } = await agent.open({ services: [web({ healthPath: '/health' })] })
   const { workspace } = world
   const state = async () => (await agent.host.call('serviceStates', { workspace })).services[0]
-  await until(async () => (await state())?.status === 'healthy')
+  await until('it serves', async () => (await state())?.status === 'healthy')
   assert.deepEqual(await agent.host.call('listeningPorts', { workspace }), { ports: [8080] })
   assert.equal(await fetched(agent, { workspace, port: 8080, epoch }, '/hello'), '/hello web')
   await assert.rejects(fetched(agent, { workspace, port: 8080, epoch: epoch + 1 }, '/'), (error) =>
@@ -30,12 +30,15 @@ test('a service is served, and started again when it ends', { timeout: 60_000 },
   await assert.rejects(fetched(agent, { workspace, port: 8081, epoch }, '/'))
   const exec = (await state())?.exec ?? ''
   await agent.host.call('deleteExec', { workspace, exec: exec as never, graceMs: 100 })
-  await until(async () => (await state())?.status === 'backing-off')
-  await until(async () => (await state())?.status === 'healthy')
+  await until('it has ended', async () => (await state())?.status === 'backing-off')
+  await until('it serves again', async () => (await state())?.status === 'healthy')
   assert.equal((await state())?.restarts, 1)
   const { services } = await agent.host.call('setServices', { workspace, services: [] })
   assert.deepEqual(services, [])
-  await until(async () => (await agent.host.call('listeningPorts', { workspace })).ports.length === 0)
+  await until(
+    'nobody listens',
+    async () => (await agent.host.call('listeningPorts', { workspace })).ports.length === 0,
+  )
   assert.deepEqual(world.reports, [], 'services are no commands of clients')
 })
 
@@ -48,10 +51,10 @@ test('a service begins again with each sandbox', { timeout: 60_000 }, async () =
   const { workspace } = world
   const ended = async () =>
     (await agent.host.call('serviceStates', { workspace })).services[0]?.status === 'ended'
-  await until(ended)
+  await until('the command ends', ended)
   const { generation } = await agent.sync()
   await agent.host.call('rollBack', { workspace, generation: generation.id })
-  await until(ended)
+  await until('the command ends', ended)
   assert.equal((await agent.shell('cat log')).text, 'started\nstarted\n')
 })
 

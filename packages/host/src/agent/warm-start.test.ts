@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
+import { until } from '@holdfast/testkit/until'
 import { HostWorld } from './host-world.fixture.ts'
-import { until } from './processes.fixture.ts'
 
 /** One that has begun is frozen next, and then waits: that much longer, on a machine that has much to do. */
 const FREEZE_MS = 1000
@@ -16,7 +16,7 @@ for (const volume of ['live', 'btrfs'] as const) {
   }, async (t) => {
     await using world = await HostWorld.make()
     const agent = await world.agent({ volume, warm: { perKey: 1, keysMax: 1 } })
-    await until(() => begun(world.base) === 1)
+    await until('one sandbox waits', () => begun(world.base) === 1)
     await delay(FREEZE_MS)
     const beganAt = performance.now()
     const opened = await agent.open({ spec: SANDBOX_SPEC_DEFAULT })
@@ -24,7 +24,7 @@ for (const volume of ['live', 'btrfs'] as const) {
     assert.equal(opened.sandbox?.start, 'warm')
     assert.equal((await agent.shell('echo kept > a; id -u')).text, '1000\n')
     assert.equal((await agent.sync()).generation.files, 1)
-    await until(() => begun(world.base) === 2)
+    await until('another one waits', () => begun(world.base) === 2)
     await delay(FREEZE_MS)
     assert.equal((await agent.close()).kind, 'saved')
     const again = await agent.open({ spec: SANDBOX_SPEC_DEFAULT })

@@ -19,6 +19,7 @@ interface WorkspaceHandlerDeps extends HostAgentDeps {
 export function workspaceHandlers(deps: WorkspaceHandlerDeps): WorkspaceCalls {
   const { residents, clock, drills } = deps
   return {
+    pinContent: (content) => residents.pin(content),
     openWorkspace: async (request) => (await residents.open(request)).facts,
     closeWorkspace: (request) => residents.close(request),
     forgetWorkspace: async ({ workspace }) => {
@@ -38,8 +39,8 @@ export function workspaceHandlers(deps: WorkspaceHandlerDeps): WorkspaceCalls {
       return { facts: resident.facts, tookMs: clock.monotonicMs() - beganAt }
     },
     handOff: (request) => handOff(deps, request),
-    prepareIncoming: async ({ workspace, org, generation }) => {
-      await residents.prepare({ workspace, org }, generation)
+    prepareIncoming: async ({ workspace, org, generation, content }) => {
+      await residents.prepare({ workspace, org }, { generation, content })
       return { generation }
     },
     drill: (request, signal) => drills.drill(request, signal),

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { systemClock } from '@holdfast/base/clock'
+import { until } from '@holdfast/testkit/until'
 import { askDatabase, type DatabaseTask, seenAt } from './database-process.ts'
 
 const NOBODY = 65_534
@@ -52,20 +52,13 @@ function readersOf(directory: string): string[] {
   })
 }
 
-async function until(what: () => boolean, words: string): Promise<void> {
-  for (let left = 100; !what(); left--) {
-    assert.ok(left > 0, words)
-    await delay(100)
-  }
-}
-
 test('who opens a database is nobody, without rights or network, and ends with the call', async () => {
   using database = new Database()
   const gone = new AbortController()
   const startedAt = performance.now()
   const asked = askDatabase({ ...database.task(endless('a')), signal: gone.signal })
   const ended = assert.rejects(asked, { name: 'AbortError' })
-  await until(() => readersOf(database.directory).length > 0, 'it began')
+  await until('it began', () => readersOf(database.directory).length > 0)
   const [pid] = readersOf(database.directory)
   assert.ok(pid)
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
@@ -79,7 +72,7 @@ test('who opens a database is nobody, without rights or network, and ends with t
   gone.abort()
   await ended // long before its time is up
   assert.ok(performance.now() - startedAt < 10_000)
-  await until(() => readersOf(database.directory).length === 0, 'it ended')
+  await until('it ended', () => readersOf(database.directory).length === 0)
 })
 
 test('a query ends with the process that asked it', async () => {
@@ -95,9 +88,9 @@ test('a query ends with the process that asked it', async () => {
     stdio: 'inherit',
     timeout: 30_000,
   })
-  await until(() => readersOf(database.directory).length > 0, 'it began')
+  await until('it began', () => readersOf(database.directory).length > 0)
   parent.kill('SIGKILL')
-  await until(() => readersOf(database.directory).length === 0, 'it ended')
+  await until('it ended', () => readersOf(database.directory).length === 0)
 })
 
 test('a machine without the programs that isolate refuses by name', async () => {

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { isFailure } from '@holdfast/base/failure'
 import { ExecId } from '@holdfast/protocol/identifiers'
 import { ExecJournal, type ExecRow } from './exec-journal.ts'
@@ -68,3 +77,34 @@ test('a journal that cannot be written begins nothing, and goes on once it can',
   await journal.begin(row('a'))
   assert.deepEqual([...journal.rows.keys()], ['a'])
 })
+
+test('a closed journal begins nothing, writes nothing and leaves no file open', async () => {
+  using folder = new Folder()
+  const path = join(folder.path, 'journal')
+  const journal = new ExecJournal(folder.path)
+  await journal.begin(row('a'))
+  journal.note(row('a', 'exited'))
+  const closed = journal[Symbol.asyncDispose]()
+  journal.note({ ...row('a', 'exited'), isReported: true })
+  await closed
+  const written = readFileSync(path, 'utf8')
+  journal.note({ ...row('a', 'exited'), isReported: true })
+  journal.forget('a')
+  await assert.rejects(journal.begin(row('b')), (error) => isFailure(error, 'invalid-state'))
+  assert.ok(!journal.rows.has('b'))
+  await delay(50) // longer than a file takes to be opened
+  assert.equal(readFileSync(path, 'utf8'), written)
+  assert.deepEqual(openedBelow(folder.path), [])
+})
+
+/** What this process has open there. */
+function openedBelow(folder: string): string[] {
+  const links = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`)
+    } catch {
+      return '' // of the listing itself
+    }
+  })
+  return links.filter((path) => path.startsWith(`${folder}/`))
+}

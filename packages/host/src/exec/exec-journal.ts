@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '@holdfast/base/errno'
@@ -41,6 +41,7 @@ export class ExecJournal implements AsyncDisposable {
   #waiting: string[] = []
   #next: Promise<void> | undefined
   #last: Promise<void> = Promise.resolve()
+  #isClosed = false
 
   /** Rejects with `source-failed` when what is there cannot be read. */
   constructor(folder: string) {
@@ -52,7 +53,10 @@ export class ExecJournal implements AsyncDisposable {
     return this.#rows
   }
 
-  /** Written when it resolves. Rejects with `volume-full` or `source-failed`; then the id is as unknown as before. */
+  /**
+   * Written when it resolves. Rejects with `volume-full` or `source-failed`, and with `invalid-state` once it is closed;
+   * then the id is as unknown as before.
+   */
   async begin(row: ExecRow): Promise<void> {
     const { id } = row.state
     this.#rows.set(id, row)
@@ -64,7 +68,7 @@ export class ExecJournal implements AsyncDisposable {
     }
   }
 
-  /** Written soon. */
+  /** Written soon, unless it is closed: a report that is acknowledged later is made again by the next process. */
   note(row: ExecRow): void {
     this.#rows.set(row.state.id, row)
     this.#write(row).catch(() => {}) // the next write begins with a whole new file
@@ -76,13 +80,14 @@ export class ExecJournal implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#next?.catch(() => {})
+    this.#isClosed = true
     await this.#last
     await this.#file?.close()
     this.#file = undefined
   }
 
   #write(line: z.infer<typeof Line>): Promise<void> {
+    if (this.#isClosed) return Promise.reject(new Failure('invalid-state', `${this.#path} is closed`))
     this.#waiting.push(`${JSON.stringify(line)}\n`)
     if (this.#next === undefined) {
       const written = this.#last.then(() => this.#flush())
@@ -100,7 +105,8 @@ export class ExecJournal implements AsyncDisposable {
       if (this.#file === undefined || this.#lines > 2 * this.#rows.size + SURPLUS_LINES_MAX)
         return await this.#writeAll()
       this.#lines += lines.length
-      await this.#file.appendFile(lines.join(''))
+      // Into the cache of the kernel, which takes no longer than to ask a thread for it.
+      appendFileSync(this.#file.fd, lines.join(''))
     } catch (error) {
       await this.#giveUp()
       throw journalFailure(this.#path, error)

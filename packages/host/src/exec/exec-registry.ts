@@ -45,7 +45,7 @@ export class ExecRegistry implements AsyncDisposable {
     this.#journal = new ExecJournal(deps.folder)
     this.#quietSinceAt = deps.clock.wallMs()
     for (const { state, isService, isReported } of [...this.#journal.rows.values()]) {
-      const exec = this.#make(state, isService)
+      const exec = this.#make(state, { isService, isNew: false })
       this.#execs.set(state.id, exec)
       if (state.status === 'running') exec.end(lostState(state, deps.clock.wallMs(), exec.ring.lastSequence))
       else {
@@ -135,7 +135,7 @@ export class ExecRegistry implements AsyncDisposable {
       })
     const state = startState(id, this.#deps.clock.wallMs())
     await this.#journal.begin({ state, isService, isReported: false })
-    const exec = this.#make(state, isService)
+    const exec = this.#make(state, { isService, isNew: true })
     const running = await this.#exec(sandbox, exec, request)
     this.#execs.set(id, exec)
     if (running) {
@@ -159,11 +159,15 @@ export class ExecRegistry implements AsyncDisposable {
     }
   }
 
-  #make(state: ExecState, isService: boolean): ResidentExec {
+  #make(
+    state: ExecState,
+    { isService, isNew }: { readonly isService: boolean; readonly isNew: boolean },
+  ): ResidentExec {
     const { clock, folder, ringBytesMax } = this.#deps
     const ring = new OutputRing({
       clock,
       folder: join(folder, 'output', state.id),
+      isNew,
       ...(ringBytesMax === undefined ? {} : { bytesMax: ringBytesMax }),
     })
     return new ResidentExec({ clock, ring, isService, onEnded: (exec) => this.#noteEnd(exec) }, state)

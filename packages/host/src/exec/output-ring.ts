@@ -30,6 +30,8 @@ export interface OutputRingOptions {
   /** Holds the segments and nothing else; made with the first of them. */
   readonly folder: string
   readonly bytesMax?: number
+  /** Of a command that has never run: nothing is looked for, and what lies there is another's. */
+  readonly isNew?: boolean
 }
 
 /**
@@ -46,13 +48,15 @@ export class OutputRing {
   #lastSequence: number
   #flushing: Promise<void> | undefined
   #isGathering = false
+  #isOnDisk: boolean
   #news = Promise.withResolvers<void>()
 
   /** Finds what an earlier process left. */
   constructor(options: OutputRingOptions) {
     this.#options = options
     this.#bytesMax = options.bytesMax ?? RING_BYTES_DEFAULT
-    this.#segments = loadSegments(options.folder)
+    this.#isOnDisk = options.isNew !== true
+    this.#segments = this.#isOnDisk ? loadSegments(options.folder) : []
     this.#lastSequence = this.#segments.at(-1)?.last ?? 0
   }
 
@@ -118,7 +122,7 @@ export class OutputRing {
 
   async remove(): Promise<void> {
     await this.flush()
-    await rm(this.#options.folder, { recursive: true, force: true })
+    if (this.#isOnDisk) await rm(this.#options.folder, { recursive: true, force: true })
   }
 
   #gather(): void {
@@ -137,7 +141,7 @@ export class OutputRing {
     const bytes = encodePieces(pieces)
     const segment = this.#segmentFor(first.sequence)
     try {
-      if (this.#segments.length === 0) await mkdir(this.#options.folder, { recursive: true, mode: 0o700 })
+      if (this.#segments.length === 0) await this.#makeFolder()
       await appendFile(this.#pathOf(segment), bytes, { mode: 0o600 })
       segment.last = last.sequence
       segment.bytes += bytes.length
@@ -150,6 +154,13 @@ export class OutputRing {
     this.#held.splice(0, pieces.length)
     this.#heldBytes -= pieces.reduce((sum, piece) => sum + piece.bytes.length, 0)
     await this.#dropOldest()
+  }
+
+  async #makeFolder(): Promise<void> {
+    const { folder } = this.#options
+    if (!this.#isOnDisk) await rm(folder, { recursive: true, force: true })
+    this.#isOnDisk = true
+    await mkdir(folder, { recursive: true, mode: 0o700 })
   }
 
   /** The oldest that are held: what is dropped together is written together. */

@@ -109,7 +109,7 @@ export class ResidentExec {
     const stopped = signal ? AbortSignal.any([signal, over.signal]) : over.signal
     const late = this.#deps.clock.sleep(ms, stopped).catch(() => {})
     await Promise.race([this.ended, late])
-    over.abort()
+    over.abort(null)
     return !this.isRunning
   }
 
@@ -124,7 +124,7 @@ export class ResidentExec {
     const output = this.#drain(running)
     const end = await running.ended
     await output
-    over.abort()
+    over.abort(null)
     const { clock } = this.#deps
     const lastSequence = this.ring.lastSequence
     this.end({ ...this.#state, ...decideEnd(end, this.#intent), endedAt: clock.wallMs(), lastSequence })

@@ -1,6 +1,7 @@
 import { Failure } from '@holdfast/base/failure'
 import type { FILE_CALLS, FileStat } from '@holdfast/protocol/files'
 import type { RpcHandlers } from '@holdfast/rpc/rpc-server'
+import { HOST_DIRECTORY } from '@holdfast/sandbox/system/kept-system'
 import { FIND_FORMAT, parseListing } from './file-listing.ts'
 import { guestName, guestPath, shownPath } from './guest-path.ts'
 import {
@@ -94,7 +95,8 @@ async function find(
   const test = pattern.includes('/')
     ? ['-path', `${root}/${pattern.replace(/^\/+/, '')}`]
     : ['-name', pattern]
-  const argv = ['find', root, '-mindepth', '1', ...test, '-print0']
+  const hosts = ['-path', `${root}/${HOST_DIRECTORY}`, '-prune', '-o']
+  const argv = ['find', root, '-mindepth', '1', ...hosts, ...test, '-print0']
   const result = await runTool(place, argv, countsBeyond(limit, 0))
   if (result.exitCode > 0 && result.output.length === 0) throw toolFailure(result, path)
   const paths = result.output.toString('utf8').split('\0').slice(0, -1).map(shownPath)
@@ -114,7 +116,8 @@ async function grep(
   if (isRegex && /\\[1-9]/.test(pattern))
     throw new Failure('invalid-argument', 'an expression may not refer back to a group')
   // A FIFO or device that the path itself names would be read to an end that never comes.
-  const argv = ['grep', '-rIZn', '-D', 'skip', isRegex ? '-E' : '-F', '-e', pattern, '--', guestPath(path)]
+  const flags = ['-rIZn', '-D', 'skip', `--exclude-dir=${HOST_DIRECTORY}`]
+  const argv = ['grep', ...flags, isRegex ? '-E' : '-F', '-e', pattern, '--', guestPath(path)]
   const result = await runTool(place, argv, countsBeyond(limit, 10))
   if (result.exitCode > 1 && result.output.length === 0) throw toolFailure(result, path)
   const lines = result.output.toString('utf8').split('\n').slice(0, -1)

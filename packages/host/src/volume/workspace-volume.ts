@@ -1,4 +1,5 @@
 import { chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { readBootId } from '@holdfast/base/boot-clock'
 import { isFailure } from '@holdfast/base/failure'
 import { type DirectoryDeps, DurableDirectory } from '@holdfast/generations/directory/durable-directory'
 import { HeldHistory } from '@holdfast/generations/directory/held-history'
@@ -16,7 +17,6 @@ import { replaceTree, seedFrom } from '@holdfast/generations/directory/rollback-
 import { WatchMaintenance } from '@holdfast/generations/directory/watch-maintenance'
 import { WriterLock } from '@holdfast/generations/directory/writer-lock'
 import type { GenerationRow, HeldLease } from '@holdfast/generations/index/generation-index'
-import { readBootId } from '@holdfast/generations/volume/snapshot-log'
 import type { Volume } from '@holdfast/generations/volume/volume'
 import { PinLog } from '../workspace/pin-log.ts'
 import type { HeldFiles, ResidentFiles, WorkspaceName } from '../workspace/resident-files.ts'

@@ -28,7 +28,7 @@ for (const version of cgroupVersions()) {
       assert.deepEqual(cgroup.pids(), [])
       const last = bench.lastTickMs(cgroup)
       assert.ok(last <= deadlineBootMs, `a tick came ${last - deadlineBootMs} ms after the deadline`)
-      assert.ok(last > deadlineBootMs - 300, `the last tick came ${deadlineBootMs - last} ms before it`)
+      assert.ok(last > deadlineBootMs - 450, `the last tick came ${deadlineBootMs - last} ms before it`)
       await delay(100)
       assert.equal(bench.lastTickMs(cgroup), last)
     },
@@ -59,15 +59,15 @@ test(
       ['kept', kept],
       ['forgotten', forgotten],
     ] as const)
-      await watchdog.watch({ name, deadlineBootMs: bootMs() + 400, cgroups: [cgroup.path] })
+      await watchdog.watch({ name, deadlineBootMs: bootMs() + 1000, cgroups: [cgroup.path] })
     await watchdog.forget('forgotten')
     for (let round = 0; round < 5; round++) {
       await delay(150)
-      await watchdog.extend('kept', bootMs() + 400)
+      await watchdog.extend('kept', bootMs() + 1000)
     }
     assert.deepEqual(bench.killed, [])
     await bench.end('kept')
-    await assert.rejects(watchdog.extend('kept', bootMs() + 400), { code: 'not-found' })
+    await assert.rejects(watchdog.extend('kept', bootMs() + 1000), { code: 'not-found' })
     assert.ok(forgotten.pids().length > 0)
   },
 )
@@ -120,7 +120,7 @@ for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
     agent.kill(signal)
     while (cgroup.pids().length > 0) await delay(5)
     const last = bench.lastTickMs(cgroup)
-    assert.ok(last <= deadlineBootMs && last > deadlineBootMs - 400, `${last - deadlineBootMs} ms after it`)
+    assert.ok(last <= deadlineBootMs && last > deadlineBootMs - 550, `${last - deadlineBootMs} ms after it`)
     agent.kill('SIGKILL')
     await ended(watchdogPid)
   })

@@ -135,12 +135,14 @@ export class CaptureLoop implements AsyncDisposable {
     this.#maintenance = undefined
   }
 
-  /** Goes on after a last commit that failed, or that was one too early. */
+  /** Goes on after a last commit that failed, or that was one too early, or after `quiesce`. */
   resume(): void {
-    this.#isFinishing = false
     this.#isQuiet = false
-    this.#loop = this.#makeLoop()
-    this.#ended = this.#run()
+    if (this.#isFinishing) {
+      this.#isFinishing = false
+      this.#loop = this.#makeLoop()
+      this.#ended = this.#run()
+    }
     this.#maintain()
   }
 

@@ -1,9 +1,12 @@
 import type { RoundWorkload } from '@holdfast/generations/directory/watch-rounds'
 import { fromText } from '@holdfast/generations/format/byte-string'
 import { Freeze, type FreezeDeps } from '@holdfast/generations/volume/freezer'
-import type { Capture, Freezer, Volume } from '@holdfast/generations/volume/volume'
+import type { Capture, Freezer, Image, Volume } from '@holdfast/generations/volume/volume'
 import type { Sandbox } from '@holdfast/sandbox/runtime'
 import { Serial } from './serial.ts'
+
+/** Of a sandbox, what is needed to freeze it. */
+type Writers = Pick<Sandbox, 'cgroups' | 'cpuNs'>
 
 /** What stands still already needs nobody to stop it. */
 const STILL: Freezer = { cgroups: [], pids: () => [] }
@@ -14,13 +17,13 @@ const STILL: Freezer = { cgroups: [], pids: () => [] }
  */
 export class FrozenWorkload implements RoundWorkload {
   readonly #deps: FreezeDeps
-  readonly #sandbox: Sandbox
+  readonly #sandbox: Writers
   /** Whoever thaws what another froze would tear its cut. */
   readonly #turns = new Serial()
   #isStill = false
   #freeze: Freeze | undefined
 
-  constructor(deps: FreezeDeps, sandbox: Sandbox) {
+  constructor(deps: FreezeDeps, sandbox: Writers) {
     this.#deps = deps
     this.#sandbox = sandbox
   }
@@ -40,9 +43,16 @@ export class FrozenWorkload implements RoundWorkload {
     this.#isStill = true
   }
 
-  /** A capture never meets a freeze of `slow` or `freeze` half way. */
+  /** A capture never meets a freeze of `slow` or `freeze` half way, nor do they begin before it lets its writers go on. */
   capture(volume: Volume, freezer: Freezer | null): Promise<Capture> {
-    return this.#turns.run(() => volume.capture(freezer))
+    const { promise, resolve, reject } = Promise.withResolvers<Capture>()
+    const turn = this.#turns.run(async () => {
+      const capture = new AttendedCapture(await volume.capture(freezer))
+      resolve(capture)
+      await capture.goneOn
+    })
+    turn.catch(reject)
+    return promise
   }
 
   /** Stops the writers for a moment; captures wait for its end. Without cgroups nothing is stopped. Rejects as `Freeze.take`. */
@@ -71,5 +81,44 @@ export class FrozenWorkload implements RoundWorkload {
     this.#freeze = undefined
     this.#isStill = false
     await freeze.release()
+  }
+}
+
+/** Tells when its writers go on: a freeze that begins before would end with it. */
+class AttendedCapture implements Capture {
+  readonly image: Image
+  readonly #capture: Capture
+  readonly #goingOn = Promise.withResolvers<void>()
+
+  constructor(capture: Capture) {
+    this.#capture = capture
+    const { image } = capture
+    const release = () => this.#goOn(async () => await image.release?.())
+    this.image = { ...image, release }
+    if (image.takenAtMs !== undefined) this.#goingOn.resolve()
+  }
+
+  get goneOn(): Promise<void> {
+    return this.#goingOn.promise
+  }
+
+  get frozenMs(): number {
+    return this.#capture.frozenMs
+  }
+
+  accept(...generation: Parameters<Capture['accept']>): Promise<void> {
+    return this.#capture.accept(...generation)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#goOn(async () => await this.#capture[Symbol.asyncDispose]())
+  }
+
+  async #goOn(release: () => Promise<void>): Promise<void> {
+    try {
+      await release()
+    } finally {
+      this.#goingOn.resolve()
+    }
   }
 }

@@ -61,12 +61,13 @@ export async function handOffLive(live: LiveWorkspace, request: HandOffRequest):
 async function preCopy({ captures }: LiveWorkspace, request: HandOffRequest): Promise<void> {
   const { clock, opened, target } = request
   const { workspace, org } = opened
+  const { system, packs } = opened.spec
   let lastMs = Number.POSITIVE_INFINITY
   for (let round = 0; round < PRE_COPY_ROUNDS_MAX; round++) {
     const beganAt = clock.monotonicMs()
     const { generation, isNew } = await captures.sync()
     if (round > 0 && !isNew) return
-    const order = { workspace, org, generation: generation.id }
+    const order = { workspace, org, generation: generation.id, content: { system, packs } }
     await target.client.call('prepareIncoming', order, { timeoutMs: PRE_COPY_MS_MAX })
     const tookMs = clock.monotonicMs() - beganAt
     if (tookMs < PRE_COPY_SHORT_MS || (round > 0 && tookMs > lastMs * PRE_COPY_SHRINK_MIN)) return

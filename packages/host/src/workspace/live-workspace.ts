@@ -8,8 +8,11 @@ import type { Volume } from '@holdfast/generations/volume/volume'
 import type { WritePressure } from '@holdfast/protocol/host-calls'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ServiceSpec, ServiceState } from '@holdfast/protocol/service'
+import { makePackPlaces } from '@holdfast/sandbox/pack/make-pack-places'
 import type { Reservation, Started } from '@holdfast/sandbox/pool/reservation'
 import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
+import { makeKeptSystem } from '@holdfast/sandbox/system/kept-system'
+import type { MovedAside } from '@holdfast/sandbox/volume-place/make-directory'
 import type { ExecRegistry } from '../exec/exec-registry.ts'
 import { ServiceSet } from '../services/service-set.ts'
 import type { HostLayout } from '../volume/host-layout.ts'
@@ -17,6 +20,7 @@ import { type DeadlineKeeper, WatchedSandbox } from '../watchdog/watched-sandbox
 import { CaptureLoop, type CaptureParts, type CommittedRow } from './capture-loop.ts'
 import { FrozenWorkload } from './frozen-workload.ts'
 import type { ResidentLease } from './leases.ts'
+import type { LocalContent } from './local-content.ts'
 import { type ReserveDeps, reserveSandbox } from './reserve-sandbox.ts'
 import type { HeldFiles, ResidentFiles, ResidentWriter } from './resident-files.ts'
 import type { Brake, BrakedParts } from './write-brake.ts'
@@ -38,15 +42,16 @@ export interface LiveDeps extends ReserveDeps {
   readonly onCommitted: (generation: CommittedRow) => void
   readonly onService: (state: ServiceState) => void
   readonly onPinned: CaptureParts['onPinned']
+  /** Something of the guest was in the way of a pack. */
+  readonly onMovedAside: (moved: MovedAside) => void
   /** What user code asks on its own socket. */
   readonly onGuestCall: Parameters<Sandbox['onGuestCall']>[0]
 }
 
-export interface LiveParts {
+export interface LiveParts extends LocalContent {
   readonly lease: ResidentLease
   readonly files: ResidentFiles
   readonly runtime: Runtime
-  readonly spec: SandboxSpec
   /** For the first run. */
   readonly reserved: Reservation
 }
@@ -71,6 +76,7 @@ export class LiveWorkspace implements AsyncDisposable {
   readonly spec: SandboxSpec
   readonly #deps: LiveDeps
   readonly #runtime: Runtime
+  readonly #packs: LocalContent['packs']
   readonly #held: HeldFiles
   #reserved: Reservation | undefined
   #running: Running | undefined
@@ -84,6 +90,7 @@ export class LiveWorkspace implements AsyncDisposable {
     this.lease = parts.lease
     this.files = parts.files
     this.spec = parts.spec
+    this.#packs = parts.packs
     this.#runtime = parts.runtime
     this.#reserved = parts.reserved
     this.#held = parts.files.hold(parts.lease.held)
@@ -96,18 +103,12 @@ export class LiveWorkspace implements AsyncDisposable {
     await using reserved = this.#reserved
     this.#reserved = undefined
     assert(reserved, 'a sandbox was reserved')
-    await allSettled([this.#limit(), this.#watch(reserved.id)])
-    this.files.markDirty()
-    // What the history says is asked meanwhile: nothing of it depends on the sandbox.
-    const starting = this.#startSandbox(reserved)
-    const opening = this.#held.openWriter()
     try {
-      await allSettled<unknown>([starting, opening])
-      const { sandbox, start } = await starting
-      this.#running = { ...(await this.#attend(sandbox, await opening)), start }
+      await allSettled([this.#limit(), this.#watch(reserved.id)])
+      this.files.markDirty()
+      this.#makePlaces()
+      this.#running = await this.#begin(reserved)
     } catch (error) {
-      const started = await starting.catch(() => undefined)
-      await started?.sandbox.kill()
       await this.#watched?.end()
       throw error
     }
@@ -129,6 +130,14 @@ export class LiveWorkspace implements AsyncDisposable {
     const reserved = this.#reserved
     this.#reserved = undefined
     await reserved?.[Symbol.asyncDispose]()
+  }
+
+  /** What is mounted in the files, or kept beside them, has its place there before a sandbox begins on them. */
+  #makePlaces(): void {
+    const { path } = this.files
+    const names = this.#packs.map(({ name }) => name)
+    const system = this.spec.systemWrites === 'kept' ? makeKeptSystem(path) : []
+    for (const moved of [...system, ...makePackPlaces(path, names)]) this.#deps.onMovedAside(moved)
   }
 
   get sandbox(): Sandbox | undefined {
@@ -172,6 +181,7 @@ export class LiveWorkspace implements AsyncDisposable {
       fsync: running.sandbox.fsync,
       diskLimit: this.#isLimited ? 'enforced' : 'none',
       start: running.start,
+      packs: this.#packs.map(({ name, digest }) => ({ name, digest })),
     }
   }
 
@@ -222,12 +232,27 @@ export class LiveWorkspace implements AsyncDisposable {
     this.#isLimited = await this.files.limit(this.spec.limits.diskBytes)
   }
 
+  /** What the history says is asked while the sandbox starts: nothing of it depends on that. */
+  async #begin(reserved: Reservation): Promise<Running> {
+    const starting = this.#startSandbox(reserved)
+    const opening = this.#held.openWriter()
+    try {
+      await allSettled<unknown>([starting, opening])
+      const { sandbox, start } = await starting
+      return { ...(await this.#attend(sandbox, await opening)), start }
+    } catch (error) {
+      const started = await starting.catch(() => undefined)
+      await started?.sandbox.kill()
+      throw error
+    }
+  }
+
   async #startSandbox(reserved: Reservation): Promise<Started> {
     const { layout, onGuestCall } = this.#deps
     const { files, lease, spec } = this
     const { id } = reserved
     const request = {
-      ...{ id, folder: `${layout.sandboxes}/${id}`, spec, volumePath: files.path },
+      ...{ id, folder: `${layout.sandboxes}/${id}`, spec, volumePath: files.path, packs: this.#packs },
       deadlineBootMs: lease.deadlineBootMs,
     }
     const started = await reserved.start(request)

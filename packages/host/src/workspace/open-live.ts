@@ -1,13 +1,13 @@
 import { Failure } from '@holdfast/base/failure'
-import type { GenerationCause, GenerationRow, HeldLease } from '@holdfast/generations/index/generation-index'
+import type { GenerationRow, HeldLease } from '@holdfast/generations/index/generation-index'
+import type { GenerationCause } from '@holdfast/protocol/generation'
 import type { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import type { RpcParsed } from '@holdfast/protocol/rpc-table'
 import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'
-import type { ImageStore } from '@holdfast/sandbox/image/image-store'
 import type { Runtime } from '@holdfast/sandbox/runtime'
-import { GUEST_PROGRAMS } from '@holdfast/sandbox/system/root-plan'
 import type { Leases, ResidentLease } from './leases.ts'
 import { type LiveDeps, type LiveParts, LiveWorkspace } from './live-workspace.ts'
+import { bringContent, type Images } from './local-content.ts'
 import { reserveSandbox } from './reserve-sandbox.ts'
 import type { HostVolumes, ResidentFiles } from './resident-files.ts'
 
@@ -18,21 +18,22 @@ export interface OpenDeps {
   readonly leases: Leases
   /** Rejects with `isolation-unavailable` when none of this host's gives as much as is asked for. */
   readonly runtimeFor: (spec: SandboxSpec) => Runtime
-  readonly images: Pick<ImageStore, 'ensure'>
+  readonly images: Images
   readonly live: LiveDeps
   /** Told of the lease as soon as there is one. */
   readonly onLease: (lease: ResidentLease) => void
 }
 
 /**
- * Brings the system, takes the lease while place and sandbox are being made, brings the files to the head, starts the
- * sandbox on them. Whatever fails, nothing runs then and the lease is given back.
+/**
+ * Brings system and packs, takes the lease while place and sandbox are being made, brings the files to the head, starts
+ * the sandbox on them. Whatever fails, nothing runs then and the lease is given back.
  */
 export async function openLive(deps: OpenDeps, request: OpenRequest): Promise<LiveWorkspace> {
   const runtime = deps.runtimeFor(request.spec)
-  const spec = await localSpec(deps.images, request.spec)
+  const content = await bringContent(deps.images, request.spec)
   const { workspace, org } = request
-  await using reserved = reserveSandbox(deps.live, { runtime, org, spec })
+  await using reserved = reserveSandbox(deps.live, { runtime, org, spec: content.spec })
   // The lease takes a round to its service and a sync there; nothing of the place depends on it.
   const opening = deps.volumes.open({ workspace, org })
   opening.catch(() => {}) // told below
@@ -44,7 +45,7 @@ export async function openLive(deps: OpenDeps, request: OpenRequest): Promise<Li
   try {
     await using stack = new AsyncDisposableStack()
     const files = stack.use(await opening)
-    const live = await openUnder(deps, { lease, files, runtime, spec, reserved }, request)
+    const live = await openUnder(deps, { lease, files, runtime, reserved, ...content }, request)
     stack.move()
     return live
   } catch (error) {
@@ -59,19 +60,6 @@ async function takeLease(
 ): Promise<ResidentLease> {
   if (handedOver === null) return await leases.acquire(workspace)
   return await leases.adopt({ workspace, org, epoch: handedOver.epoch })
-}
-
-/** An image is brought here before the lease is taken: that may take minutes. Rejects as `ImageStore.ensure`. */
-async function localSpec(images: OpenDeps['images'], spec: SandboxSpec): Promise<SandboxSpec> {
-  if (spec.system.kind !== 'image') return spec
-  const { root, environment } = await images.ensure(spec.system)
-  const { PATH, ...others } = environment
-  const path = PATH === undefined ? {} : { PATH: `${GUEST_PROGRAMS}:${PATH}` }
-  return {
-    ...spec,
-    system: { kind: 'directory', path: root },
-    environment: { ...others, ...path, ...spec.environment },
-  }
 }
 
 async function openUnder(

@@ -12,11 +12,6 @@ export interface ReserveDeps {
 /** The sandbox of a workspace that is about to run. */
 export function reserveSandbox({ randomness, warm }: ReserveDeps, wanted: Wanted): Reservation {
   if (warm) return warm.reserve(wanted)
-  return new Reservation({
-    id: newIdentifier('sb', randomness).replace('_', '-'),
-    prepared: undefined,
-    isWarm: false,
-    startFresh: (request) => wanted.runtime.start(request),
-    giveBack: async () => {},
-  })
+  const id = newIdentifier('sb', randomness).replace('_', '-')
+  return Reservation.ofNone(id, (request) => wanted.runtime.start(request))
 }

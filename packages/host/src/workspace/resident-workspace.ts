@@ -16,10 +16,7 @@ import { rollBackLive } from './roll-back-live.ts'
 import { Serial } from './serial.ts'
 
 export interface ResidentDeps extends CloseTiming, Omit<OpenDeps, 'live' | 'onLease'> {
-  readonly live: Omit<
-    LiveDeps,
-    'registry' | 'onBroken' | 'onGuestCall' | 'onCommitted' | 'onService' | 'onPinned'
-  >
+  readonly live: Omit<LiveDeps, 'registry' | `on${string}`>
   /** Told what happened to it. */
   readonly tell: (workspace: string, type: string, payload: Readonly<Record<string, unknown>>) => void
   readonly registry: ExecRegistry
@@ -54,6 +51,7 @@ export class ResidentWorkspace implements AsyncDisposable {
   #state: State = 'opening'
   #live: LiveWorkspace | undefined
   #lease: ResidentLease | undefined
+  #epoch = 0
   #failure: Failure | null = null
   #outcome: CloseOutcome | undefined
   #known = NOTHING_KNOWN
@@ -79,8 +77,9 @@ export class ResidentWorkspace implements AsyncDisposable {
     return this.#state
   }
 
+  /** Of its run, also once that is over and its lease given back; 0 before it has begun. */
   get epoch(): number {
-    return this.#lease?.held.epoch ?? 0
+    return this.#epoch
   }
 
   /** Resolves once commands can run. Rejects as `openLive` does; then nothing runs. */
@@ -167,8 +166,10 @@ export class ResidentWorkspace implements AsyncDisposable {
         return await handOffLive(live, { ...request, clock, finalMs, opened: this.#request })
       } finally {
         if (live.hasEnded) {
+          this.#state = 'closing' // whoever hears of it meanwhile has nothing to mend
           await this.#leave(live)
           await live.lease.release(null).catch(() => {}) // it is gone already, unless no fresh sandbox started
+          this.#state = 'failed'
         }
       }
     })
@@ -213,6 +214,7 @@ export class ResidentWorkspace implements AsyncDisposable {
       },
       onService: ({ name, status, exec, restarts }) =>
         tell(workspace, 'service_status', { service: name, status, exec, restarts }),
+      onMovedAside: ({ path, movedTo }) => tell(workspace, 'moved_aside', { path, moved_to: movedTo }),
     }
     try {
       this.#live = await openLive({ ...deps, live, onLease: (lease) => this.#attend(lease) }, this.#request)
@@ -228,6 +230,7 @@ export class ResidentWorkspace implements AsyncDisposable {
   /** The right to run can end at any moment: then nothing waits its turn. */
   #attend(lease: ResidentLease): void {
     this.#lease = lease
+    this.#epoch = lease.held.epoch
     void lease.lost.then(async (failure) => {
       if (this.#lease !== lease) return
       this.#failure = failure
@@ -292,7 +295,6 @@ export class ResidentWorkspace implements AsyncDisposable {
     this.#known = facts
     this.#live = undefined
     this.#lease = undefined
-    this.#state = 'failed'
     this.#failure ??= new Failure('lease-lost', 'another host runs the workspace now')
     await live[Symbol.asyncDispose]()
   }

@@ -25,7 +25,7 @@ export interface MeasuredFiles {
 export interface BrakeDeps {
   readonly clock: Clock
   readonly holdfs: Pick<Holdfs, 'syncfs'>
-  readonly workload: Pick<FrozenWorkload, 'slow'>
+  readonly workload: Pick<FrozenWorkload, 'slow' | 'cpuNs'>
   readonly captures: Pick<CaptureLoop, 'settledAt'>
   readonly files: MeasuredFiles
   /** A directory of the file system that holds all volumes of the host. */
@@ -54,6 +54,7 @@ export class WriteBrake implements Brake {
   /** From the last one that the history holds on. */
   #readings: readonly Reading[] = []
   #pressure: WritePressure = 'none'
+  #cpuNs: number | null = null
 
   constructor(deps: BrakeDeps) {
     this.#deps = deps
@@ -88,26 +89,38 @@ export class WriteBrake implements Brake {
     const { clock, workload } = this.#deps
     const { signal } = this.#over
     const share = FROZEN_SHARE[this.#pressure]
+    if (share === 0) return await clock.sleep(ms, signal).catch(() => {}) // ended by the end
     for (let at = 0; at < ms && !signal.aborted; at += SLICE_MS) {
-      if (share > 0) await workload.slow(SLICE_MS * share)
+      await workload.slow(SLICE_MS * share)
       await clock.sleep(SLICE_MS * (1 - share), signal).catch(() => {}) // ended by the end
     }
   }
 
   async #look(): Promise<WritePressure> {
     const { files, disk, bounds = PRESSURE_BOUNDS } = this.#deps
-    const unsyncedBytes = await this.#unsyncedBytes()
+    const isQuiet = this.#pressure === 'none' && this.#hasStoodStill()
+    const unsyncedBytes = await this.#unsyncedBytes(isQuiet)
+    if (isQuiet) return 'none'
     return judgePressure({ unsyncedBytes, disks: [diskOf(files.path), diskOf(disk)] }, bounds)
   }
 
+  /** Nothing has run since the last look: there is nobody to slow down, and an idle workspace costs next to nothing. */
+  #hasStoodStill(): boolean {
+    const before = this.#cpuNs
+    this.#cpuNs = this.#deps.workload.cpuNs()
+    return before !== null && before === this.#cpuNs
+  }
+
   /** 0 where the volume does not count. */
-  async #unsyncedBytes(): Promise<number> {
+  async #unsyncedBytes(isQuiet: boolean): Promise<number> {
     const { clock, holdfs, files, captures } = this.#deps
     const at = clock.monotonicMs()
-    if ((await files.usedBytes()) === null) return 0
-    if (at - captures.settledAt > SYNC_MS && at - (this.#readings.at(-1)?.at ?? 0) > SYNC_MS / 2)
-      await holdfs.syncfs(fromText(files.path))
-    const usedBytes = (await files.usedBytes()) ?? 0
+    const before = await files.usedBytes()
+    if (before === null) return 0
+    const isStale =
+      !isQuiet && at - captures.settledAt > SYNC_MS && at - (this.#readings.at(-1)?.at ?? 0) > SYNC_MS / 2
+    if (isStale) await holdfs.syncfs(fromText(files.path))
+    const usedBytes = isStale ? ((await files.usedBytes()) ?? 0) : before
     const { settledAt } = captures
     const held = this.#readings.findLastIndex((reading) => reading.at <= settledAt)
     this.#readings = [...this.#readings.slice(Math.max(0, held)), { at, usedBytes }]

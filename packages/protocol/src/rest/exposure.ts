@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ExposureAccess } from '../control-calls.ts'
 import { Port, WorkspaceId } from '../identifiers.ts'
+import { ServiceSpec } from '../service.ts'
 import { Instant } from './ground.ts'
 
 export const Exposure = z.strictObject({
@@ -20,18 +21,10 @@ export const CreateLink = z.strictObject({
 })
 export const Link = z.strictObject({ url: z.string(), expires_at: Instant })
 
-const ServiceShape = {
-  name: z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/),
-  argv: z.array(z.string().max(131_072)).min(1).max(256),
-  cwd: z.string().max(4096).default('/workspace'),
-  environment: z.record(z.string().max(256), z.string().max(32_768)).default({}),
-  port: Port.optional(),
-  restart: z.enum(['always', 'on-failure', 'never']).default('always'),
-  health_path: z.string().startsWith('/').max(1024).optional(),
-}
-export const CreateService = z.strictObject(ServiceShape)
+const { healthPath, ...served } = ServiceSpec.shape
+export const CreateService = z.strictObject({ ...served, health_path: healthPath })
 export const Service = z.strictObject({
-  ...ServiceShape,
+  ...CreateService.shape,
   status: z.enum(['starting', 'healthy', 'unhealthy', 'backing-off', 'ended', 'stopped']),
   exec_id: z.string().nullable(),
   restarts: z.int(),
@@ -39,10 +32,7 @@ export const Service = z.strictObject({
 /** A service, a checkpoint, a public URL, and waking on request, in one call. */
 export const Deploy = z.strictObject({
   service: z.union([z.string().min(1).max(65_536), z.array(z.string()).min(1).max(256)]),
-  name: z
-    .string()
-    .regex(/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/)
-    .default('app'),
+  name: ServiceSpec.shape.name.default('app'),
   port: Port,
   access: ExposureAccess.default('public'),
 })

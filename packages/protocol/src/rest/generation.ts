@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CONSISTENCIES, GENERATION_CAUSES } from '../generation.ts'
 import { Epoch, GenerationId, WorkspaceName } from '../identifiers.ts'
 import { Instant } from './ground.ts'
 
@@ -7,23 +8,12 @@ export const Generation = z.strictObject({
   parent: GenerationId.nullable(),
   sequence: z.int(),
   epoch: z.int(),
-  cause: z.enum([
-    'periodic',
-    'sync',
-    'checkpoint',
-    'stop',
-    'restart',
-    'fork',
-    'rollback',
-    'handoff',
-    'termination',
-    'import',
-  ]),
+  cause: z.enum(GENERATION_CAUSES),
   message: z.string(),
   created_at: Instant,
   files: z.int(),
   bytes: z.int(),
-  consistency: z.enum(['cut', 'per-database']),
+  consistency: z.enum(CONSISTENCIES),
   verified_at: Instant.nullable(),
   /** False: listed, but no longer restorable. */
   retained: z.boolean(),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { CONSISTENCIES } from '../generation.ts'
 import { GenerationId, HostId, OrgId, TaskId, WorkspaceId, WorkspaceName } from '../identifiers.ts'
-import { FsyncPolicy, Isolation, RuntimeKind } from '../sandbox-spec.ts'
+import { FsyncPolicy, Isolation, PackList, RuntimeKind, SystemSpec, SystemWrites } from '../sandbox-spec.ts'
 import { WorkspaceStatus } from '../workspace-status.ts'
 import { DURATION_MS_MAX, Instant, Labels } from './ground.ts'
 
@@ -28,19 +29,6 @@ const Limits = z.strictObject({
   tmp_bytes: z.int(),
   open_files: z.int(),
 })
-
-const System = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('machine') }),
-  z.strictObject({ kind: z.literal('directory'), path: z.string().startsWith('/').max(4096) }),
-  z.strictObject({
-    kind: z.literal('image'),
-    reference: z.string().min(3).max(1024),
-    digest: z
-      .string()
-      .regex(/^sha256:[0-9a-f]{64}$/)
-      .optional(),
-  }),
-])
 
 export const Drill = z.strictObject({
   workspace_id: WorkspaceId,
@@ -84,14 +72,19 @@ export const Workspace = z.strictObject({
   /** Of the running sandbox, as probed; null while there is none. */
   runtime: RuntimeKind.nullable(),
   isolation: Isolation.nullable(),
-  consistency: z.enum(['cut', 'per-database']).nullable(),
+  consistency: z.enum(CONSISTENCIES).nullable(),
   fsync: FsyncPolicy,
   /** `none`: where it runs, nothing enforces `limits.disk_bytes`. */
   disk_limit: z.enum(['enforced', 'none']).nullable(),
   start: z.enum(['warm', 'cold']).nullable(),
   /** Why its writers are slowed down. */
   pressure: z.enum(['none', 'unsynced', 'disk']).nullable(),
-  system: System,
+  /** With the digest of an image, once a registry was asked what its name means. */
+  system: SystemSpec,
+  /** Whether commands can change the system, and whether that is kept. */
+  system_writes: SystemWrites,
+  /** As `system`: what it is to have from its next start on; `pack_status` says whether it has. */
+  packs: PackList,
   limits: Limits,
   idle_timeout_ms: z.int().nullable(),
   task_timeout_ms: z.int().nullable(),
@@ -107,7 +100,9 @@ export const CreateWorkspace = z.strictObject({
   /** `connect`: an existing workspace of that name is the answer, resumed if it is stopped. */
   if_exists: z.enum(['fail', 'connect']).default('fail'),
   labels: Labels.default({}),
-  system: System.optional(),
+  system: SystemSpec.optional(),
+  system_writes: SystemWrites.optional(),
+  packs: PackList.default([]),
   runtime: RuntimeKind.optional(),
   isolation_min: Isolation.optional(),
   limits: Limits.partial().optional(),
@@ -119,6 +114,8 @@ export const CreateWorkspace = z.strictObject({
 })
 
 export const UpdateWorkspace = z.strictObject({
+  /** All of them, in place of those it had; applied by a restart. A tag is asked for anew. */
+  packs: PackList.optional(),
   name: WorkspaceName.nullable().optional(),
   labels: Labels.optional(),
   idle_timeout_ms: z.int().min(1000).max(DURATION_MS_MAX).nullable().optional(),

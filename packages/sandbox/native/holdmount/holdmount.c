@@ -1,18 +1,26 @@
 /*
  * holdmount: what the runtimes mount that runc does not.
  *
- * into PID TARGET SOURCE MAP...   Mounts the directory SOURCE of the host at TARGET in the mount namespace of PID. Each
+ * into PID TARGET SOURCE MAP... [-- TARGET SOURCE]...   Mounts the directory SOURCE of the host at TARGET in the mount namespace of PID. Each
  *   MAP is FILE:HOST:COUNT: files that their file system says are owned by user and group FILE... are shown to the
  *   kernel as owned by HOST..., so that a volume looks the same on disk whatever range of ids its sandbox has. The mount
  *   is nosuid and nodev, does not follow mounts below SOURCE, and exists nowhere on the host: it ends with the sandbox.
- *   TARGET is an absolute path without links.
+ *   TARGET is an absolute path without links. What follows -- is mounted afterwards in the same way, but read-only and
+ *   with the owners that it has.
  * under SOURCE TARGET PROGRAM...   Runs PROGRAM where the directory TARGET shows SOURCE, in a mount namespace of its own:
  *   a user who may not walk to SOURCE reaches it there.
+ *
+ * over TARGET OWNER MAPS UPPER MAPS {+ NAME PATH LAYER...}... -- PROGRAM...   Runs PROGRAM where TARGET shows overlays:
+ *   each NAME at PATH below TARGET, parents first, of directories of the host, the highest first. Who writes there changes
+ *   UPPER: a directory, or memory if it is a number of bytes. A fresh upper directory belongs to OWNER. The first MAPS are
+ *   those of the layers, the second those of UPPER, each FILE:HOST:COUNT[,...]; - for memory.
  *
  * alone PROGRAM...   Runs PROGRAM in a network namespace of its own, where lo is up and is all there is.
  *
  * Ends with 1 and a line `step: reason`, or as PROGRAM does.
  */
+#include "holdmount.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -30,10 +38,10 @@
 #include <unistd.h>
 
 #define MAPS_MAX 16
+#define READ_ONLY_MAX 64
 #define PATH_BYTES_MAX 64
-#define MAP_BYTES_MAX 1024
 
-static void fail(const char *step)
+void fail(const char *step)
 {
   fprintf(stderr, "%s: %s\n", step, strerror(errno));
   exit(1);
@@ -59,8 +67,7 @@ static int open_namespace(pid_t pid, const char *kind)
   return fd;
 }
 
-/* The lines of uid_map(5) for the arguments. */
-static void read_maps(int count, char **arguments, char map[MAP_BYTES_MAX])
+void read_maps(int count, char **arguments, char map[MAP_BYTES_MAX])
 {
   size_t used = 0;
   errno = EINVAL;
@@ -75,8 +82,7 @@ static void read_maps(int count, char **arguments, char map[MAP_BYTES_MAX])
   }
 }
 
-/* A user namespace that nobody runs in: it carries the map to the kernel. */
-static int user_namespace(const char *map)
+int user_namespace(const char *map)
 {
   int ready[2];
   char byte;
@@ -108,11 +114,15 @@ static int user_namespace(const char *map)
   return fd;
 }
 
-/* TARGET in the mount namespace of a process, which this program enters for good. */
-static void attach(int space, int tree, const char *path)
+/* The mount namespace of a process, which this program enters for good. */
+static void enter(int space)
 {
   if (setns(space, CLONE_NEWNS) != 0)
     fail("setns");
+}
+
+void attach(int tree, const char *path)
+{
   struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
   int target = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
   if (target < 0)
@@ -121,22 +131,40 @@ static void attach(int space, int tree, const char *path)
     fail("move_mount");
 }
 
+int clone_tree(const char *source, struct mount_attr *attributes)
+{
+  int tree = (int)syscall(SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  if (tree < 0)
+    fail(source);
+  attributes->attr_set |= MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, attributes, sizeof *attributes) != 0)
+    fail("mount_setattr");
+  return tree;
+}
+
 static void mount_into(int argc, char **argv)
 {
   char map[MAP_BYTES_MAX];
-  pid_t pid = (pid_t)atoi(argv[0]);
-  read_maps(argc - 3, argv + 3, map);
-  int space = open_namespace(pid, "mnt");
-  int tree = (int)syscall(SYS_open_tree, AT_FDCWD, argv[2], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-  if (tree < 0)
-    fail("open_tree");
-  struct mount_attr attributes = {
-    .attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-    .userns_fd = (unsigned)user_namespace(map),
-  };
-  if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0)
-    fail("mount_setattr");
-  attach(space, tree, argv[1]);
+  int trees[READ_ONLY_MAX], maps = 0;
+  while (3 + maps < argc && strcmp(argv[3 + maps], "--") != 0)
+    maps++;
+  char **pairs = argv + 3 + maps + 1;
+  int count = (argc - 3 - maps) / 2;
+  errno = EINVAL;
+  if (count > READ_ONLY_MAX)
+    fail("mounts");
+  read_maps(maps, argv + 3, map);
+  int space = open_namespace((pid_t)atoi(argv[0]), "mnt");
+  struct mount_attr mapped = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (unsigned)user_namespace(map) };
+  int tree = clone_tree(argv[2], &mapped);
+  for (int i = 0; i < count; i++) {
+    struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+    trees[i] = clone_tree(pairs[2 * i + 1], &read_only);
+  }
+  enter(space);
+  attach(tree, argv[1]);
+  for (int i = 0; i < count; i++)
+    attach(trees[i], pairs[2 * i]);
 }
 
 static void run_under(char **argv)
@@ -169,10 +197,12 @@ int main(int argc, char **argv)
     mount_into(argc - 2, argv + 2);
   else if (argc >= 5 && strcmp(argv[1], "under") == 0)
     run_under(argv + 2);
+  else if (argc >= 3 && strcmp(argv[1], "over") == 0)
+    run_over(argc - 2, argv + 2);
   else if (argc >= 3 && strcmp(argv[1], "alone") == 0)
     run_alone(argv + 2);
   else {
-    fputs("usage: holdmount into PID TARGET SOURCE MAP... | under SOURCE TARGET PROGRAM... | alone PROGRAM...\n", stderr);
+    fputs("usage: holdmount into PID TARGET SOURCE MAP... [-- TARGET SOURCE]... | under SOURCE TARGET PROGRAM... | over TARGET OWNER MAPS UPPER MAPS {+ NAME PATH LAYER...}... -- PROGRAM... | alone PROGRAM...\n", stderr);
     return 2;
   }
   return 0;

@@ -1,4 +1,5 @@
 import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'
+import { type LocalPack, packTarget } from '../pack/local-pack.ts'
 import {
   GUEST_HOME,
   GUEST_PROGRAMS,
@@ -13,6 +14,7 @@ export interface BwrapRequest {
   /** The assembled root. */
   readonly root: string
   readonly volumePath: string
+  readonly packs?: readonly LocalPack[]
   /** The directory that only pid 1 speaks through, on the host and inside. */
   readonly control: { readonly source: string; readonly target: string }
   readonly programs: { readonly holdinit: string; readonly node: string }
@@ -29,7 +31,7 @@ const RUN_BYTES_MAX = 16 * 1024 * 1024
 
 /** The words of bwrap(1), in the order in which it carries them out. Pure. */
 export function bwrapArguments(request: BwrapRequest): string[] {
-  const { plan, programs, spec } = request
+  const { plan, programs, spec, packs = [] } = request
   const tmpfs = (path: string, mode: string, bytes: number) => [
     ...['--perms', mode, '--size', String(bytes), '--tmpfs', path],
   ]
@@ -54,6 +56,7 @@ export function bwrapArguments(request: BwrapRequest): string[] {
     ...['--ro-bind', programs.node, `${GUEST_PROGRAMS}/node`],
     ...['--bind', request.control.source, request.control.target],
     ...['--bind', request.volumePath, GUEST_WORKSPACE],
+    ...packs.flatMap((pack) => ['--ro-bind', pack.root, packTarget(pack)]),
     '--',
     ...request.argv,
   ]

@@ -29,6 +29,8 @@ runtimeConformance('bwrap', {
   isHostKernel: true,
   isFreezable: false,
   hasRoot: false,
+  hasWritableSystem: false,
+  hasPacks: true,
   isRelaxable: true,
   owner: GUEST_USER_ID,
 })

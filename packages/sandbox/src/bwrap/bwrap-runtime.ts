@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
+import { refuseWritableSystem } from '../choose-runtime.ts'
 import { commandLimits } from '../command-limits.ts'
 import { type EndDeps, killRecorded } from '../end-sandbox.ts'
 import { Holdinit } from '../holdinit/holdinit.ts'
@@ -57,6 +58,7 @@ export class BwrapRuntime implements Runtime {
 
   async start(request: StartRequest): Promise<Sandbox> {
     assertPresent(this.#deps.programs)
+    refuseWritableSystem(this.kind, request.spec)
     if (request.spec.allowRoot)
       throw new Failure(
         'invalid-argument',

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { systemBootClock } from '@holdfast/base/boot-clock'
 import { systemClock } from '@holdfast/base/clock'
 import { isFailure } from '@holdfast/base/failure'
-import { bootClockMs } from './boot-clock.ts'
 import {
   command,
   countRunning,
@@ -17,7 +17,7 @@ import {
 
 const LIMITS = { timeout: 20_000 }
 /** As the length of a sleep: tells what one test started from all else that runs. */
-let lastMark = Math.floor(bootClockMs() * 10 + process.pid)
+let lastMark = Math.floor(systemBootClock.bootMs() * 10 + process.pid)
 const mark = (): string => `sleep ${1_000_000 + (lastMark++ % 10_000_000)}`
 
 const RUNTIMES: readonly (readonly [name: string, wrapper: readonly string[]])[] = [
@@ -79,10 +79,10 @@ for (const [name, wrapper] of RUNTIMES) {
     const own = mark()
     const exec = await holdinit.exec(shell(`(setsid setsid ${own} &); trap '' TERM; ${own}`))
     await until(() => countRunning(own) === 2)
-    const deadline = bootClockMs() + 300
+    const deadline = systemBootClock.bootMs() + 300
     await holdinit.extend(deadline)
     await once(child, 'exit')
-    const lateMs = bootClockMs() - deadline
+    const lateMs = systemBootClock.bootMs() - deadline
     assert.ok(lateMs >= -10 && lateMs < 200, `${lateMs} ms`)
     assert.equal(child.exitCode, 3)
     assert.equal(countRunning(own), 0)
@@ -92,8 +92,11 @@ for (const [name, wrapper] of RUNTIMES) {
   })
 
   test(`${name}, an extended deadline lets it run`, LIMITS, async (t) => {
-    const { holdinit } = await startHoldinit(t, { wrapper, flags: { deadlineBootMs: bootClockMs() + 400 } })
-    await holdinit.extend(bootClockMs() + 10_000)
+    const { holdinit } = await startHoldinit(t, {
+      wrapper,
+      flags: { deadlineBootMs: systemBootClock.bootMs() + 400 },
+    })
+    await holdinit.extend(systemBootClock.bootMs() + 10_000)
     await systemClock.sleep(600)
     assert.deepEqual((await run(holdinit, command(['true']))).end, { kind: 'exited', exitCode: 0 })
   })

@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
+import { systemBootClock } from '@holdfast/base/boot-clock'
 import { systemClock } from '@holdfast/base/clock'
 import fc from 'fast-check'
-import { bootClockMs } from './boot-clock.ts'
 import { encodeCommand } from './exec-request.ts'
 import { FRAME, type Frame, FrameReader, frameHeader } from './frames.ts'
 import { openConnection } from './holdinit-connection.ts'
@@ -102,7 +102,7 @@ async function say(running: RunningHoldinit, parts: readonly Uint8Array[]): Prom
 test('whatever a host says, holdinit lives and serves the next', LIMITS, async (t) => {
   const running = await startHoldinit(t, {
     binary: SANITIZED,
-    flags: { deadlineBootMs: bootClockMs() + 60_000 },
+    flags: { deadlineBootMs: systemBootClock.bootMs() + 60_000 },
   })
   const said = new Set<number>()
   await fc.assert(

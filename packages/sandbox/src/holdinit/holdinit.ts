@@ -1,7 +1,7 @@
+import { CLOCK_GRAIN_MS, systemBootClock } from '@holdfast/base/boot-clock'
 import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import type { GuestAnswer, GuestCall } from '../runtime.ts'
-import { bootClockMs, CLOCK_GRAIN_MS } from './boot-clock.ts'
 import { encodeCommand, type HoldinitCommand, type ResourceLimit, sendCommand } from './exec-request.ts'
 import { FrameLink } from './frame-link.ts'
 import { FRAME, type Frame, PayloadReader } from './frames.ts'
@@ -52,7 +52,7 @@ export class Holdinit implements AsyncDisposable {
   ) {
     this.#link = link((frame) => this.#receive(frame))
     this.welcome = welcome
-    const offsetMs = welcome.bootMs - bootClockMs()
+    const offsetMs = welcome.bootMs - systemBootClock.bootMs()
     this.#clockOffsetMs = Math.abs(offsetMs) < SAME_CLOCK_MS ? 0 : offsetMs - CLOCK_GRAIN_MS
     this.#options = options
     this.#answer = async () => ({ exitCode: EXIT_PLATFORM, text: 'not served here\n' })

@@ -4,10 +4,10 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { systemBootClock } from '@holdfast/base/boot-clock'
 import { systemClock } from '@holdfast/base/clock'
 import { systemRandomness } from '@holdfast/base/randomness'
 import type { ExecRequest } from '@holdfast/protocol/exec'
-import { bootClockMs } from './boot-clock.ts'
 import type { HoldinitCommand } from './exec-request.ts'
 import { Holdinit, type HoldinitOptions } from './holdinit.ts'
 import type { HoldinitExec } from './holdinit-exec.ts'
@@ -51,7 +51,7 @@ export async function startHoldinit(
     controlPath: join(folder, 'control/control.sock'),
     guestPath: join(folder, 'guest.sock'),
     noncePath: join(folder, 'control/nonce'),
-    deadlineBootMs: bootClockMs() + LIFE_MS,
+    deadlineBootMs: systemBootClock.bootMs() + LIFE_MS,
     ...options.flags,
   }
   const nonce = await writeNonce(flags.noncePath, systemRandomness)

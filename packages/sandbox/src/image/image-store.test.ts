@@ -35,8 +35,9 @@ function scratch(t: TestContext): string {
   return home
 }
 
-function storeIn(home: string, bytesMax = 64 * MIB): ImageStore {
-  return new ImageStore({ randomness: systemRandomness, folder: join(home, 'images'), bytesMax })
+function storeIn(home: string, registries: readonly string[] = ['127.0.0.1']): ImageStore {
+  const folder = join(home, 'images')
+  return new ImageStore({ randomness: systemRandomness, folder, bytesMax: 64 * MIB, registries })
 }
 
 async function pull(t: TestContext, layers: readonly (readonly ForgedEntry[])[], forgery?: Forgery) {

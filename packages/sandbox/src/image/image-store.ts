@@ -7,6 +7,7 @@ import type { SystemSpec } from '@holdfast/protocol/sandbox-spec'
 import { z } from 'zod'
 import { environmentOf, type ImageManifest, readConfig, readManifest } from './image-manifest.ts'
 import { DIGEST, parseImageReference } from './image-reference.ts'
+import { RegistryAccess } from './registry-access.ts'
 import { RegistryClient } from './registry-client.ts'
 import { unpackImage } from './unpack-image.ts'
 
@@ -26,6 +27,8 @@ export interface ImageStoreDeps {
   /** Of this store alone. */
   readonly folder: string
   readonly bytesMax?: number
+  /** `host` or `host:port` of registries that may be at any address; others only at public ones. */
+  readonly registries: readonly string[]
 }
 
 const IMAGE_BYTES_MAX = 16 * 1024 ** 3
@@ -56,11 +59,23 @@ export class ImageStore {
       throw new Failure('invalid-argument', `${reference} is not the image ${pinned}`)
     const known = wanted === undefined ? undefined : this.#find(wanted)
     if (known) return known
-    const client = new RegistryClient(parsed)
+    await using access = new RegistryAccess(this.#deps)
+    const client = new RegistryClient(parsed, access)
     const found = await resolve(client, wanted ?? parsed.version)
     const image = this.#find(found.digest) ?? (await this.#pullOnce(client, found))
     if (wanted !== undefined && wanted !== image.digest) await this.#alias(wanted, image.digest)
     return image
+  }
+
+  /**
+   * The digest that a reference means now: of the image, or of the list of images from which each machine takes its own.
+   * Rejects as `ensure`.
+   */
+  async pin(reference: string): Promise<string> {
+    const parsed = parseImageReference(reference)
+    if (DIGEST.test(parsed.version)) return parsed.version
+    await using access = new RegistryAccess(this.#deps)
+    return (await new RegistryClient(parsed, access).manifest(parsed.version)).digest
   }
 
   #find(digest: string): LocalImage | undefined {

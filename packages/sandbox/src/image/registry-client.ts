@@ -3,9 +3,11 @@ import { createWriteStream } from 'node:fs'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Failure } from '@holdfast/base/failure'
+import type { Response } from 'undici'
 import { z } from 'zod'
 import { ACCEPTED_TYPES, type Descriptor } from './image-manifest.ts'
 import { DIGEST, type ImageReference, mayFetch } from './image-reference.ts'
+import type { RegistryAccess } from './registry-access.ts'
 
 /** Manifests and configurations. */
 const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
@@ -18,10 +20,12 @@ const Token = z.object({ token: z.string().optional(), access_token: z.string().
 /** Reads one repository of a registry (OCI distribution specification 1.1). What it returns has the digest it was asked for. */
 export class RegistryClient {
   readonly #reference: ImageReference
+  readonly #access: Pick<RegistryAccess, 'get'>
   #token: string | undefined
 
-  constructor(reference: ImageReference) {
+  constructor(reference: ImageReference, access: Pick<RegistryAccess, 'get'>) {
     this.#reference = reference
+    this.#access = access
   }
 
   /** By tag or digest. Rejects with `not-found`, `image-unavailable`, `image-refused`. */
@@ -84,7 +88,7 @@ export class RegistryClient {
       const isRegistry = url.origin === from.origin
       const headers: Record<string, string> = { accept: ACCEPTED_TYPES.join(', ') }
       if (isRegistry && this.#token !== undefined) headers.authorization = `Bearer ${this.#token}`
-      const answer = await ask(url, headers, timeoutMs)
+      const answer = await this.#ask(url, headers, timeoutMs)
       const location = answer.headers.get('location')
       if (answer.status < 300 || answer.status >= 400 || location === null) return answer
       await answer.body?.cancel()
@@ -104,20 +108,21 @@ export class RegistryClient {
     const service = word('service')
     if (service !== undefined) url.searchParams.set('service', service)
     url.searchParams.set('scope', `repository:${repository}:pull`)
-    const answer = expectOk(await ask(url, {}, ANSWER_MS_MAX), url)
+    const answer = expectOk(await this.#ask(url, {}, ANSWER_MS_MAX), url)
     const bytes = await readBounded(answer, TOKEN_BYTES_MAX)
     const found = Token.safeParse(parseJson(bytes)).data
     const token = found?.token ?? found?.access_token
     if (token === undefined) throw new Failure('image-refused', `${url.host} gives no token`)
     return token
   }
-}
 
-async function ask(url: URL, headers: Record<string, string>, timeoutMs: number): Promise<Response> {
-  try {
-    return await fetch(url, { headers, redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) })
-  } catch (error) {
-    throw unavailable(url.origin, error)
+  async #ask(url: URL, headers: Record<string, string>, timeoutMs: number): Promise<Response> {
+    try {
+      return await this.#access.get(url, headers, timeoutMs)
+    } catch (error) {
+      if (error instanceof Failure) throw error
+      throw unavailable(url.origin, error)
+    }
   }
 }
 

@@ -1,11 +1,11 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { connect, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 
@@ -48,6 +48,10 @@ export interface Forgery {
   readonly wantsToken?: boolean
   /** Changes what is sent, after its digest was computed. */
   readonly tamper?: (path: string, bytes: Buffer) => Buffer
+  /** Where blobs are said to be. */
+  readonly blobsAt?: string
+  /** Where tokens are said to be had, if one is wanted. */
+  readonly tokensAt?: string
 }
 
 /** A registry with one image of these layers. */
@@ -79,8 +83,12 @@ export async function forgeRegistry(
     requests.push(path)
     if (path.startsWith('/token')) return void response.end(JSON.stringify({ token: 'the-token' }))
     if (forgery.wantsToken && request.headers.authorization !== 'Bearer the-token') {
-      const realm = `http://${request.headers.host}/token`
+      const realm = forgery.tokensAt ?? `http://${request.headers.host}/token`
       response.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}",service="forged"` })
+      return void response.end()
+    }
+    if (forgery.blobsAt !== undefined && path.includes('/blobs/')) {
+      response.writeHead(307, { location: forgery.blobsAt })
       return void response.end()
     }
     const name = path.split('/').at(-1) ?? ''
@@ -137,4 +145,27 @@ function answers(port: number): Promise<boolean> {
     socket.once('connect', () => done(true)).once('error', () => done(false))
     socket.once('connect', () => socket.destroy())
   })
+}
+
+/** Puts files into a registry under a name, by the tools of others; the name may have meant something else before. */
+export function pushFiles(
+  registry: { readonly host: string; readonly home: string },
+  name: string,
+  files: Readonly<Record<string, string>>,
+): string {
+  const work = mkdtempSync(join(registry.home, 'push-'))
+  const tree = join(work, 'tree')
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(tree, path)), { recursive: true })
+    writeFileSync(join(tree, path), content, { mode: 0o755 })
+  }
+  const layout = join(work, 'layout')
+  const umoci = (...words: string[]) => execFileSync('umoci', words, { stdio: 'ignore' })
+  umoci('init', '--layout', layout)
+  umoci('new', '--image', `${layout}:made`)
+  umoci('insert', '--image', `${layout}:made`, tree, '/')
+  const target = `${registry.host}/${name}`
+  const copy = ['copy', '--dest-tls-verify=false', `oci:${layout}:made`, `docker://${target}`]
+  execFileSync('skopeo', copy, { stdio: 'ignore' })
+  return target
 }

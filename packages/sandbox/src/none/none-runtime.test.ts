@@ -28,6 +28,8 @@ runtimeConformance('none', {
   isHostKernel: true,
   isFreezable: true,
   hasRoot: true,
+  hasWritableSystem: false,
+  hasPacks: false,
   isRelaxable: false,
   owner: GUEST_USER_ID,
 })

@@ -10,6 +10,7 @@ import { enterCgroup } from '../cgroup/enter-cgroup.ts'
 import { expectedCgroup, expectedFreezers } from '../cgroup/expected-cgroup.ts'
 import { makeCgroup } from '../cgroup/make-cgroup.ts'
 import { SandboxCgroup } from '../cgroup/sandbox-cgroup.ts'
+import { refuseWritableSystem } from '../choose-runtime.ts'
 import { commandLimits } from '../command-limits.ts'
 import { type EndDeps, killRecorded } from '../end-sandbox.ts'
 import { Holdinit } from '../holdinit/holdinit.ts'
@@ -52,10 +53,13 @@ export class NoneRuntime implements Runtime {
 
   async start(request: StartRequest): Promise<Sandbox> {
     assertPresent(this.#deps.programs)
+    refuseWritableSystem(this.kind, request.spec)
     if (request.spec.system.kind !== 'machine')
       throw new Failure('invalid-argument', 'the runtime none has no other system than the machine', {
         system: request.spec.system.kind,
       })
+    if (request.packs !== undefined && request.packs.length > 0)
+      throw new Failure('invalid-argument', 'the runtime none mounts nothing: it can have no packs')
     const { folder, id } = request
     mkdirSync(folder, { recursive: true })
     const cgroup = this.#isRoot ? makeCgroup(expectedCgroup(id), request.spec.limits) : new Map()

@@ -31,6 +31,11 @@ export class Reservation implements AsyncDisposable {
     if (parts.prepared instanceof Promise) parts.prepared.catch(() => {}) // told to who starts it
   }
 
+  /** Only a name: the sandbox begins with its volume. */
+  static ofNone(id: string, startFresh: ReservationParts['startFresh']): Reservation {
+    return new Reservation({ id, prepared: undefined, isWarm: false, startFresh, giveBack: async () => {} })
+  }
+
   /** Once, with its id. One that died meanwhile has left nothing: a fresh one takes its name. Rejects as `Runtime.start`. */
   async start(request: StartRequest): Promise<Started> {
     assert(!this.#isUsed && request.id === this.id, 'a reserved sandbox is started once, by its name')
@@ -49,10 +54,11 @@ export class Reservation implements AsyncDisposable {
   }
 
   /** Undefined where it cannot be used: a fresh one may do, or tells why not. */
-  async #claim({ volumePath, deadlineBootMs, spec }: StartRequest): Promise<Sandbox | undefined> {
+  async #claim(request: StartRequest): Promise<Sandbox | undefined> {
+    const { volumePath, packs = [], deadlineBootMs, spec } = request
     try {
       const prepared = await this.#parts.prepared
-      return await prepared?.claim({ volumePath, deadlineBootMs, environment: spec.environment })
+      return await prepared?.claim({ volumePath, packs, deadlineBootMs, environment: spec.environment })
     } catch (error) {
       if (!isFailure(error)) throw error
       return undefined

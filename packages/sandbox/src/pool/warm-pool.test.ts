@@ -3,13 +3,16 @@ import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { systemBootClock } from '@holdfast/base/boot-clock'
 import { systemClock } from '@holdfast/base/clock'
 import { systemRandomness } from '@holdfast/base/randomness'
 import { SANDBOX_SPEC_DEFAULT, type SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import { run } from '@holdfast/testkit/runtime-bench'
-import { bootClockMs } from '../holdinit/boot-clock.ts'
 import { installedPrograms } from '../native-programs.ts'
+import { makePackPlaces } from '../pack/make-pack-places.ts'
 import { RuncRuntime } from '../runc/runc-runtime.ts'
+import type { StartRequest } from '../runtime.ts'
+import { makeKeptSystem } from '../system/kept-system.ts'
 import { poolKey } from './pool-key.ts'
 import type { Started } from './reservation.ts'
 import { type Wanted, WarmPool } from './warm-pool.ts'
@@ -29,7 +32,7 @@ function runcRuntime(): RuncRuntime {
 }
 
 function poolIn(home: string, sizes = { perKey: 1, keysMax: 2 }): WarmPool {
-  return new WarmPool({ ...GROUND, sizes, bootMs: bootClockMs, folder: home })
+  return new WarmPool({ ...GROUND, sizes, bootMs: systemBootClock.bootMs, folder: home })
 }
 
 let volumes = 0
@@ -41,15 +44,11 @@ function requestIn(home: string, spec: SandboxSpec, lifeMs = LIFE_MS) {
   chownSync(volumePath, USER, USER)
   writeFileSync(join(volumePath, 'name'), `of ${volumes}\n`)
   const id = `w${process.pid}-${volumes}`
-  return { id, folder: join(home, id), spec, volumePath, deadlineBootMs: bootClockMs() + lifeMs }
+  return { id, folder: join(home, id), spec, volumePath, deadlineBootMs: systemBootClock.bootMs() + lifeMs }
 }
 
 /** In a sandbox that is reserved, with the name that it has. */
-async function startIn(
-  pool: WarmPool,
-  kind: Wanted,
-  request: ReturnType<typeof requestIn>,
-): Promise<Started> {
+async function startIn(pool: WarmPool, kind: Wanted, request: StartRequest): Promise<Started> {
   await using reserved = pool.reserve(kind)
   const { id } = reserved
   return await reserved.start({ ...request, id, folder: join(dirname(request.folder), id) })
@@ -80,6 +79,48 @@ test('a sandbox that waited is claimed with the volume of its workspace, and nev
   await using other = next.sandbox
   assert.equal(next.start, 'cold', 'the claimed one is not claimed again')
   assert.notEqual(other.id, one.id)
+})
+
+test('packs come with the volume: what waited has those of whoever claims it, and of nobody else', async (t) => {
+  const home = scratch(t)
+  const runtime = runcRuntime()
+  await using pool = poolIn(home, { perKey: 2, keysMax: 1 })
+  await pool.warm(wanted(runtime))
+  const root = join(home, 'content')
+  mkdirSync(root)
+  writeFileSync(join(root, 'guide'), 'of the pack\n')
+  const packs = [{ name: 'tools', source: 'a.example/tools:v1' }]
+  const spec = { ...SANDBOX_SPEC_DEFAULT, packs }
+  const request = requestIn(home, spec)
+  makePackPlaces(request.volumePath, ['tools'])
+  const claimed = await startIn(pool, wanted(runtime, spec), { ...request, packs: [{ name: 'tools', root }] })
+  await using one = claimed.sandbox
+  assert.equal(claimed.start, 'warm')
+  assert.equal((await run(one, 'cat packs/tools/guide')).stdout, 'of the pack\n')
+  assert.match((await run(one, 'grep packs/tools /proc/mounts')).stdout, / ro,nosuid,nodev/)
+  const next = await startIn(pool, wanted(runtime), requestIn(home, SANDBOX_SPEC_DEFAULT))
+  await using other = next.sandbox
+  assert.equal(next.start, 'warm')
+  assert.equal((await run(other, 'ls')).stdout, 'name\n')
+})
+
+test('a system whose writes are discarded may have waited, and one that is kept may not', async (t) => {
+  const home = scratch(t)
+  const runtime = runcRuntime()
+  await using pool = poolIn(home)
+  const discarded = { ...SANDBOX_SPEC_DEFAULT, systemWrites: 'discarded' as const }
+  await pool.warm(wanted(runtime, discarded))
+  const claimed = await startIn(pool, wanted(runtime, discarded), requestIn(home, discarded))
+  await using one = claimed.sandbox
+  assert.equal(claimed.start, 'warm')
+  assert.equal((await run(one, 'echo x > /usr/x; cat /usr/x')).stdout, 'x\n')
+  const kept = { ...SANDBOX_SPEC_DEFAULT, systemWrites: 'kept' as const }
+  const request = requestIn(home, kept)
+  makeKeptSystem(request.volumePath)
+  const started = await startIn(pool, wanted(runtime, kept), request)
+  await using other = started.sandbox
+  assert.equal(started.start, 'cold')
+  assert.equal((await run(other, 'ls /usr/x')).exitCode, 2)
 })
 
 test('a claimed sandbox has the deadline of its lease, not that of its wait', async (t) => {
@@ -144,7 +185,7 @@ test('what an agent left waiting is killed by the next', async (t) => {
   const runtime = runcRuntime()
   const prepared = await runtime.prepare({
     ...{ id: `left-${process.pid}`, folder: join(home, 'left'), spec: SANDBOX_SPEC_DEFAULT },
-    deadlineBootMs: bootClockMs() + LIFE_MS,
+    deadlineBootMs: systemBootClock.bootMs() + LIFE_MS,
   })
   await runcRuntime().killLeftovers(home)
   await prepared.ended
@@ -156,9 +197,9 @@ test('a wait is extended, and what was killed meanwhile is not given to anybody'
   const runtime = runcRuntime()
   await using prepared = await runtime.prepare({
     ...{ id: `ext-${process.pid}`, folder: join(home, 'ext'), spec: SANDBOX_SPEC_DEFAULT },
-    deadlineBootMs: bootClockMs() + 1000,
+    deadlineBootMs: systemBootClock.bootMs() + 1000,
   })
-  await prepared.extend(bootClockMs() + LIFE_MS)
+  await prepared.extend(systemBootClock.bootMs() + LIFE_MS)
   await systemClock.sleep(1200)
   const request = requestIn(home, SANDBOX_SPEC_DEFAULT)
   await using sandbox = await prepared.claim({ ...request, environment: {} })
@@ -178,11 +219,13 @@ test('kinds differ by all that is fixed at a start, and by the org where the sys
   const spec = SANDBOX_SPEC_DEFAULT
   const key = (change: Partial<SandboxSpec>, org = 'org_a') => poolKey('runc', org, { ...spec, ...change })
   assert.equal(key({}), key({ environment: { A: 'b' } }))
+  assert.equal(key({}), key({ packs: [{ name: 'tools', source: 'a.example/tools:v1' }] }))
   assert.equal(key({}), key({}, 'org_b'))
   const system = { kind: 'directory', path: '/somewhere' } as const
   assert.notEqual(key({ system }), key({ system }, 'org_b'))
   const others: Partial<SandboxSpec>[] = [
     ...[{ fsync: 'native' as const }, { allowRoot: true }, { allowDebug: true }, { system }],
+    { systemWrites: 'discarded' },
     { limits: { ...spec.limits, pids: spec.limits.pids + 1 } },
   ]
   assert.equal(new Set([key({}), ...others.map((other) => key(other))]).size, others.length + 1)

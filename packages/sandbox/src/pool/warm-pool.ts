@@ -3,7 +3,7 @@ import { isFailure } from '@holdfast/base/failure'
 import { newIdentifier } from '@holdfast/base/identifier'
 import type { Randomness } from '@holdfast/base/randomness'
 import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'
-import type { PreparedSandbox, Runtime } from '../runtime.ts'
+import type { PreparedSandbox, Runtime, StartRequest } from '../runtime.ts'
 import { poolKey } from './pool-key.ts'
 import { Reservation } from './reservation.ts'
 
@@ -61,6 +61,9 @@ export class WarmPool implements AsyncDisposable {
    * Takes one that waits; where none does, begins to make one at once: whoever asks has a lease and a volume to wait for.
    */
   reserve(wanted: Wanted): Reservation {
+    const startFresh = (request: StartRequest) => wanted.runtime.start(request)
+    // A part of its system is in the volume.
+    if (wanted.spec.systemWrites === 'kept') return Reservation.ofNone(this.#newId(), startFresh)
     const shelf = this.#shelf(wanted)
     const waiting = shelf.waiting.shift()
     const id = waiting?.id ?? this.#newId()
@@ -69,7 +72,7 @@ export class WarmPool implements AsyncDisposable {
       id,
       prepared: waiting ?? this.#prepare(wanted, id),
       isWarm: waiting !== undefined,
-      startFresh: (request) => wanted.runtime.start(request),
+      startFresh,
       giveBack: (prepared) => this.#put(shelf, prepared),
     })
   }
@@ -145,7 +148,7 @@ export class WarmPool implements AsyncDisposable {
   #prepare({ runtime, spec }: Wanted, id: string): Promise<PreparedSandbox> | undefined {
     const { folder, bootMs } = this.#deps
     const request = { id, folder: `${folder}/${id}`, spec, deadlineBootMs: bootMs() + WAIT_MS }
-    return runtime.prepare?.({ ...request, spec: { ...spec, environment: {} } })
+    return runtime.prepare?.({ ...request, spec: { ...spec, environment: {}, packs: [] } })
   }
 
   async #tend(): Promise<void> {

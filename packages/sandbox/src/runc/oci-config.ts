@@ -49,7 +49,7 @@ export function ociConfig(request: OciRequest) {
   return {
     ociVersion: '1.0.2',
     hostname: 'workspace',
-    root: { path: request.root, readonly: true },
+    root: { path: request.root, readonly: spec.systemWrites === 'refused' },
     process: initProcess(request),
     mounts: [
       ...kernelMounts(),

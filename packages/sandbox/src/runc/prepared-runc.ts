@@ -58,11 +58,11 @@ export class PreparedRunc implements PreparedSandbox {
     if (!this.#hasLeft) await cgroup.freeze()
   }
 
-  async claim({ volumePath, deadlineBootMs, environment }: ClaimRequest): Promise<Sandbox> {
+  async claim({ volumePath, packs, deadlineBootMs, environment }: ClaimRequest): Promise<Sandbox> {
     assert(!this.#hasLeft, 'a prepared sandbox is claimed once')
     this.#hasLeft = true
     try {
-      await this.#container.mountWorkspace(volumePath)
+      await this.#container.mountWorkspace(volumePath, packs)
       // Nobody's program is in it: it may run before its deadline is the lease's.
       this.#container.cgroup.thaw()
       await this.#parts.link.extend(deadlineBootMs)

@@ -10,18 +10,16 @@ import {
 import { CGROUP_PARENT } from '../cgroup/expected-cgroup.ts'
 import { SandboxCgroup } from '../cgroup/sandbox-cgroup.ts'
 import type { NativePrograms } from '../native-programs.ts'
+import { type LocalPack, packTarget } from '../pack/local-pack.ts'
 import { runProgram } from '../run-program.ts'
 import { assembleRoot } from '../system/assemble-root.ts'
-import { GUEST_USER_ID, GUEST_WORKSPACE } from '../system/root-plan.ts'
-import { type OciRequest, ociConfig, UIDS_PER_SANDBOX } from './oci-config.ts'
+import { GUEST_WORKSPACE, type RootPlan } from '../system/root-plan.ts'
+import { type OciRequest, ociConfig } from './oci-config.ts'
+import { writtenMaps } from './owner-maps.ts'
+import { overWords } from './writable-root.ts'
 
 /** Where a root is shown while runc makes a container of it: its own path may lead through directories of root alone. */
 const REACHABLE_ROOT = '/run/holdfast/root'
-/** Users of the guest that own what they make under their own number also on the host's disk: user and agent. */
-const KEPT_IDS = 2
-/** The others are moved up, so that nothing in a volume is ever owned by an account of the host. */
-const FOREIGN_ID_MIN = 100_000
-
 export interface RuncDeps {
   readonly clock: Clock
   readonly programs: NativePrograms
@@ -30,6 +28,8 @@ export interface RuncDeps {
 export interface ContainerRequest extends Omit<OciRequest, 'root' | 'cgroupsPath' | 'hasSwapLimit'> {
   /** What its first process reads from descriptor 3. */
   readonly given: Uint8Array
+  /** Where what is written to the system is kept; null: nowhere. */
+  readonly upperPath: string | null
   readonly id: string
   /** Of this sandbox alone. */
   readonly folder: string
@@ -57,13 +57,12 @@ export class RuncContainer {
   /** Rejects with `sandbox-failed` or `unsupported-here`; the caller then removes what is left. */
   static async create(deps: RuncDeps, request: ContainerRequest): Promise<RuncContainer> {
     const { folder, id } = request
-    const root = join(folder, 'root')
-    mkdirSync(root, { recursive: true })
     makeReachable(REACHABLE_ROOT)
-    assembleRoot(root, request.plan)
+    const { within, plan } = systemOf(request)
     const mounts = readCgroupMounts()
     const config = ociConfig({
       ...request,
+      plan,
       root: REACHABLE_ROOT,
       cgroupsPath: join(CGROUP_PARENT, id),
       hasSwapLimit: countsSwap(mounts),
@@ -75,36 +74,48 @@ export class RuncContainer {
     const creation = [...words, '--bundle', folder, '--pid-file', pidFile, id]
     await runProgram({
       program: deps.programs.holdmount,
-      argv: ['under', root, REACHABLE_ROOT, 'runc', ...creation],
+      argv: [...within, 'runc', ...creation],
       logPath: join(folder, 'runc.log'),
       given: request.given,
     })
     return new RuncContainer(deps, request, Number(readFileSync(pidFile, 'latin1')), mounts)
   }
 
-  /** Shows a directory of the host as `/workspace`; what the guest's user makes there is owned by the same number. */
-  async mountWorkspace(volumePath: string): Promise<void> {
+  /**
+   * Shows a directory of the host as `/workspace`; what the guest's user makes there is owned by the same number. Then
+   * packs at their places in it: each by a descriptor, and on no place that is, or lies behind, a link.
+   */
+  async mountWorkspace(volumePath: string, packs: readonly LocalPack[] = []): Promise<void> {
+    const readOnly = packs.flatMap((pack) => [packTarget(pack), pack.root])
     await runProgram({
       program: this.#deps.programs.holdmount,
-      argv: ['into', String(this.pid), GUEST_WORKSPACE, volumePath, ...workspaceMaps(this.#firstUid)],
+      argv: [
+        'into',
+        String(this.pid),
+        GUEST_WORKSPACE,
+        volumePath,
+        ...writtenMaps(this.#firstUid),
+        '--',
+        ...readOnly,
+      ],
       logPath: join(this.#folder, 'runc.log'),
     })
   }
+}
+
+/** How holdmount shows the system at `REACHABLE_ROOT`, and what runc still has to mount in it. */
+function systemOf(request: ContainerRequest): { readonly within: string[]; readonly plan: RootPlan } {
+  const { folder, plan, spec } = request
+  if (spec.systemWrites !== 'refused')
+    return { within: overWords(request, REACHABLE_ROOT), plan: { ...plan, binds: [], hidden: [] } }
+  const root = join(folder, 'root')
+  mkdirSync(root, { recursive: true })
+  assembleRoot(root, plan)
+  return { within: ['under', root, REACHABLE_ROOT], plan }
 }
 
 /** Whoever made the directories above it, with whatever mask. */
 function makeReachable(path: string): void {
   mkdirSync(path, { recursive: true })
   for (const directory of [dirname(path), path]) chmodSync(directory, 0o755)
-}
-
-/** FILE:HOST:COUNT of the mount helper, for all ids of the container. */
-function workspaceMaps(firstUid: number): string[] {
-  const below = GUEST_USER_ID
-  const above = GUEST_USER_ID + KEPT_IDS
-  return [
-    `${GUEST_USER_ID}:${firstUid + GUEST_USER_ID}:${KEPT_IDS}`,
-    `${FOREIGN_ID_MIN}:${firstUid}:${below}`,
-    `${FOREIGN_ID_MIN + above}:${firstUid + above}:${UIDS_PER_SANDBOX - above}`,
-  ]
 }

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -20,6 +21,7 @@ import { SANDBOX_SPEC_DEFAULT, type SystemSpec } from '@holdfast/protocol/sandbo
 import { BTRFS_IMAGE_BYTES_MIN, withBtrfsImage } from '@holdfast/testkit/btrfs-image'
 import { bootMs, run } from '@holdfast/testkit/runtime-bench'
 import { installedPrograms } from '../native-programs.ts'
+import { makeKeptSystem } from '../system/kept-system.ts'
 import { RuncRuntime } from './runc-runtime.ts'
 
 const USER = 1000
@@ -33,7 +35,11 @@ function scratch(t: TestContext): string {
 
 let started = 0
 
-function start(home: string, volumePath: string, system: SystemSpec = { kind: 'machine' }, node?: string) {
+function ordered(
+  home: string,
+  volumePath: string,
+  { system, node }: { system?: SystemSpec; node?: string } = {},
+) {
   const programs = { ...installedPrograms(), ...(node === undefined ? {} : { node }) }
   const runtime = new RuncRuntime({
     clock: systemClock,
@@ -43,13 +49,14 @@ function start(home: string, volumePath: string, system: SystemSpec = { kind: 'm
   })
   started += 1
   const id = `p${process.pid}-${started}`
-  return runtime.start({
-    id,
-    folder: join(home, id),
-    spec: { ...SANDBOX_SPEC_DEFAULT, system },
-    volumePath,
-    deadlineBootMs: bootMs() + LIFE_MS,
-  })
+  const spec = { ...SANDBOX_SPEC_DEFAULT, ...(system && { system }) }
+  const request = { id, folder: join(home, id), spec, volumePath, deadlineBootMs: bootMs() + LIFE_MS }
+  return { runtime, request }
+}
+
+function start(...order: Parameters<typeof ordered>) {
+  const { runtime, request } = ordered(...order)
+  return runtime.start(request)
 }
 
 function makeVolume(path: string): string {
@@ -78,7 +85,7 @@ test('folders, volumes and programs may lie where only root can go', async (t) =
   mkdirSync(home, { mode: 0o700 })
   const node = join(home, 'node')
   execFileSync('cp', [process.execPath, node])
-  await using sandbox = await start(home, makeVolume(join(home, 'volume')), { kind: 'machine' }, node)
+  await using sandbox = await start(home, makeVolume(join(home, 'volume')), { node })
   assert.equal((await run(sandbox, 'touch made && node -p 1+1')).stdout, '2\n')
 })
 
@@ -91,8 +98,7 @@ test('a directory is a system, read-only, whatever it lacks and wherever its lin
   symlinkSync('/etc/shadow', join(system, 'escape'))
   chmodSync(system, 0o700)
   await using sandbox = await start(home, makeVolume(join(home, 'volume')), {
-    kind: 'directory',
-    path: system,
+    system: { kind: 'directory', path: system },
   })
   assert.equal((await run(sandbox, ['/bin/hold-copy'])).exitCode === 0, false)
   assert.equal((await run(sandbox, ['hold', 'fsync'])).stdout, 'relaxed\n')
@@ -100,10 +106,49 @@ test('a directory is a system, read-only, whatever it lacks and wherever its lin
   assert.deepEqual(readdirSync(join(system, 'opt')), [])
 })
 
+for (const systemWrites of ['discarded', 'kept'] as const)
+  test(`a directory that can be written stays what it is, and its links lead nowhere (${systemWrites})`, async (t) => {
+    const home = scratch(t)
+    const system = join(home, 'system')
+    for (const path of ['bin', 'opt', 'data']) mkdirSync(join(system, path), { recursive: true })
+    const libraries = execFileSync('ldd', ['/bin/dash'], { encoding: 'utf8' }).match(/\/\S+/g) ?? []
+    execFileSync('cp', ['-L', '--parents', ...libraries, system])
+    execFileSync('cp', ['-L', '/bin/dash', join(system, 'bin/sh')])
+    symlinkSync('/data', join(system, 'run'))
+    symlinkSync('/etc/shadow', join(system, 'escape'))
+    const volumePath = makeVolume(join(home, 'volume'))
+    const { runtime, request } = ordered(home, volumePath, { system: { kind: 'directory', path: system } })
+    if (systemWrites === 'kept') makeKeptSystem(volumePath)
+    await using sandbox = await runtime.start({ ...request, spec: { ...request.spec, systemWrites } })
+    const script =
+      'echo x > /opt/x && echo y > /y && read x < /opt/x && read y < /y && echo $x$y; read z < /escape; echo $z /data/*'
+    assert.equal((await run(sandbox, ['/bin/sh', '-c', script])).stdout, 'xy\n/data/*\n')
+    assert.deepEqual(readdirSync(join(system, 'opt')), [])
+    assert.deepEqual(readdirSync(join(system, 'data')), [])
+  })
+
+test('a pack is mounted on no link, and on nothing behind one', async (t) => {
+  const home = scratch(t)
+  const volumePath = makeVolume(join(home, 'volume'))
+  const packs = [{ name: 'tools', root: makeVolume(join(home, 'content')) }]
+  const outside = makeVolume(join(home, 'outside'))
+  const { runtime, request } = ordered(home, volumePath)
+  for (const [target, link] of [
+    ['/tmp', join(volumePath, 'packs')],
+    [outside, join(volumePath, 'packs', 'tools')],
+  ] as const) {
+    symlinkSync(target, link)
+    await assert.rejects(runtime.start({ ...request, packs }), (error) => isFailure(error, 'sandbox-failed'))
+    rmSync(link)
+    if (!existsSync(join(volumePath, 'packs'))) makeVolume(join(volumePath, 'packs'))
+  }
+  assert.deepEqual(readdirSync(outside), [])
+})
+
 test('a system that is no directory is refused, and a sandbox that cannot start leaves nothing', async (t) => {
   const home = scratch(t)
   const volume = makeVolume(join(home, 'volume'))
-  await assert.rejects(start(home, volume, { kind: 'directory', path: '/no/such' }), (error) =>
+  await assert.rejects(start(home, volume, { system: { kind: 'directory', path: '/no/such' } }), (error) =>
     isFailure(error, 'invalid-argument'),
   )
   await assert.rejects(start(home, join(home, 'no-volume')), (error) => isFailure(error, 'sandbox-failed'))

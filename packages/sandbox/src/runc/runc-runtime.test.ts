@@ -29,6 +29,8 @@ runtimeConformance('runc', {
   isHostKernel: true,
   isFreezable: true,
   hasRoot: true,
+  hasWritableSystem: true,
+  hasPacks: true,
   isRelaxable: true,
   owner: GUEST_USER_ID,
 })

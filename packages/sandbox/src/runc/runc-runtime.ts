@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import type { Clock } from '@holdfast/base/clock'
+import { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import { expectedCgroup, expectedFreezers } from '../cgroup/expected-cgroup.ts'
 import { type EndDeps, killRecorded } from '../end-sandbox.ts'
@@ -9,10 +10,18 @@ import { assertPresent, type NativePrograms } from '../native-programs.ts'
 import { probeRuntime } from '../probe-runtime.ts'
 import { proveFsync } from '../prove-fsync.ts'
 import { RunningSandbox, type RunningSandboxParts } from '../running-sandbox.ts'
-import type { PreparedSandbox, PrepareRequest, Runtime, Sandbox, StartRequest } from '../runtime.ts'
+import type {
+  ClaimRequest,
+  PreparedSandbox,
+  PrepareRequest,
+  Runtime,
+  Sandbox,
+  StartRequest,
+} from '../runtime.ts'
 import type { RecordedSandbox } from '../sandbox-record.ts'
 import { startRecorded } from '../start-recorded.ts'
 import { planRoot } from '../system/assemble-root.ts'
+import { isKeptSystem, keptSystemPath } from '../system/kept-system.ts'
 import { GUEST_PROGRAMS, type RootPlan } from '../system/root-plan.ts'
 import { UidRanges } from '../uid-ranges.ts'
 import { readOnlyBind, tmpfs } from './oci-config.ts'
@@ -38,6 +47,17 @@ export interface RuncRuntimeDeps {
 /** Commands die first when memory is short, then whatever is not a sandbox. */
 const OOM_SCORE = 500
 
+interface RootRequest extends PrepareRequest {
+  /** Where what is written to the system is kept; null: nowhere. */
+  readonly upperPath: string | null
+}
+
+function upperOf({ spec, volumePath }: StartRequest): string | null {
+  if (spec.systemWrites !== 'kept') return null
+  if (isKeptSystem(volumePath)) return keptSystemPath(volumePath)
+  throw new Failure('sandbox-failed', 'the volume has no place for what is written to the system')
+}
+
 /** Containers of runc, each in a user namespace with ids of its own. Needs root. */
 export class RuncRuntime implements Runtime {
   readonly kind = 'runc'
@@ -54,15 +74,18 @@ export class RuncRuntime implements Runtime {
   }
 
   async start(request: StartRequest): Promise<Sandbox> {
-    return await this.#make(request, async (recorded, container, nonce) => {
-      const parts = await this.#run(request, { recorded, container, nonce, volumePath: request.volumePath })
+    const upperPath = upperOf(request)
+    return await this.#make({ ...request, upperPath }, async (recorded, container, nonce) => {
+      const parts = await this.#run(request, { recorded, container, nonce, volume: request })
       return new RunningSandbox(this.#endDeps, { ...parts, places: placesOf(request.spec.environment) })
     })
   }
 
   async prepare(request: PrepareRequest): Promise<PreparedSandbox> {
-    return await this.#make(request, async (recorded, container, nonce) => {
-      const parts = await this.#run(request, { recorded, container, nonce, volumePath: null })
+    if (request.spec.systemWrites === 'kept')
+      throw new Failure('invalid-argument', 'a system that is kept begins with the volume that keeps it')
+    return await this.#make({ ...request, upperPath: null }, async (recorded, container, nonce) => {
+      const parts = await this.#run(request, { recorded, container, nonce, volume: null })
       return await PreparedRunc.freeze(this.#endDeps, container, {
         parts,
         deadlineBootMs: request.deadlineBootMs,
@@ -71,7 +94,7 @@ export class RuncRuntime implements Runtime {
   }
 
   async #make<T>(
-    request: PrepareRequest,
+    request: RootRequest,
     use: (recorded: RecordedSandbox, container: RuncContainer, nonce: Uint8Array) => Promise<T>,
   ): Promise<T> {
     assertPresent(this.#deps.programs)
@@ -103,7 +126,7 @@ export class RuncRuntime implements Runtime {
   }
 
   async #create(
-    request: PrepareRequest,
+    request: RootRequest,
     made: { readonly firstUid: number; readonly plan: RootPlan; readonly given: Uint8Array },
   ): Promise<RuncContainer> {
     const { programs } = this.#deps
@@ -141,11 +164,11 @@ export class RuncRuntime implements Runtime {
       readonly recorded: RecordedSandbox
       readonly container: RuncContainer
       readonly nonce: Uint8Array
-      readonly volumePath: string | null
+      readonly volume: Pick<ClaimRequest, 'volumePath' | 'packs'> | null
     },
   ): Promise<Omit<RunningSandboxParts, 'places'>> {
-    const { recorded, container, nonce, volumePath } = made
-    if (volumePath !== null) await container.mountWorkspace(volumePath)
+    const { recorded, container, nonce, volume } = made
+    if (volume !== null) await container.mountWorkspace(volume.volumePath, volume.packs)
     const link = await Holdinit.connect({
       socketPath: `/proc/${container.pid}/root${CONTROL_SOCKET}`,
       nonce,

@@ -28,6 +28,8 @@ runtimeConformance('runsc', {
   isHostKernel: false,
   isFreezable: true,
   hasRoot: false,
+  hasWritableSystem: false,
+  hasPacks: true,
   isRelaxable: false,
   owner: GUEST_USER_ID,
 })

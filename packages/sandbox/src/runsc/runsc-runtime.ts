@@ -7,14 +7,17 @@ import { enterCgroup } from '../cgroup/enter-cgroup.ts'
 import { expectedCgroup, expectedFreezers } from '../cgroup/expected-cgroup.ts'
 import { makeCgroup } from '../cgroup/make-cgroup.ts'
 import { SandboxCgroup } from '../cgroup/sandbox-cgroup.ts'
+import { refuseWritableSystem } from '../choose-runtime.ts'
 import { type EndDeps, killRecorded } from '../end-sandbox.ts'
 import { Holdinit } from '../holdinit/holdinit.ts'
 import { holdinitArguments, writeNonce } from '../holdinit/start-holdinit.ts'
 import { assertPresent, type NativePrograms } from '../native-programs.ts'
+import { packTarget } from '../pack/local-pack.ts'
 import { probeRuntime } from '../probe-runtime.ts'
 import { proveFsync } from '../prove-fsync.ts'
 import { runProgram } from '../run-program.ts'
 import { readOnlyBind, writableBind } from '../runc/oci-config.ts'
+
 import { RunningSandbox } from '../running-sandbox.ts'
 import type { Runtime, Sandbox, StartRequest } from '../runtime.ts'
 import type { RecordedSandbox } from '../sandbox-record.ts'
@@ -54,6 +57,7 @@ export class RunscRuntime implements Runtime {
 
   async start(request: StartRequest): Promise<Sandbox> {
     assertPresent(this.#deps.programs)
+    refuseWritableSystem(this.kind, request.spec)
     if (request.spec.allowRoot)
       throw new Failure(
         'invalid-argument',
@@ -153,6 +157,7 @@ export class RunscRuntime implements Runtime {
         readOnlyBind(programs.node, `${GUEST_PROGRAMS}/node`),
         writableBind(control, CONTROL_DIRECTORY),
         writableBind(request.volumePath, GUEST_WORKSPACE),
+        ...(request.packs ?? []).map((pack) => readOnlyBind(pack.root, packTarget(pack))),
       ],
       firstUid: 0,
       cgroupsPath: '',

@@ -1,8 +1,6 @@
 import { ExposureLinks } from '@holdfast/base/exposure-link'
-import { PostgresStore } from '@holdfast/control/adapters/postgres-store'
 import { RpcHistories } from '@holdfast/control/adapters/rpc-histories'
 import { RpcHostLinks } from '@holdfast/control/adapters/rpc-host-links'
-import { SqliteStore } from '@holdfast/control/adapters/sqlite-store'
 import { startControlRole } from '@holdfast/control/control-role'
 import type { ExposureSettings } from '@holdfast/control/operations/context'
 import type { Store } from '@holdfast/control/ports/store'
@@ -16,6 +14,8 @@ import { readKey } from './read-key.ts'
 import type { RoleGround } from './role-ground.ts'
 
 const HEARTBEAT_MS = 1000
+const EVENTS_DAYS = 30
+const DAY_MS = 86_400_000
 /** Leases decide who runs what; this only says what people read of a host. */
 const HOST_SILENCE_MS = 10_000
 
@@ -43,6 +43,7 @@ export async function startControl(
         exposures: exposuresAt(settings),
         idleTimeoutMsDefault: null,
         isolationMinDefault: settings.isolationMin ?? 'shared-kernel',
+        eventsKeptMs: (settings.retention?.eventsDays ?? EVENTS_DAYS) * DAY_MS,
       },
       rpc,
       apiAddress: `http://${settings.api}`,
@@ -65,13 +66,16 @@ function hostNames({ api, apiHosts }: SettingsOf<'control'>): readonly string[] 
   return [...apiHosts, host.includes(':') ? `[${host}]` : host]
 }
 
+/** Only the database that is used is loaded. */
 async function openStore(text: string): Promise<Store> {
   const address = parseDatabaseAddress(text)
   switch (address.kind) {
     case 'sqlite':
-      return await SqliteStore.open(address.path)
-    case 'postgres':
+      return await (await import('@holdfast/control/adapters/sqlite-store')).SqliteStore.open(address.path)
+    case 'postgres': {
+      const { PostgresStore } = await import('@holdfast/control/adapters/postgres-store')
       return await PostgresStore.open({ connection: address.url })
+    }
   }
 }
 

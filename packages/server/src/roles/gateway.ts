@@ -1,9 +1,10 @@
 import { startGateway } from '@holdfast/gateway/gateway'
 import { CONTROL_CALLS } from '@holdfast/protocol/control-calls'
+import { HOST_CALLS } from '@holdfast/protocol/host-calls'
 import { RpcClient } from '@holdfast/rpc/rpc-client'
+import { RpcClients } from '@holdfast/rpc/rpc-clients'
 import type { RunningRole } from '../running-role.ts'
 import type { SettingsOf } from '../settings.ts'
-import { HostClients } from './host-clients.ts'
 import { parseListen } from './listen.ts'
 import { defectLog } from './log-defect.ts'
 import { readKey } from './read-key.ts'
@@ -18,7 +19,7 @@ export async function startGatewayRole(
   const control = stack.use(
     new RpcClient(CONTROL_CALLS, { address: settings.control, clusterKey, unreachable: 'overloaded' }),
   )
-  const hosts = stack.use(new HostClients(clusterKey))
+  const hosts = stack.use(new RpcClients(HOST_CALLS, { clusterKey, unreachable: 'host-unreachable' }))
   const apps = new URL(settings.appsUrl)
   const listen = parseListen(settings.apps)
   stack.use(

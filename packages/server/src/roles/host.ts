@@ -42,9 +42,10 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
     new RpcClient(CONTROL_CALLS, { address: settings.control, clusterKey, unreachable: 'overloaded' }),
   )
   const { history, leases } = openLeases(ground, settings, { host, clusterKey, stack })
+  const { name, listen, state, store, storeKeyFile, warm, registries } = settings
   const threads = availableParallelism()
   const holdfs = stack.use(await Holdfs.start({ clock: ground.clock }))
-  const runtimes = await usableRuntimes(ground, settings.runtimes)
+  const { runtimes, refused } = await usableRuntimes(ground, settings.runtimes)
   const volume = await usableVolume(holdfs, settings)
   const agent = stack.use(
     await HostAgent.start(
@@ -78,15 +79,10 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
       },
       {
         host,
-        name: settings.name,
         version: VERSION,
-        address: settings.listen,
         clusterKey,
-        state: settings.state,
-        store: settings.store,
-        keyFile: settings.storeKeyFile,
         volume,
-        warm: settings.warm,
+        ...{ name, state, store, warm, registries, address: listen, keyFile: storeKeyFile },
         capacity: capacityOf(threads),
       },
     ),
@@ -95,7 +91,7 @@ export async function startHost(ground: RoleGround, settings: SettingsOf<'host'>
   return {
     address: agent.address,
     publicUrl: null,
-    offer: { runtimes: runtimes.map(({ kind }) => kind), volume },
+    offer: { runtimes: runtimes.map(({ kind }) => kind), refused, volume },
     [Symbol.asyncDispose]: async () => {
       // What is not closed by then is left as a crash leaves it: its last generation holds.
       await within(ground.clock, settings.graceMs, agent.closeAll(0))

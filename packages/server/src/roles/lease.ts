@@ -1,10 +1,6 @@
 import type { GenerationIndex } from '@holdfast/generations/index/generation-index'
-import { SqliteGenerationIndex } from '@holdfast/generations/index/sqlite-generation-index'
 import type { LeaseRegistry } from '@holdfast/lease/lease-registry'
 import { startLeaseRole } from '@holdfast/lease/lease-role'
-import { PostgresGenerationIndex } from '@holdfast/lease/postgres-generation-index'
-import { PostgresLeaseRegistry } from '@holdfast/lease/postgres-lease-registry'
-import { SqliteLeaseRegistry } from '@holdfast/lease/sqlite-lease-registry'
 import type { RunningRole } from '../running-role.ts'
 import type { SettingsOf } from '../settings.ts'
 import { parseDatabaseAddress } from './database-address.ts'
@@ -32,6 +28,7 @@ export async function startLease(ground: RoleGround, settings: SettingsOf<'lease
   }
 }
 
+/** Only the database that is used is loaded. */
 async function openDatabase(
   text: string,
   stack: AsyncDisposableStack,
@@ -39,10 +36,14 @@ async function openDatabase(
   const address = parseDatabaseAddress(text)
   switch (address.kind) {
     case 'sqlite': {
+      const { SqliteGenerationIndex } = await import('@holdfast/generations/index/sqlite-generation-index')
+      const { SqliteLeaseRegistry } = await import('@holdfast/lease/sqlite-lease-registry')
       const index = stack.use(await SqliteGenerationIndex.open({ path: address.path }))
       return { index, registry: stack.use(await SqliteLeaseRegistry.open({ path: address.path })) }
     }
     case 'postgres': {
+      const { PostgresGenerationIndex } = await import('@holdfast/lease/postgres-generation-index')
+      const { PostgresLeaseRegistry } = await import('@holdfast/lease/postgres-lease-registry')
       const index = stack.use(await PostgresGenerationIndex.open({ connection: address.url }))
       return { index, registry: stack.use(await PostgresLeaseRegistry.open({ connection: address.url })) }
     }

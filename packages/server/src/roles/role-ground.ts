@@ -7,4 +7,6 @@ export interface RoleGround {
   readonly clock: Clock
   readonly randomness: Randomness
   readonly log: Logger
+  /** Aborted when the role is to end, were it before it has begun. */
+  readonly ending: AbortSignal
 }

@@ -7,6 +7,7 @@ import { readOpenFilesMax } from '@holdfast/sandbox/open-files-limit'
 import { RuncRuntime } from '@holdfast/sandbox/runc/runc-runtime'
 import { RunscRuntime } from '@holdfast/sandbox/runsc/runsc-runtime'
 import type { Runtime } from '@holdfast/sandbox/runtime'
+import type { HostOffer } from '../running-role.ts'
 import type { RoleGround } from './role-ground.ts'
 
 export interface TriedRuntime {
@@ -15,39 +16,36 @@ export interface TriedRuntime {
   readonly trouble: string | null
 }
 
-/** Starts a sandbox of each. */
+/** Starts a sandbox of each, beside one another. */
 export async function tryRuntimes(
   ground: Pick<RoleGround, 'clock' | 'randomness'>,
   kinds: readonly RuntimeKind[],
 ): Promise<readonly TriedRuntime[]> {
-  const tried: TriedRuntime[] = []
-  for (const kind of kinds) {
-    const runtime = runtimeOf(kind, ground)
-    tried.push({ runtime, trouble: await runtime.probe() })
-  }
-  return tried
+  const runtimes = kinds.map((kind) => runtimeOf(kind, ground))
+  return await Promise.all(runtimes.map(async (runtime) => ({ runtime, trouble: await runtime.probe() })))
 }
 
 /**
- * The runtimes that work here, in the order in which they are wanted: each has started a sandbox to show it. Rejects with
- * `isolation-unavailable`, saying why, when none does.
+ * The runtimes that work here, in the order in which they are wanted: each has started a sandbox to show it. With them
+ * come those that do not. Rejects with `isolation-unavailable`, saying why, when none does.
  */
 export async function usableRuntimes(
   ground: RoleGround,
   kinds: readonly RuntimeKind[],
-): Promise<readonly Runtime[]> {
+): Promise<{ readonly runtimes: readonly Runtime[]; readonly refused: HostOffer['refused'] }> {
   const tried = await tryRuntimes(ground, kinds)
-  const usable = tried.filter(({ trouble }) => trouble === null).map(({ runtime }) => runtime)
-  const reasons = tried.flatMap(({ runtime: { kind }, trouble }) =>
-    trouble === null ? [] : [`${kind}: ${trouble}`],
+  const runtimes = tried.filter(({ trouble }) => trouble === null).map(({ runtime }) => runtime)
+  const refused = tried.flatMap(({ runtime: { kind }, trouble }) =>
+    trouble === null ? [] : [{ kind, trouble }],
   )
-  if (usable.length === 0)
+  const reasons = refused.map(({ kind, trouble }) => `${kind}: ${trouble}`)
+  if (runtimes.length === 0)
     throw new Failure(
       'isolation-unavailable',
       `no runtime works here (${reasons.join('; ')}); --runtime none runs code without isolation`,
     )
   for (const reason of reasons) ground.log.warn({ reason }, 'a runtime does not work here')
-  return usable
+  return { runtimes, refused }
 }
 
 function runtimeOf(kind: RuntimeKind, ground: Pick<RoleGround, 'clock' | 'randomness'>): Runtime {

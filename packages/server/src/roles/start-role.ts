@@ -5,10 +5,13 @@ import type { RunningRole } from '../running-role.ts'
 import type { RoleSettings } from '../settings.ts'
 import type { RoleGround } from './role-ground.ts'
 
-/** Starts one role in this process; resolves once it answers. Only what that role needs is loaded. */
-export async function startRole(settings: RoleSettings): Promise<RunningRole> {
+/**
+ * Starts one role in this process; resolves once it answers. Rejects when it is to end while it still waits for others.
+ * Only what that role needs is loaded.
+ */
+export async function startRole(settings: RoleSettings, ending: AbortSignal): Promise<RunningRole> {
   const log = pino({ base: { role: settings.role } }, destination({ dest: 2, sync: true }))
-  const ground = { clock: systemClock, randomness: systemRandomness, log }
+  const ground = { clock: systemClock, randomness: systemRandomness, log, ending }
   log.info({ settings }, 'starting')
   const role = await start(ground, settings)
   log.info({ address: role.address, url: role.publicUrl }, 'ready')

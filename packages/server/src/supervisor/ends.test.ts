@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { systemClock } from '@holdfast/base/clock'
 import { systemRandomness } from '@holdfast/base/randomness'
@@ -47,4 +49,21 @@ test('a second server of the same folder is told which process runs it', LIMIT, 
     message: new RegExp(`^process ${process.pid} runs the server of `),
   })
   assert.ok(existsSync(home.path))
+})
+
+test('a port that is taken ends the start at once, with its name, and leaves nothing', LIMIT, async () => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  const bound = other.address()
+  const address = `127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}`
+  const deps = { clock: systemClock, randomness: systemRandomness, onChange: () => {} }
+  for (const setting of ['api', 'apps'] as const) {
+    await using home = new HomeForTest({ volume: 'btrfs', [setting]: address })
+    await assert.rejects(RunningInstallation.start(deps, home.options), {
+      code: 'port-taken',
+      message: `${setting} ${address}: another process listens there`,
+    })
+    assert.deepEqual(home.mounts(), [])
+  }
+  other.close()
 })

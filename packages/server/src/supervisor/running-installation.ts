@@ -1,4 +1,3 @@
-import { allSettled } from '@holdfast/base/all-settled'
 import type { Clock } from '@holdfast/base/clock'
 import { Failure, isFailure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
@@ -57,10 +56,11 @@ export class RunningInstallation implements AsyncDisposable {
       add(installation.host(), options.graceMs + END_MS),
       add(installation.gateway(), END_MS),
     ] as const
-    const [, control, host, gateway] = await allSettled(starts.map((start) => start()))
+    // The first that fails ends all: others may wait for it.
+    const [, control, host, gateway] = await Promise.all(starts.map((start) => start()))
     const urls = { url: control?.publicUrl ?? '', appsUrl: gateway?.publicUrl ?? '' }
     installation.publish(urls)
-    const offer = host?.offer ?? { runtimes: [], volume: 'live' }
+    const offer = host?.offer ?? { runtimes: [], refused: [], volume: 'live' }
     return new RunningInstallation({ ...urls, offer }, roles, stack.move())
   }
 

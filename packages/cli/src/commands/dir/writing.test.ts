@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { until } from '@holdfast/testkit/until'
 import { Workbench } from '../../workbench.fixture.ts'
 
 const MAIN = fileURLToPath(new URL('../../main.js', import.meta.url))
@@ -14,16 +15,6 @@ async function begun(): Promise<Workbench> {
   bench.write('a.txt', 'one')
   await bench.printed('dir', 'init', bench.project)
   return bench
-}
-
-/** Waits until `probe` gives something, at most ten seconds. */
-async function eventually<T>(probe: () => Promise<T | undefined>): Promise<T> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const found = await probe()
-    if (found !== undefined) return found
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-  throw new Error('it did not come to be within ten seconds')
 }
 
 test('a commit makes a generation, or says that nothing has changed', async () => {
@@ -78,7 +69,7 @@ test('a watch tells its events as lines of JSON, apart from what the command pri
 test('while a watch runs, status, sync and commit go through it, and a signal ends it with a last commit', async () => {
   using bench = await begun()
   const watching = bench.hold('dir', 'watch', bench.project, '--every', '10s')
-  const status = await eventually(async () => {
+  const status = await until('the watch shows', async () => {
     const text = await bench.printed('dir', 'status', bench.project)
     return text.includes('none runs') ? undefined : text
   })

@@ -1,3 +1,4 @@
+import { Failure } from '@holdfast/base/failure'
 import type { CreateOptions } from '@holdfast/client/workspace'
 import type { CommandSpec, Given } from '../../command.ts'
 import { parseChoice, parseDurationMs, parsePairs, parseSizeBytes } from '../../parameters.ts'
@@ -32,6 +33,17 @@ export const createCommand: CommandSpec = {
     { flags: '--runtime <KIND>', about: 'what runs it', otherwise: 'the best that isolates enough' },
     { flags: '--isolation <KIND>', about: 'at least so much: shared-kernel, sandboxed-kernel or vm' },
     { flags: '--root-dir <DIR>', about: 'a directory of the host as its system' },
+    { flags: '--image <REF>', about: 'an image of a registry as its system, as registry.example/name:tag' },
+    {
+      flags: '--system-writes <WHAT>',
+      about: 'writes to the system: refused, discarded with the sandbox, or kept in the generations',
+      otherwise: 'refused',
+    },
+    {
+      flags: '--pack <NAME=REF>',
+      about: 'content of a registry, read-only in /workspace/packs/NAME; may be repeated',
+      repeats: true,
+    },
     {
       flags: '--idle-timeout <TIME>',
       about: 'stop it when nothing has used it for so long, as 30m; never: 0s',
@@ -43,6 +55,14 @@ export const createCommand: CommandSpec = {
     {
       line: 'create box --if-exists connect -- make',
       shows: 'make it unless it is there, and run a command in it',
+    },
+    {
+      line: 'create box --allow-root --system-writes kept',
+      shows: 'one in which root installs packages that stay',
+    },
+    {
+      line: 'create box --pack guides=registry.example/guides:v2',
+      shows: 'read-only content at packs/guides',
     },
     { line: 'create --memory 512M -l team=data -q', shows: 'one without a name: prints its id' },
   ],
@@ -72,7 +92,7 @@ export const createCommand: CommandSpec = {
 
 function createOptionsOf(given: Given): CreateOptions {
   const name = given.optionalArgument('NAME')
-  const rootDirectory = given.option('rootDir')
+  const system = systemOf(given)
   const idle = given.option('idleTimeout')
   const limits = limitsOf(given)
   return {
@@ -82,12 +102,31 @@ function createOptionsOf(given: Given): CreateOptions {
     environment: parsePairs('--env', given.options('env')),
     runtime: parseChoice('--runtime', given.option('runtime'), ['runc', 'runsc', 'bwrap', 'none']),
     isolationMin: parseChoice('--isolation', given.option('isolation'), ISOLATIONS),
-    system: rootDirectory === undefined ? undefined : { kind: 'directory', path: rootDirectory },
+    ...(system === undefined ? {} : { system }),
+    systemWrites: parseChoice('--system-writes', given.option('systemWrites'), SYSTEM_WRITES),
+    packs: packsOf(given.options('pack')),
     idleTimeoutMs: idle === undefined ? undefined : idleTimeoutOf(idle),
     allowRoot: given.has('allowRoot'),
     ...(limits === undefined ? {} : { limits }),
   }
 }
+
+function systemOf(given: Given): CreateOptions['system'] {
+  const path = given.option('rootDir')
+  const reference = given.option('image')
+  if (path !== undefined && reference !== undefined)
+    throw new Failure('invalid-argument', 'a system is a directory or an image: --root-dir or --image')
+  if (path !== undefined) return { kind: 'directory', path }
+  return reference === undefined ? undefined : { kind: 'image', reference }
+}
+
+function packsOf(texts: readonly string[]): NonNullable<CreateOptions['packs']> {
+  return texts.flatMap((text) =>
+    Object.entries(parsePairs('--pack', [text])).map(([name, source]) => ({ name, source })),
+  )
+}
+
+const SYSTEM_WRITES = ['refused', 'discarded', 'kept'] as const
 
 const ISOLATIONS = ['none', 'shared-kernel', 'sandboxed-kernel', 'vm'] as const
 

@@ -4,7 +4,7 @@ import { Failure } from '@holdfast/base/failure'
 import type { Workspace } from '@holdfast/client/workspace'
 import type { CommandSpec } from '../../command.ts'
 import { EXIT } from '../../exit-codes.ts'
-import { onInterruption } from '../../interruption.ts'
+import { interrupted } from '../../interruption.ts'
 import type { Context } from '../../open-context.ts'
 import { asFailure } from '../../output/failure.ts'
 import { NAME } from './parameters-of-workspaces.ts'
@@ -30,11 +30,9 @@ export const portForwardCommand: CommandSpec = {
     context.output.showEnd(
       `127.0.0.1:${listening} is port ${port} of ${given.argument('NAME')}; Ctrl-C ends it`,
     )
-    const { promise: ended, resolve: end } = Promise.withResolvers<number>()
-    using _ending = onInterruption(context.signals, () => end(EXIT.ok))
-    const code = await ended
+    await interrupted(context.signals)
     server.close()
-    return code
+    return EXIT.ok
   },
 }
 

@@ -7,6 +7,9 @@ import { type Column, formatPairs, formatTable } from '../../output/table.ts'
 
 type Row = WorkspaceState
 
+/** Of a digest: `sha256:` and enough to tell it from others. */
+const PINNED_CHARACTERS = 19
+
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'NAME', cell: nameOf },
   { title: 'STATUS', cell: statusText },
@@ -70,7 +73,9 @@ export function workspaceText(row: Row): string {
       row.runtime === null ? 'nothing at present' : `${row.runtime} (${row.isolation ?? 'unknown'})`,
     ],
     ['host', row.hostId === null ? '-' : `${row.hostId}, epoch ${row.epoch}`],
-    ['system', row.system.kind === 'directory' ? row.system.path : row.system.kind],
+    ['system', systemText(row.system)],
+    ['writes to it', row.systemWrites],
+    ...optional('packs', packsText(row)),
     ['fsync', row.fsync],
     ['limits', limitsText(row.limits)],
     ['idle timeout', row.idleTimeoutMs === null ? 'none' : formatDuration(row.idleTimeoutMs)],
@@ -92,6 +97,29 @@ function statusText({ status, statusReason, archivedAt }: Row): string {
 function durableText({ lastDurableAt, syncLagMs }: Row): string {
   const lag = syncLagMs === null ? '' : `, ${formatDuration(syncLagMs)} behind`
   return instant(lastDurableAt) + lag
+}
+
+function systemText(system: Row['system']): string {
+  switch (system.kind) {
+    case 'machine':
+      return system.kind
+    case 'directory':
+      return system.path
+    case 'image':
+      return pinnedText(system.reference, system.digest)
+  }
+}
+
+function packsText({ packs, packStatus }: Row): string | null {
+  if (packs.length === 0 && packStatus !== 'stale') return null
+  const texts = packs.map(({ name, source, digest }) => `${name} = ${pinnedText(source, digest)}`)
+  const stale = packStatus === 'stale' ? ['not yet in the sandbox: restart it'] : []
+  return [...texts, ...stale].join('; ')
+}
+
+function pinnedText(reference: string, digest: string | undefined): string {
+  if (digest === undefined || reference.endsWith(digest)) return reference
+  return `${reference} (${digest.slice(0, PINNED_CHARACTERS)})`
 }
 
 function drillText({ lastDrill }: Row): string {

@@ -29,16 +29,16 @@ export class AllRows implements Changes {
   constructor(database: Database, session: Session) {
     this.workspaces = new WorkspaceRows(database, session)
     this.facts = new FactRows(database, session)
-    this.execs = new ExecRows(database)
+    this.execs = new ExecRows(database, session)
     this.exposures = new ExposureRows(database)
     this.services = new ServiceRows(database)
-    this.keys = new KeyRows(database)
+    this.keys = new KeyRows(database, session)
     this.orgs = new OrgRows(database, session)
     this.hosts = new HostRows(database, session)
     this.drills = new DrillRows(database)
-    this.answers = new AnswerRows(database)
+    this.answers = new AnswerRows(database, session)
     this.reports = new ReportRows(database)
-    this.events = new EventRows(database)
+    this.events = new EventRows(database, session)
   }
 
   emit(event: NewEvent): void {

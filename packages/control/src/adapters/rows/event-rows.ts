@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { assert } from '@holdfast/base/assert'
 import type { OrgId, WorkspaceId } from '@holdfast/protocol/identifiers'
 import type { AuditHead } from '../../domain/audit-chain.ts'
 import {
@@ -9,18 +10,24 @@ import {
   type EventSource,
   type NewEvent,
 } from '../../domain/event.ts'
-import type { EventQuery, EventReads } from '../../ports/store.ts'
+import type { EventQuery, EventReads, EventRemovals } from '../../ports/store.ts'
 import type { Database, Tables } from '../tables.ts'
+import type { Session } from './session.ts'
+
+/** More rows than one query is kept for are written by several. */
+const ROWS_MAX = 8
 
 function sha256Hex(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-export class EventRows implements EventReads {
+export class EventRows implements EventReads, EventRemovals {
   readonly #database: Database
+  readonly #session: Session
 
-  constructor(database: Database) {
+  constructor(database: Database, session: Session) {
     this.#database = database
+    this.#session = session
   }
 
   async list(query: EventQuery): Promise<readonly EventRecord[]> {
@@ -39,11 +46,9 @@ export class EventRows implements EventReads {
   }
 
   async lastId(): Promise<number> {
-    const row = await this.#database
-      .selectFrom('control_sequencer')
-      .select('value')
-      .where('name', '=', 'events')
-      .executeTakeFirst()
+    const row = await this.#session.first('last event', {}, () =>
+      this.#database.selectFrom('control_sequencer').select('value').where('name', '=', 'events'),
+    )
     return row?.value ?? 0
   }
 
@@ -65,12 +70,53 @@ export class EventRows implements EventReads {
   }
 
   async auditHead(org: string): Promise<AuditHead> {
-    const row = await this.#database
-      .selectFrom('control_audit_heads')
-      .select(['rows', 'hash'])
-      .where('org_id', '=', org)
-      .executeTakeFirst()
+    const row = await this.#session.first('audit head', { org }, (given) =>
+      this.#database
+        .selectFrom('control_audit_heads')
+        .select(['rows', 'hash'])
+        .where('org_id', '=', given.org),
+    )
     return row ?? { rows: 0, hash: AUDIT_HASH_FIRST }
+  }
+
+  async removedThrough(): Promise<number> {
+    const row = await this.#database
+      .selectFrom('control_sequencer')
+      .select('value')
+      .where('name', '=', REMOVED)
+      .executeTakeFirst()
+    return row?.value ?? 0
+  }
+
+  async removeBefore(at: number, rowsMax: number): Promise<boolean> {
+    // Whoever writes the row first has it until the commit: another replica removes what is left then.
+    const { value: removed } = await this.#database
+      .updateTable('control_sequencer')
+      .set(({ ref }) => ({ value: ref('value') }))
+      .where('name', '=', REMOVED)
+      .returning('value')
+      .executeTakeFirstOrThrow()
+    const rows = await this.#database
+      .selectFrom('control_events')
+      .select(['id', 'source', 'at'])
+      .where('id', '>', removed)
+      .orderBy('id')
+      .limit(rowsMax)
+      .execute()
+    const through = lastBefore(rows, at)
+    if (through === undefined) return false
+    await this.#database
+      .deleteFrom('control_events')
+      .where('id', '>', removed)
+      .where('id', '<=', through)
+      .where('category', '=', 'activity')
+      .execute()
+    await this.#database
+      .updateTable('control_sequencer')
+      .set({ value: through })
+      .where('name', '=', REMOVED)
+      .execute()
+    return rows.length === rowsMax && through === rows.at(-1)?.id
   }
 
   /**
@@ -79,12 +125,7 @@ export class EventRows implements EventReads {
    */
   async append(events: readonly NewEvent[]): Promise<void> {
     if (events.length === 0) return
-    const { value } = await this.#database
-      .updateTable('control_sequencer')
-      .set(({ eb }) => ({ value: eb('value', '+', events.length) }))
-      .where('name', '=', 'events')
-      .returning('value')
-      .executeTakeFirstOrThrow()
+    const value = await this.#lastNumberOf(events.length)
     const heads = new Map<string, AuditHead>()
     const rows: Tables['control_events'][] = []
     for (const [index, event] of events.entries()) {
@@ -94,8 +135,24 @@ export class EventRows implements EventReads {
         ...(event.category === 'audit' ? await this.#link(heads, record) : UNLINKED),
       })
     }
-    await this.#database.insertInto('control_events').values(rows).execute()
+    for (let at = 0; at < rows.length; at += ROWS_MAX)
+      await this.#session.runRows('events', rows.slice(at, at + ROWS_MAX), (columns) =>
+        this.#database.insertInto('control_events').values(columns),
+      )
     for (const [org, head] of heads) await this.#saveHead(org, head)
+  }
+
+  /** Takes so many numbers, and says the last of them. */
+  async #lastNumberOf(count: number): Promise<number> {
+    const row = await this.#session.first('number events', { count }, (given) =>
+      this.#database
+        .updateTable('control_sequencer')
+        .set(({ eb }) => ({ value: eb('value', '+', given.count) }))
+        .where('name', '=', 'events')
+        .returning('value'),
+    )
+    assert(row, 'migrations make the sequencer of events')
+    return row.value
   }
 
   async #link(heads: Map<string, AuditHead>, event: EventRecord) {
@@ -106,12 +163,33 @@ export class EventRows implements EventReads {
   }
 
   async #saveHead(org: string, { rows, hash }: AuditHead): Promise<void> {
-    await this.#database
-      .insertInto('control_audit_heads')
-      .values({ org_id: org, rows, hash })
-      .onConflict((conflict) => conflict.column('org_id').doUpdateSet({ rows, hash }))
-      .execute()
+    await this.#session.first('save audit head', { org_id: org, rows, hash }, (columns) =>
+      this.#database
+        .insertInto('control_audit_heads')
+        .values(columns)
+        .onConflict((conflict) =>
+          conflict.column('org_id').doUpdateSet({ rows: columns.rows, hash: columns.hash }),
+        ),
+    )
   }
+}
+
+/** Of the sequencer's rows, the one that says how far activity was removed. */
+const REMOVED = 'events-removed'
+
+/**
+ * The last of these rows, in the order of their numbers, up to which all are older than an instant. What comes before an
+ * old row of control's is old, whatever its host's clock has said.
+ */
+function lastBefore(
+  rows: readonly Pick<Tables['control_events'], 'id' | 'source' | 'at'>[],
+  at: number,
+): number | undefined {
+  const firstKept = rows.findIndex((row) => row.source === 'control' && row.at >= at)
+  const early = firstKept < 0 ? rows : rows.slice(0, firstKept)
+  const lastOwn = early.findLastIndex(({ source }) => source === 'control')
+  const firstFresh = early.findIndex((row, index) => index > lastOwn && row.at >= at)
+  return early[(firstFresh < 0 ? early.length : firstFresh) - 1]?.id
 }
 
 const UNLINKED = { previous_hash: null, hash: null }

@@ -3,22 +3,25 @@ import type { Position } from '../../domain/cursor.ts'
 import type { ExecRecord } from '../../domain/exec.ts'
 import type { ExecWrites } from '../../ports/entities.ts'
 import type { Database } from '../tables.ts'
-import { documentOf } from './session.ts'
+import { documentOf, type Session } from './session.ts'
 
 export class ExecRows implements ExecWrites {
   readonly #database: Database
+  readonly #session: Session
 
-  constructor(database: Database) {
+  constructor(database: Database, session: Session) {
     this.#database = database
+    this.#session = session
   }
 
   async find(workspace: WorkspaceId, id: string): Promise<ExecRecord | undefined> {
-    const row = await this.#database
-      .selectFrom('control_execs')
-      .select('document')
-      .where('workspace_id', '=', workspace)
-      .where('id', '=', id)
-      .executeTakeFirst()
+    const row = await this.#session.first('exec', { workspace, id }, (given) =>
+      this.#database
+        .selectFrom('control_execs')
+        .select('document')
+        .where('workspace_id', '=', given.workspace)
+        .where('id', '=', given.id),
+    )
     return row && documentOf<ExecRecord>(row)
   }
 
@@ -74,16 +77,21 @@ export class ExecRows implements ExecWrites {
   }
 
   async insert(record: ExecRecord): Promise<void> {
-    await this.#database.insertInto('control_execs').values(columnsOf(record)).execute()
+    await this.#session.first('insert exec', columnsOf(record), (columns) =>
+      this.#database.insertInto('control_execs').values(columns),
+    )
   }
 
   async save(record: ExecRecord): Promise<void> {
-    await this.#database
-      .updateTable('control_execs')
-      .set(columnsOf(record))
-      .where('workspace_id', '=', record.workspace)
-      .where('id', '=', record.state.id)
-      .execute()
+    const { workspace_id, id, status, ended_at, document } = columnsOf(record)
+    // An index is written anew for each of its columns that is set, also to what it was: what never changes is left out.
+    await this.#session.first('save exec', { workspace_id, id, status, ended_at, document }, (given) =>
+      this.#database
+        .updateTable('control_execs')
+        .set({ status: given.status, ended_at: given.ended_at, document: given.document })
+        .where('workspace_id', '=', given.workspace_id)
+        .where('id', '=', given.id),
+    )
   }
 
   async remove(workspace: WorkspaceId, id: string): Promise<void> {
@@ -92,6 +100,25 @@ export class ExecRows implements ExecWrites {
       .where('workspace_id', '=', workspace)
       .where('id', '=', id)
       .execute()
+  }
+
+  async removeEndedBefore(at: number, rowsMax: number): Promise<boolean> {
+    const result = await this.#database
+      .deleteFrom('control_execs')
+      .where(({ eb, refTuple, selectFrom }) =>
+        eb(
+          refTuple('workspace_id', 'id'),
+          'in',
+          selectFrom('control_execs')
+            .select(['workspace_id', 'id'])
+            .where('ended_at', '<', at)
+            .orderBy('ended_at')
+            .limit(rowsMax)
+            .$asTuple('workspace_id', 'id'),
+        ),
+      )
+      .executeTakeFirst()
+    return Number(result.numDeletedRows) >= rowsMax
   }
 }
 

@@ -21,8 +21,10 @@ export class HostRows implements HostWrites {
   }
 
   async byId(id: HostId): Promise<HostRecord | undefined> {
-    const found = this.#database.selectFrom('control_hosts').select('document').where('id', '=', id)
-    const row = await (this.#session.locksRows ? found.forUpdate() : found).executeTakeFirst()
+    const row = await this.#session.first('host', { id }, (given) => {
+      const found = this.#database.selectFrom('control_hosts').select('document').where('id', '=', given.id)
+      return this.#session.locksRows ? found.forUpdate() : found
+    })
     return row && documentOf<HostRecord>(row)
   }
 
@@ -76,30 +78,34 @@ export class DrillRows implements DrillWrites {
 
 export class AnswerRows implements AnswerWrites {
   readonly #database: Database
+  readonly #session: Session
 
-  constructor(database: Database) {
+  constructor(database: Database, session: Session) {
     this.#database = database
+    this.#session = session
   }
 
   async find(org: OrgId, key: string): Promise<GivenAnswer | undefined> {
-    const row = await this.#database
-      .selectFrom('control_answers')
-      .selectAll()
-      .where('org_id', '=', org)
-      .where('key', '=', key)
-      .executeTakeFirst()
+    const row = await this.#session.first('answer', { org, key }, (given) =>
+      this.#database
+        .selectFrom('control_answers')
+        .selectAll()
+        .where('org_id', '=', given.org)
+        .where('key', '=', given.key),
+    )
     if (row === undefined) return undefined
     const { fingerprint, status, body, expires_at } = row
     return { org, key, fingerprint, status, body, expiresAt: expires_at }
   }
 
   async put({ org, key, fingerprint, status, body, expiresAt }: GivenAnswer): Promise<void> {
-    const columns = { fingerprint, status, body, expires_at: expiresAt }
-    await this.#database
-      .insertInto('control_answers')
-      .values({ org_id: org, key, ...columns })
-      .onConflict((conflict) => conflict.columns(['org_id', 'key']).doUpdateSet(columns))
-      .execute()
+    const row = { org_id: org, key, fingerprint, status, body, expires_at: expiresAt }
+    await this.#session.first('put answer', row, (columns) =>
+      this.#database
+        .insertInto('control_answers')
+        .values(columns)
+        .onConflict((conflict) => conflict.columns(['org_id', 'key']).doUpdateSet(columns)),
+    )
   }
 
   async removeExpired(nowMs: number): Promise<void> {

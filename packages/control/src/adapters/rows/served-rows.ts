@@ -3,6 +3,7 @@ import type { OrgId, WorkspaceId } from '@holdfast/protocol/identifiers'
 import type { ServiceSpec } from '@holdfast/protocol/service'
 import type { ExposureRecord, ExposureWrites, ServiceWrites } from '../../ports/entities.ts'
 import type { Database, Tables } from '../tables.ts'
+import { removeRow } from './remove-row.ts'
 import { documentOf } from './session.ts'
 
 export class ExposureRows implements ExposureWrites {
@@ -32,26 +33,27 @@ export class ExposureRows implements ExposureWrites {
     return rows.map(recordOf)
   }
 
-  async put({ workspace, org, port, access, createdAt }: ExposureRecord): Promise<void> {
+  async put({ id, workspace, org, port, access, createdAt }: ExposureRecord): Promise<void> {
     await this.#database
       .insertInto('control_exposures')
-      .values({ workspace_id: workspace, org_id: org, port, access, created_at: createdAt })
+      .values({ id, workspace_id: workspace, org_id: org, port, access, created_at: createdAt })
       .onConflict((conflict) => conflict.columns(['workspace_id', 'port']).doUpdateSet({ access }))
       .execute()
   }
 
   async remove(workspace: WorkspaceId, port: number): Promise<boolean> {
-    const result = await this.#database
-      .deleteFrom('control_exposures')
-      .where('workspace_id', '=', workspace)
-      .where('port', '=', port)
-      .executeTakeFirst()
-    return result.numDeletedRows > 0n
+    return await removeRow(
+      this.#database
+        .deleteFrom('control_exposures')
+        .where('workspace_id', '=', workspace)
+        .where('port', '=', port),
+    )
   }
 }
 
 function recordOf(row: Tables['control_exposures']): ExposureRecord {
   return {
+    id: row.id,
     workspace: row.workspace_id as WorkspaceId,
     org: row.org_id as OrgId,
     port: row.port,
@@ -87,11 +89,11 @@ export class ServiceRows implements ServiceWrites {
   }
 
   async remove(workspace: WorkspaceId, name: string): Promise<boolean> {
-    const result = await this.#database
-      .deleteFrom('control_services')
-      .where('workspace_id', '=', workspace)
-      .where('name', '=', name)
-      .executeTakeFirst()
-    return result.numDeletedRows > 0n
+    return await removeRow(
+      this.#database
+        .deleteFrom('control_services')
+        .where('workspace_id', '=', workspace)
+        .where('name', '=', name),
+    )
   }
 }

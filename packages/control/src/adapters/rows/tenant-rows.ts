@@ -4,21 +4,22 @@ import { sql } from 'kysely'
 import type { Position } from '../../domain/cursor.ts'
 import type { KeyRecord, KeyWrites, OrgRecord, OrgWrites } from '../../ports/entities.ts'
 import type { Database, Tables } from '../tables.ts'
+import { removeRow } from './remove-row.ts'
 import type { Session } from './session.ts'
 
 export class KeyRows implements KeyWrites {
   readonly #database: Database
+  readonly #session: Session
 
-  constructor(database: Database) {
+  constructor(database: Database, session: Session) {
     this.#database = database
+    this.#session = session
   }
 
   async byId(id: KeyId): Promise<KeyRecord | undefined> {
-    const row = await this.#database
-      .selectFrom('control_keys')
-      .selectAll()
-      .where('id', '=', id)
-      .executeTakeFirst()
+    const row = await this.#session.first('key', { id }, (given) =>
+      this.#database.selectFrom('control_keys').selectAll().where('id', '=', given.id),
+    )
     return row && keyOf(row)
   }
 
@@ -61,12 +62,9 @@ export class KeyRows implements KeyWrites {
   }
 
   async remove(org: OrgId, id: KeyId): Promise<boolean> {
-    const result = await this.#database
-      .deleteFrom('control_keys')
-      .where('org_id', '=', org)
-      .where('id', '=', id)
-      .executeTakeFirst()
-    return result.numDeletedRows > 0n
+    return await removeRow(
+      this.#database.deleteFrom('control_keys').where('org_id', '=', org).where('id', '=', id),
+    )
   }
 }
 

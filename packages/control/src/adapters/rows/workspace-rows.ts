@@ -1,5 +1,6 @@
 import { Failure } from '@holdfast/base/failure'
 import type { HostId, OrgId, WorkspaceId } from '@holdfast/protocol/identifiers'
+import { SANDBOX_SPEC_DEFAULT } from '@holdfast/protocol/sandbox-spec'
 import type { WorkspaceStatus } from '@holdfast/protocol/workspace-status'
 import { DUE_AHEAD_MS_MAX } from '../../domain/due.ts'
 import type { WorkspaceRecord } from '../../domain/workspace.ts'
@@ -17,23 +18,23 @@ export class WorkspaceRows implements WorkspaceWrites {
   }
 
   async byId(id: WorkspaceId): Promise<WorkspaceRecord | undefined> {
-    const row = await this.#database
-      .selectFrom('control_workspaces')
-      .select('document')
-      .where('id', '=', id)
-      .executeTakeFirst()
-    return row && documentOf<WorkspaceRecord>(row)
+    const row = await this.#session.first('workspace', { id }, (given) =>
+      this.#database.selectFrom('control_workspaces').select('document').where('id', '=', given.id),
+    )
+    return row && recordOf(row)
   }
 
   async find(org: OrgId, idOrName: string): Promise<WorkspaceRecord | undefined> {
-    const row = await this.#database
-      .selectFrom('control_workspaces')
-      .select('document')
-      .where(idOrName.startsWith('ws_') ? 'id' : 'name', '=', idOrName)
-      .where('org_id', '=', org)
-      .where('removed_at', 'is', null)
-      .executeTakeFirst()
-    return row && documentOf<WorkspaceRecord>(row)
+    const column = idOrName.startsWith('ws_') ? 'id' : 'name'
+    const row = await this.#session.first(`workspace by ${column}`, { org, idOrName }, (given) =>
+      this.#database
+        .selectFrom('control_workspaces')
+        .select('document')
+        .where(column, '=', given.idOrName)
+        .where('org_id', '=', given.org)
+        .where('removed_at', 'is', null),
+    )
+    return row && recordOf(row)
   }
 
   async findAnywhere(idOrName: string): Promise<WorkspaceRecord | undefined> {
@@ -45,7 +46,7 @@ export class WorkspaceRows implements WorkspaceWrites {
       .limit(2)
       .execute()
     const [row] = rows
-    return rows.length === 1 && row ? documentOf<WorkspaceRecord>(row) : undefined
+    return rows.length === 1 && row ? recordOf(row) : undefined
   }
 
   async list(query: WorkspaceQuery): Promise<readonly WorkspaceRecord[]> {
@@ -76,7 +77,7 @@ export class WorkspaceRows implements WorkspaceWrites {
         ]),
       )
     const rows = await found.orderBy('w.created_at', 'desc').orderBy('w.id', 'desc').limit(limit).execute()
-    return rows.map((row) => documentOf<WorkspaceRecord>(row))
+    return rows.map((row) => recordOf(row))
   }
 
   async due(nowMs: number, limit: number): Promise<readonly WorkspaceId[]> {
@@ -96,7 +97,7 @@ export class WorkspaceRows implements WorkspaceWrites {
       .select('document')
       .where('status', 'in', ['idle', 'busy', 'stopping'])
       .execute()
-    return rows.map((row) => documentOf<WorkspaceRecord>(row))
+    return rows.map((row) => recordOf(row))
   }
 
   async onHost(host: HostId): Promise<readonly WorkspaceRecord[]> {
@@ -105,7 +106,7 @@ export class WorkspaceRows implements WorkspaceWrites {
       .select('document')
       .where('host_id', '=', host)
       .execute()
-    return rows.map((row) => documentOf<WorkspaceRecord>(row))
+    return rows.map((row) => recordOf(row))
   }
 
   async load(): Promise<ReadonlyMap<HostId, number>> {
@@ -139,13 +140,18 @@ export class WorkspaceRows implements WorkspaceWrites {
       .orderBy('created_at')
       .orderBy('id')
       .execute()
-    return rows.map((row) => documentOf<WorkspaceRecord>(row))
+    return rows.map((row) => recordOf(row))
   }
 
   async take(id: WorkspaceId): Promise<WorkspaceRecord | undefined> {
-    const found = this.#database.selectFrom('control_workspaces').select('document').where('id', '=', id)
-    const row = await (this.#session.locksRows ? found.forUpdate() : found).executeTakeFirst()
-    return row && documentOf<WorkspaceRecord>(row)
+    const row = await this.#session.first('take workspace', { id }, (given) => {
+      const found = this.#database
+        .selectFrom('control_workspaces')
+        .select('document')
+        .where('id', '=', given.id)
+      return this.#session.locksRows ? found.forUpdate() : found
+    })
+    return row && recordOf(row)
   }
 
   async insert(record: WorkspaceRecord): Promise<void> {
@@ -158,12 +164,15 @@ export class WorkspaceRows implements WorkspaceWrites {
 
   async save(record: WorkspaceRecord): Promise<void> {
     const before = await this.byId(record.id)
+    const changes = changedColumns(before, record)
+    const names = Object.keys(changes).join(' ')
     await named(record, async () => {
-      await this.#database
-        .updateTable('control_workspaces')
-        .set(columnsOf(record))
-        .where('id', '=', record.id)
-        .execute()
+      await this.#session.first(
+        `save workspace ${names}`,
+        { ...changes, id: record.id },
+        ({ id, ...given }) =>
+          this.#database.updateTable('control_workspaces').set(given).where('id', '=', id),
+      )
     })
     if (JSON.stringify(before?.labels) !== JSON.stringify(record.labels)) await this.#putLabels(record)
     this.#session.workspaces.add(record.id)
@@ -175,6 +184,19 @@ export class WorkspaceRows implements WorkspaceWrites {
     if (rows.length > 0) await this.#database.insertInto('control_workspace_labels').values(rows).execute()
   }
 }
+
+/** What an earlier version wrote lacks what a specification has had since. */
+function recordOf(row: { readonly document: string }): WorkspaceRecord {
+  const record = documentOf<WorkspaceRecord>(row)
+  return {
+    ...{ lostEpoch: 0 },
+    ...record,
+    spec: { ...SANDBOX_SPEC_DEFAULT, ...record.spec },
+    sandbox: record.sandbox && { ...{ packs: [] }, ...record.sandbox },
+  }
+}
+
+type Columns = ReturnType<typeof columnsOf>
 
 function columnsOf(record: WorkspaceRecord) {
   return {
@@ -190,6 +212,17 @@ function columnsOf(record: WorkspaceRecord) {
     due_at: record.dueAt,
     document: JSON.stringify(record),
   }
+}
+
+/** An index is written anew for each of its columns that is set, also to what it was. */
+function changedColumns(before: WorkspaceRecord | undefined, after: WorkspaceRecord) {
+  const columns: Partial<Columns> = columnsOf(after)
+  if (before === undefined) return columns
+  const was: Partial<Columns> = columnsOf(before)
+  const changes = Object.entries(columns).filter(
+    ([name, value]) => name === 'document' || was[name as keyof Columns] !== value,
+  )
+  return Object.fromEntries(changes) as Partial<Columns>
 }
 
 async function named(record: WorkspaceRecord, write: () => Promise<void>): Promise<void> {

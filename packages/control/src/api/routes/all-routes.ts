@@ -1,6 +1,6 @@
 import { ENDPOINTS } from '@holdfast/protocol/endpoints'
 import type { Route } from '../route.ts'
-import { EVENT_ROUTES } from './event-routes.ts'
+import { eventRoutes } from './event-routes.ts'
 import { EXEC_ROUTES } from './exec-routes.ts'
 import { FILE_ROUTES } from './file-routes.ts'
 import { GENERATION_ROUTES } from './generation-routes.ts'
@@ -19,7 +19,7 @@ export function allRoutes(sources: Sources): readonly Route[] {
     ...EXEC_ROUTES,
     ...FILE_ROUTES,
     ...SERVING_ROUTES,
-    ...EVENT_ROUTES,
+    ...eventRoutes(),
     ...PLATFORM_ROUTES,
   ]
   const all = [...routes, ...openRoutes(sources, routes)]

@@ -5,13 +5,12 @@ import type { EventRecord } from '../../domain/event.ts'
 import { type EventFilter, isShown, listEvents, parseTopics } from '../../operations/list-events.ts'
 import { verifyAudit } from '../../operations/verify-audit.ts'
 import { type Call, type Route, route, streamRoute, type Wire } from '../route.ts'
-import { EventStream } from '../sse.ts'
+import { EventStream, frameOf } from '../sse.ts'
 
 const BATCH = 500
 /** Whoever is further behind looks at the state itself rather than at how it came about. */
 const BEHIND_MAX = 100_000
 const RECHECK_MS = 30_000
-const WAIT_MS = 15_000
 
 function shownEvent(event: EventRecord): z.input<typeof Event> {
   const { id, category, type, org, workspace, actor, source, at, payload } = event
@@ -37,6 +36,19 @@ async function page(
   return { items: items.map(shownEvent), next_cursor: next }
 }
 
+/** The bytes of events that many followers are sent at once: made once, for as long as one of them holds the event. */
+class EventFrames {
+  readonly #made = new WeakMap<EventRecord, Uint8Array>()
+
+  of(event: EventRecord): Uint8Array {
+    const known = this.#made.get(event)
+    if (known) return known
+    const frame = frameOf({ type: event.category, id: event.id, document: shownEvent(event) })
+    this.#made.set(event, frame)
+    return frame
+  }
+}
+
 type EventsCall = Call<z.output<typeof EventsQuery>, undefined>
 
 function startOf({ query }: EventsCall, { incoming }: Wire): number | undefined {
@@ -45,16 +57,15 @@ function startOf({ query }: EventsCall, { incoming }: Wire): number | undefined 
 }
 
 /** Replays from the table what lies after the caller's last event, and goes on with what comes. */
-async function follow(call: EventsCall, wire: Wire): Promise<void> {
+async function follow(call: EventsCall, wire: Wire, frames: EventFrames): Promise<void> {
   const { deps, caller, query } = call
   const filter = await parseTopics(deps, caller, query.topic === undefined ? [] : [query.topic].flat())
   const head = await deps.store.read.events.lastId()
-  let last = startOf(call, wire) ?? head
   using stream = new EventStream(wire.outgoing, deps.clock)
-  if (last > head || head - last > BEHIND_MAX) {
-    stream.send({ type: last > head ? 'reset' : 'lagged', id: head, document: { as_of_event_id: head } })
-    last = head
-  }
+  using follower = deps.signals.followEvents()
+  stream.signal.addEventListener('abort', () => follower.wake())
+  let last = beginAfter(stream, startOf(call, wire) ?? head, head)
+  let toldRemoved = last
   let checkedMs = deps.clock.monotonicMs()
   while (!stream.signal.aborted) {
     const nowMs = deps.clock.monotonicMs()
@@ -62,12 +73,31 @@ async function follow(call: EventsCall, wire: Wire): Promise<void> {
     if (isCheckDue && !(await wire.isStillAllowed())) return
     if (isCheckDue) checkedMs = nowMs
     const events = await batchAfter(call, filter, last)
-    for (const event of events.filter((candidate) => isShown(candidate, filter)))
-      stream.send({ type: event.category, id: event.id, document: shownEvent(event) })
+    // Asked after the rows were read: what was removed before them is missing there.
+    if (toldRemoved <= last && last < head) toldRemoved = await tellRemoved(deps, stream, last)
+    for (const event of events) if (isShown(event, filter)) stream.sendFrame(frames.of(event))
     last = events.at(-1)?.id ?? last
     await stream.drained()
-    if (events.length < BATCH) await deps.signals.events(WAIT_MS, stream.signal)
+    if (events.length < BATCH) await follower.next()
   }
+}
+
+/** `last`, or the head where the reader is told that it cannot go on from there. */
+function beginAfter(stream: EventStream, last: number, head: number): number {
+  if (last <= head && head - last <= BEHIND_MAX) return last
+  stream.send({ type: last > head ? 'reset' : 'lagged', id: head, document: { as_of_event_id: head } })
+  return head
+}
+
+/** Without an id: what is kept of what lies below, as rows of the audit, is still to come. */
+async function tellRemoved(
+  { store }: EventsCall['deps'],
+  stream: EventStream,
+  after: number,
+): Promise<number> {
+  const removed = await store.read.events.removedThrough()
+  if (removed > after) stream.send({ type: 'gap', document: { after, removed_through: removed } })
+  return removed
 }
 
 function batchAfter({ deps, caller }: EventsCall, filter: EventFilter, afterId: number) {
@@ -79,16 +109,24 @@ function batchAfter({ deps, caller }: EventsCall, filter: EventFilter, afterId: 
   })
 }
 
-export const EVENT_ROUTES: readonly Route[] = [
-  streamRoute(
+export function eventRoutes(): readonly Route[] {
+  const frames = new EventFrames()
+  return [followRoute(frames), ...LIST_ROUTES]
+}
+
+function followRoute(frames: EventFrames): Route {
+  return streamRoute(
     {
       endpoint: 'GET /v1/events',
       scope: 'workspace:read',
       summary: 'Streams events of the org; audit rows too with the scope audit:read.',
       query: EventsQuery,
     },
-    follow,
-  ),
+    (call, wire) => follow(call, wire, frames),
+  )
+}
+
+const LIST_ROUTES: readonly Route[] = [
   route(
     {
       endpoint: 'GET /v1/workspaces/{id}/activity',

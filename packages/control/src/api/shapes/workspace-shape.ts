@@ -1,6 +1,7 @@
 import type { Workspace } from '@holdfast/protocol/rest/workspace'
 import type { z } from 'zod'
 import { allowedActions } from '../../domain/allowed-actions.ts'
+import { packStatus } from '../../domain/content.ts'
 import type { DrillRecord, WorkspaceRecord } from '../../domain/workspace.ts'
 import type { Deps } from '../../operations/context.ts'
 import type { KnownFacts } from '../../ports/entities.ts'
@@ -41,7 +42,7 @@ function shape(record: WorkspaceRecord, known: KnownFacts | undefined): Workspac
     snapshot_ref: record.snapshot,
     last_snapshot_error: record.snapshotError,
     budget_snapshot: null,
-    pack_status: sandbox === null ? 'unknown' : 'current',
+    pack_status: packStatus(spec, sandbox),
     epoch: record.epoch,
     host_id: record.host,
     runtime: sandbox?.runtime ?? null,
@@ -52,6 +53,8 @@ function shape(record: WorkspaceRecord, known: KnownFacts | undefined): Workspac
     start: sandbox?.start ?? null,
     pressure: isCurrent ? known.facts.pressure : null,
     system: spec.system,
+    system_writes: spec.systemWrites,
+    packs: [...spec.packs],
     limits: {
       memory_bytes: spec.limits.memoryBytes,
       cpus: spec.limits.cpus,
