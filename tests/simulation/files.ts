@@ -81,6 +81,8 @@ export class SimulatedFiles implements ResidentFiles {
     this.#disk.clean = { generation, boot: this.#deps.machine.boot }
   }
 
+  readonly pins = { add: () => 0, remove: () => {}, takeLeft: () => [] }
+
   async openVolume(): Promise<Volume> {
     const capture = (freezer: Freezer | null) => this.#capture(freezer)
     return { kind: this.kind, path: this.path, capture, [Symbol.asyncDispose]: async () => {} }

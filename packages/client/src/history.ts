@@ -1,4 +1,5 @@
 import type {
+  CheckpointTaken,
   CreateCheckpoint,
   Diff,
   Durable,
@@ -12,6 +13,9 @@ import { pageItems } from './page-items.ts'
 export type Generation = Shown<{ readonly _zod: { readonly output: WireGeneration } }>
 /** A generation that was asked for, and how long the workspace stood still for it. */
 export type DurableGeneration = Shown<typeof Durable>
+
+/** What a checkpoint answers; without a generation when it is not durable yet. */
+export type TakenCheckpoint = Shown<typeof CheckpointTaken>
 
 export type GenerationEntry = Shown<typeof GenerationEntries>['entries'][number]
 
@@ -117,6 +121,8 @@ export class Generations {
 /** Makes a request with the epoch in which the workspace was last heard of. */
 type OfRun = <Answer>(request: (epoch: number) => Promise<Answer>) => Promise<Answer>
 
+type Until = 'local' | 'durable'
+
 /** Generations that were named and that retention keeps. */
 export class Checkpoints {
   readonly #api: Api
@@ -130,17 +136,20 @@ export class Checkpoints {
   }
 
   /**
-   * Resolves when the checkpoint is durable; with `until: 'local'` when the host has it. Rejects with `lease-lost` as
-   * `Workspace.sync` does.
+   * Resolves when the checkpoint is durable. With `until: 'local'` when its instant is fixed on the host: which generation
+   * it becomes is told by the event `checkpoint_created`, and by `checkpoint_failed` should the host or the store fail
+   * before it is durable. Rejects with `lease-lost` as `Workspace.sync` does.
    */
+  create(message?: string, options?: CallOptions & { readonly until?: 'durable' }): Promise<DurableGeneration>
+  create(message: string, options: CallOptions & { readonly until: Until }): Promise<TakenCheckpoint>
   async create(
     message = '',
-    options: CallOptions & { readonly until?: 'local' | 'durable' | undefined } = {},
-  ): Promise<DurableGeneration> {
+    options: CallOptions & { readonly until?: Until | undefined } = {},
+  ): Promise<TakenCheckpoint> {
     const { until, signal } = options
     return await this.#ofRun(async (epoch) => {
       const body: Asked<typeof CreateCheckpoint> = { epoch, message, until }
-      return await this.#api.json<DurableGeneration>({ method: 'POST', path: this.#path, body, signal })
+      return await this.#api.json<TakenCheckpoint>({ method: 'POST', path: this.#path, body, signal })
     })
   }
 

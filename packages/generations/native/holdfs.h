@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROTOCOL_VERSION 3u
+#define PROTOCOL_VERSION 4u
 #define FRAME_BYTES_MAX (64u << 20) /* of one frame, its length word not counted */
 
 /* The unread rest of one request. Every read checks the bytes left: a short payload ends the process (exit 2). */
@@ -59,6 +59,9 @@ operation op_list_directories;
 operation op_subvolume_create, op_subvolume_snapshot, op_subvolume_delete, op_is_subvolume_root;
 operation op_subvolume_state, op_send_no_data, op_quota_limit, op_quota_used;
 int snapshot_create(int parent_fd, const char *name, int source_fd, bool read_only);
+
+/* mounts.c */
+operation op_mount_subvolume, op_unmount;
 
 /* freeze.c */
 operation op_freeze, op_thaw;

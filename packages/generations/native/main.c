@@ -48,6 +48,8 @@ static operation *const OPERATIONS[] = {
     [16] = op_quota_limit,
     [17] = op_list_directories,
     [18] = op_quota_used,
+    [19] = op_mount_subvolume,
+    [20] = op_unmount,
 };
 
 __attribute__((noreturn)) static void leave(int status) {

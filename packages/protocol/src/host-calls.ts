@@ -62,6 +62,14 @@ const DurableAnswer = z.strictObject({
   frozenMs: z.number(),
 })
 
+/** Of `local`: which generation it becomes is known once it is durable, and told by `checkpoint_created` then. */
+const LocalAnswer = z.strictObject({
+  generation: z.null(),
+  /** By the wall clock of the host. */
+  takenAt: z.number(),
+  frozenMs: z.number(),
+})
+
 /** How the last commit of a closing workspace went. */
 export const CloseOutcome = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('saved'), generation: GenerationSummary }),
@@ -115,14 +123,18 @@ export const HOST_CALLS = {
   workspaceFacts: { request: InWorkspace, response: WorkspaceFacts },
   /** Of the run of that epoch: rejects with `outcome-unknown` once another one runs here. */
   sync: { request: InRun, response: DurableAnswer },
-  /** As `sync`. `local`: resolves when the instant is fixed on this host's disk; `durable`: when it is the head. */
+  /**
+   * As `sync`. `durable`: resolves when it is the head. `local`: when the instant is fixed on this host's disk; it is
+   * committed then, and the host tells `checkpoint_created`, or `checkpoint_failed` if it never can be. A volume that
+   * cannot fix an instant apart from a commit answers as for `durable`.
+   */
   checkpoint: {
     request: z.strictObject({
       ...InRun.shape,
       message: z.string().max(4096),
       until: z.enum(['local', 'durable']),
     }),
-    response: DurableAnswer,
+    response: z.union([DurableAnswer, LocalAnswer]),
   },
   /** Fresh sandbox on the state of an older generation. The present state is committed first. */
   rollBack: {

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -329,16 +330,17 @@ static void on_listener(struct source *source, uint32_t events) {
   }
 }
 
-/* The nonce is read once and removed: nothing that runs here later finds it. */
-static void read_nonce(void) {
-  int file = open(options.nonce, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+/* The nonce is read once and removed, or comes through a descriptor (fd:N): nothing that runs here later finds it. */
+void control_read_nonce(void) {
+  int inherited = -1;
+  bool is_file = sscanf(options.nonce, "fd:%d", &inherited) != 1;
+  int file = is_file ? open(options.nonce, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : inherited;
   if (file < 0 || read(file, words, sizeof words) != (ssize_t)sizeof words) report_start_failure("nonce");
   close(file);
-  if (unlink(options.nonce) < 0) report_start_failure("removing the nonce");
+  if (is_file && unlink(options.nonce) < 0) report_start_failure("removing the nonce");
 }
 
 void control_open(void) {
-  read_nonce();
   listener.fd = listen_at(options.control, 8, 0600);
   watch(&listener, EPOLLIN);
 }

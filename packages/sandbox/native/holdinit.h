@@ -113,6 +113,7 @@ void report_start_failure(const char *what) __attribute__((noreturn));
 int listen_at(const char *path, int backlog, mode_t mode);
 
 /* control.c */
+void control_read_nonce(void);
 void control_open(void);
 bool control_work(void);
 bool control_flush(void);

@@ -203,6 +203,7 @@ int main(int argc, char **argv) {
   const char *name = strrchr(argv[0], '/');
   if (strcmp(name == NULL ? argv[0] : name + 1, "hold") == 0) return hold_main(argc, argv);
   take_flags(argc, argv);
+  control_read_nonce(); /* what it may come through is closed next */
   prepare_process();
   guest_open();
   control_open();

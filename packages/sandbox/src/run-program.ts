@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
+import { Writable } from 'node:stream'
 import { errnoOf } from '@holdfast/base/errno'
 import { Failure } from '@holdfast/base/failure'
 
@@ -11,16 +12,18 @@ export interface ProgramRun {
   readonly argv: readonly string[]
   /** What it says goes here and not through a pipe: what it leaves running would keep a pipe open for ever. */
   readonly logPath: string
+  /** What it, and who inherits that, reads from descriptor 3. */
+  readonly given?: Uint8Array
 }
 
 /**
  * Runs a program of the system to its end, without any descriptor of this process. Rejects with `unsupported-here` when
  * it is not installed, with `sandbox-failed` and the end of what it said when it fails or takes too long.
  */
-export async function runProgram({ program, argv, logPath }: ProgramRun): Promise<void> {
+export async function runProgram({ program, argv, logPath, given }: ProgramRun): Promise<void> {
   const log = openSync(logPath, 'a', 0o600)
   try {
-    await ended(program, argv, log)
+    await ended(program, argv, { log, given })
   } catch (error) {
     if (error instanceof Failure) throw error
     const said = readFileSync(logPath, 'utf8').trim().slice(-SAID_CHARACTERS_MAX)
@@ -31,14 +34,20 @@ export async function runProgram({ program, argv, logPath }: ProgramRun): Promis
   }
 }
 
-function ended(program: string, argv: readonly string[], log: number): Promise<void> {
+function ended(
+  program: string,
+  argv: readonly string[],
+  { log, given }: { readonly log: number; readonly given: Uint8Array | undefined },
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, argv, {
-      stdio: ['ignore', log, log],
+      stdio: ['ignore', log, log, given ? 'pipe' : 'ignore'],
       env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
       timeout: PROGRAM_MS_MAX,
       killSignal: 'SIGKILL',
     })
+    const pipe = child.stdio[3]
+    if (pipe instanceof Writable) pipe.on('error', () => {}).end(given) // who did not read it says so
     child.once('error', (error) => {
       const isAbsent = errnoOf(error) === 'ENOENT'
       reject(

@@ -37,7 +37,7 @@ export async function deployApp(deps: Deps, caller: Caller, wish: DeployWish): P
   const exposure = await exposePort(deps, caller, { workspace, port, access })
   const message = `deploy ${name} on port ${port}`
   const { generation } = await createCheckpoint(deps, caller, {
-    ...{ workspace, epoch: undefined, message, until: 'durable' },
+    ...{ workspace, epoch: undefined, message },
   })
   return { service, exposure, checkpoint: generation.id }
 }

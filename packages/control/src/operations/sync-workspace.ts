@@ -1,3 +1,4 @@
+import { Failure } from '@holdfast/base/failure'
 import type { GenerationSummary } from '@holdfast/protocol/host-calls'
 import { requireKept } from '../domain/lost-run.ts'
 import { requireAction } from '../domain/transitions.ts'
@@ -31,12 +32,34 @@ export async function syncWorkspace(deps: Deps, caller: Caller, wish: Wish): Pro
   return await captured(deps, await keptBy(deps, caller, { wish, action: 'sync' }))
 }
 
+/** A state that its host holds: which generation it becomes is told by the host, once it is durable. */
+export interface LocalState {
+  readonly generation: null
+  readonly takenAt: number
+  readonly frozenMs: number
+}
+
+interface CheckpointWish extends Wish {
+  readonly message: string
+}
+
 /** A generation with a message, that retention keeps. Rejects as `syncWorkspace`. */
 export async function createCheckpoint(
   deps: Deps,
   caller: Caller,
-  wish: Wish & { readonly message: string; readonly until: 'local' | 'durable' },
+  wish: CheckpointWish,
 ): Promise<DurableState> {
+  const state = await takeCheckpoint(deps, caller, { ...wish, until: 'durable' })
+  if (state.generation !== null) return state
+  throw new Failure('internal', 'a host answered for a durable checkpoint before it was')
+}
+
+/** The same; `local`: its instant is fixed when it resolves. */
+export async function takeCheckpoint(
+  deps: Deps,
+  caller: Caller,
+  wish: CheckpointWish & { readonly until: 'local' | 'durable' },
+): Promise<DurableState | LocalState> {
   const { message, until } = wish
   const record = await keptBy(deps, caller, { wish, action: 'checkpoint' })
   await deps.store.write(async (changes) => {
@@ -51,7 +74,7 @@ export async function createCheckpoint(
     { workspace: record.id, epoch: record.epoch, message, until },
     { timeoutMs: COMMIT_MS_MAX },
   )
-  await noteCheckpoint(deps, caller, { workspace: record, state })
+  if (state.generation !== null) await noteCheckpoint(deps, caller, { workspace: record, state })
   return state
 }
 

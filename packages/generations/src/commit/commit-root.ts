@@ -60,15 +60,26 @@ export async function commitRoot(
   return deps.index.generation(id)
 }
 
+async function newest(
+  { index }: CommitRootDeps,
+  { workspace }: HeldLease,
+): Promise<{ readonly parentId: string | null; readonly parent: GenerationRow | null }> {
+  const { head, forkedFrom } = await index.workspace(workspace)
+  const parentId = head ?? forkedFrom
+  return { parentId, parent: parentId === null ? null : await index.generation(parentId) }
+}
+
 async function newRecord(
   deps: CommitRootDeps,
   lease: HeldLease,
   { source, request }: { readonly source: GenerationRow; readonly request: CommitRequest },
 ): Promise<GenerationRecord> {
-  const { head, forkedFrom } = await deps.index.workspace(lease.workspace)
-  const parentId = head ?? forkedFrom
-  const parent = parentId === null ? null : await deps.index.generation(parentId)
-  const { consistency, root, files, bytes, databases, notices } = await readRecord(deps, source)
+  const [{ parentId, parent }, copied, index] = await Promise.all([
+    newest(deps, lease),
+    readRecord(deps, source),
+    deps.index.chunkIndex(lease.workspace),
+  ])
+  const { consistency, root, files, bytes, databases, notices } = copied
   return {
     format: 1,
     ...lease,
@@ -84,7 +95,7 @@ async function newRecord(
     bytes,
     databases,
     notices,
-    index: await deps.index.chunkIndex(lease.workspace),
+    index,
     packs: [],
   }
 }

@@ -31,7 +31,7 @@ import { HeldHistory } from './held-history.ts'
 import type { DirectoryConfig, Home, OrgConfig } from './home.ts'
 import { syncDirectory } from './json-file.ts'
 import { rememberedOf } from './local-generations.ts'
-import { makeBtrfsVolume } from './open-btrfs-volume.ts'
+import { makeBtrfsVolume, refuseInside } from './open-btrfs-volume.ts'
 import { saveRemembered } from './remembered-files.ts'
 import { restoreDepsOf } from './restore-onto.ts'
 import { makeStaging, removeAbandoned } from './restore-staging.ts'
@@ -94,7 +94,7 @@ export class DurableDirectory implements AsyncDisposable {
 
   /**
    * Begins a history for a directory, which is made if need be. Rejects with `already-exists`, as `findOrMakeOrg` does,
-   * and for a btrfs volume as `makeBtrfsVolume` does.
+   * and for a btrfs volume as `refuseInside` and `makeBtrfsVolume` do.
    */
   static async init(deps: DirectoryDeps, request: InitRequest): Promise<DurableDirectory> {
     mkdirSync(request.path, { recursive: true })
@@ -124,6 +124,7 @@ export class DurableDirectory implements AsyncDisposable {
     await using stack = new AsyncDisposableStack()
     const directory = stack.use(await DurableDirectory.#openWith(deps, config, deps.home.org(config.org)))
     if (config.volume === 'btrfs') {
+      refuseInside(deps.home, config)
       const volume = await makeBtrfsVolume(deps, config, fork?.snapshot)
       stack.defer(() => volume.destroy())
       if (fork && !fork.snapshot) await volume.fill(fork.generation, fork.fill)
@@ -137,8 +138,12 @@ export class DurableDirectory implements AsyncDisposable {
 
   /** The directory at a path, which may be gone from the disk. Rejects with `not-found`. */
   static async open(deps: DirectoryDeps, path: string): Promise<DurableDirectory> {
-    const config = deps.home.directoryAt(realPath(path))
-    return DurableDirectory.#openWith(deps, config, deps.home.org(config.org))
+    return await DurableDirectory.openKnown(deps, deps.home.directoryAt(realPath(path)))
+  }
+
+  /** As `open`, for one whose record is at hand. */
+  static async openKnown(deps: DirectoryDeps, config: DirectoryConfig): Promise<DurableDirectory> {
+    return await DurableDirectory.#openWith(deps, config, deps.home.org(config.org))
   }
 
   static async #openWith(

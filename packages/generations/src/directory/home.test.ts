@@ -30,6 +30,16 @@ describe('a home', () => {
 
   afterEach(() => rmSync(path, { recursive: true, force: true }))
 
+  test('a record that a loss of power emptied is none, and may be made again', () => {
+    home.noteDirectory(DIRECTORY)
+    assert.deepEqual(home.directory('ws_a'), DIRECTORY)
+    writeFileSync(join(home.directoryPath('ws_a'), 'directory.json'), '')
+    assert.equal(home.directory('ws_a'), undefined)
+    assert.deepEqual(new Home(path).directories(), [])
+    home.noteDirectory(DIRECTORY)
+    assert.deepEqual(home.directories(), [DIRECTORY])
+  })
+
   test('gives back what was saved, also to another process', () => {
     home.saveOrg(ORG)
     home.saveDirectory(DIRECTORY)

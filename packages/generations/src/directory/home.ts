@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '@holdfast/base/failure'
-import { readJsonFile, replaceFile, syncDirectory } from './json-file.ts'
+import { readJsonFile, replaceFile, replaceVolatileFile, syncDirectory } from './json-file.ts'
 
 /*
  * What one user of one machine keeps beside the stores:
@@ -59,16 +59,22 @@ export class Home {
   }
 
   saveDirectory(config: DirectoryConfig): void {
-    replaceFile(
-      join(this.directoryPath(config.workspace), 'directory.json'),
-      `${JSON.stringify(config, null, 2)}\n`,
-    )
+    replaceFile(this.#configPath(config.workspace), `${JSON.stringify(config, null, 2)}\n`)
+  }
+
+  /** For a directory that is made again from its history where this record does not survive a loss of power. */
+  noteDirectory(config: DirectoryConfig): void {
+    replaceVolatileFile(this.#configPath(config.workspace), `${JSON.stringify(config, null, 2)}\n`)
+  }
+
+  #configPath(workspace: string): string {
+    return join(this.directoryPath(workspace), 'directory.json')
   }
 
   /** Ends what is known of a directory; its history and its store stay. */
   removeDirectory(workspace: string): void {
     const folder = this.directoryPath(workspace)
-    rmSync(join(folder, 'directory.json'), { force: true })
+    rmSync(this.#configPath(workspace), { force: true })
     syncDirectory(folder)
     rmSync(folder, { recursive: true, force: true })
   }
@@ -96,7 +102,7 @@ export class Home {
   directories(): DirectoryConfig[] {
     const found: DirectoryConfig[] = []
     for (const workspace of readdirSync(join(this.path, 'dirs'))) {
-      const config = this.#directory(workspace)
+      const config = this.directory(workspace)
       if (config) found.push(config)
     }
     return found
@@ -111,8 +117,10 @@ export class Home {
     })
   }
 
-  #directory(workspace: string): DirectoryConfig | undefined {
-    const path = join(this.directoryPath(workspace), 'directory.json')
+  /** Undefined where nothing is recorded. Rejects with `history-corrupt` or `version-unknown`. */
+  directory(workspace: string): DirectoryConfig | undefined {
+    const path = this.#configPath(workspace)
+    if (statSync(path, { throwIfNoEntry: false })?.size === 0) return undefined // power was lost before it was there
     const found = readJsonFile(path)
     if (found === undefined) return undefined
     checkFormat(found, path)

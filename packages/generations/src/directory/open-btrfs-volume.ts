@@ -14,20 +14,22 @@ export interface BtrfsDirectoryDeps {
 }
 
 /**
- * Makes the btrfs volume of a new directory, which may begin as a copy of a local snapshot. Rejects as
- * `BtrfsVolume.create` does, and with `invalid-argument` for a directory inside another one that is kept: the outer one's
- * captures would not hold what is in it.
+ * Rejects with `invalid-argument` for a directory inside another one that is kept: the outer one's captures would not
+ * hold what is in it.
  */
-export async function makeBtrfsVolume(
+export function refuseInside(home: Home, { path }: DirectoryConfig): void {
+  const outer = home.directories().find((known) => path.startsWith(`${known.path}/`))
+  if (outer === undefined) return
+  const said = `${path} lies in ${outer.path}, which is kept already`
+  throw new Failure('invalid-argument', said, { path, outer: outer.path })
+}
+
+/** Makes the btrfs volume of a new directory, which may begin as a copy of a local snapshot. Rejects as `BtrfsVolume.create`. */
+export function makeBtrfsVolume(
   deps: BtrfsDirectoryDeps,
   config: DirectoryConfig,
   origin?: VolumeOrigin,
 ): Promise<BtrfsVolume> {
-  const outer = deps.home.directories().find((known) => config.path.startsWith(`${known.path}/`))
-  if (outer) {
-    const said = `${config.path} lies in ${outer.path}, which is kept already`
-    throw new Failure('invalid-argument', said, { path: config.path, outer: outer.path })
-  }
   return BtrfsVolume.create(deps, requestFor(deps, config), origin)
 }
 

@@ -52,6 +52,8 @@ export async function rollbackDirectory(
 export interface TreeReplacement extends RollbackRequest {
   /** Called when the old tree is there, before its generation is made: its failure leaves all as it was. */
   readonly beforeCommit?: () => Promise<void>
+  /** Called when its generation is made, before the trees trade places: for what may go on meanwhile. */
+  readonly beforeExchange?: () => Promise<void>
 }
 
 /**
@@ -66,7 +68,10 @@ export async function replaceTree(
   const { id, sequence } = request.generation
   const commitOld = async () => {
     await request.beforeCommit?.()
-    return await directory.commitRoot(lease, id, { cause: 'rollback', message: `to generation ${sequence}` })
+    const commit = { cause: 'rollback', message: `to generation ${sequence}` } as const
+    const row = await directory.commitRoot(lease, id, commit)
+    await request.beforeExchange?.()
+    return row
   }
   if (directory.config.volume === 'btrfs')
     return { generation: await replaceSubvolume(directory, request, commitOld), aside: null }

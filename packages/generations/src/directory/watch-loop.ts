@@ -6,7 +6,7 @@ import type { PutBudget } from './put-budget.ts'
 import type { RightOfWay } from './right-of-way.ts'
 import { Wakeup } from './wakeup.ts'
 import { type Batch, type CommitAnswer, type CommitWish, WatchRequests } from './watch-requests.ts'
-import type { Look, WatchRounds } from './watch-rounds.ts'
+import type { Look, PinSettled, WatchRounds } from './watch-rounds.ts'
 import type { MetFailure } from './watch-status.ts'
 
 /** Captures for requests begin at least this far apart: those who come meanwhile share the next. */
@@ -96,6 +96,22 @@ export class WatchLoop {
     return answer
   }
 
+  /**
+   * Fixes the present state on the local disk and has it committed as a checkpoint soon, as `WatchRounds.pin` does;
+   * `onSettled` is told once what became of it, at the latest when the loop has ended.
+   */
+  async pin(message: string, onSettled: (settled: PinSettled) => void): ReturnType<WatchRounds['pin']> {
+    if (this.#ended) throw this.#ended
+    const request: CommitRequest = { cause: 'checkpoint', message, always: true }
+    const taken = await this.#deps.rounds.pin(request, (settled) => {
+      if ('outcome' in settled && settled.outcome.kind === 'committed') this.#note(settled.outcome.generation)
+      onSettled(settled)
+    })
+    if (this.#ended) await this.#deps.rounds.settlePins(this.#ended)
+    this.#wakeup.ring()
+    return taken
+  }
+
   /** Lets `run` commit once more and end; the first call counts. */
   finish({ cause = 'stop', withinMs = FINAL_MS_MAX }: FinalCommit = {}): void {
     if (this.#finishBy === undefined) {
@@ -120,6 +136,7 @@ export class WatchLoop {
     }
     this.#ended = outcome ?? new Failure('not-found', 'the watch has ended')
     this.#requests.rejectAll(this.#ended)
+    await this.#deps.rounds.settlePins(this.#ended)
     if (!this.#isStateSaved) this.#saveState()
     return outcome
   }
@@ -139,6 +156,7 @@ export class WatchLoop {
   #due(): [turn: Turn, dueAt: number] {
     if (this.isFinishing && !this.#requests.hasCheckpoint) return ['final', 0]
     if (this.isFinishing) return ['requests', 0]
+    if (this.#deps.rounds.hasPinned) return ['periodic', Number.NEGATIVE_INFINITY]
     return this.#requests.isEmpty ? ['periodic', this.#periodicAt] : ['requests', this.#requestsAt]
   }
 
@@ -172,13 +190,18 @@ export class WatchLoop {
     this.#failures = 0
     this.#lastFailure = null
     if (found.kind === 'committed') {
-      this.#lastCommittedAt = clock.wallMs()
       this.#commitMs = now - beganAt
-      this.#isStateSaved = false
-      this.#deps.budget?.spend(now, found.generation.newObjects)
-      this.#deps.onCommitted(found.generation)
+      this.#note(found.generation)
     }
     if (!this.#isStateSaved && now - this.#savedAt >= SAVE_STATE_MS) this.#saveState()
+  }
+
+  #note(generation: CommittedGeneration): void {
+    const { clock, budget, onCommitted } = this.#deps
+    this.#lastCommittedAt = clock.wallMs()
+    this.#isStateSaved = false
+    budget?.spend(clock.monotonicMs(), generation.newObjects)
+    onCommitted(generation)
   }
 
   #fail(turn: Turn, batch: Batch, failure: Failure): Failure | undefined {

@@ -1,5 +1,5 @@
 import type { Clock } from '@holdfast/base/clock'
-import { isFailure } from '@holdfast/base/failure'
+import { type Failure, isFailure } from '@holdfast/base/failure'
 import type { CommitOutcome, CommitRequest } from '../commit/committer.ts'
 import { type Capture, type Freezer, type Image, isEmpty, type Volume } from '../volume/volume.ts'
 
@@ -31,6 +31,17 @@ export type Look =
   /** Nothing ran since the last round. */
   | { readonly kind: 'still' }
 
+/** A state that is fixed on the local disk, and that the next round commits before all else. */
+interface PinnedState {
+  readonly capture: Capture
+  readonly request: CommitRequest
+  readonly start: Start
+  readonly onSettled: (settled: PinSettled) => void
+}
+
+/** What became of a pinned state: it is the head, or it never will be. */
+export type PinSettled = { readonly outcome: CommitOutcome } | { readonly failure: Failure }
+
 /** After a commit of this many bytes the next is prepared too: whoever writes much goes on to. */
 const MUCH_BYTES_MIN = 4 << 20
 /** Others than the workload may write the directory: it is read at least this often, also while nothing runs. */
@@ -52,6 +63,8 @@ export class WatchRounds {
   #settledAt: number
   #scanMs = 0
   readonly #frozenMs: number[] = []
+  /** The oldest first. */
+  readonly #pinned: PinnedState[] = []
 
   constructor(deps: RoundDeps) {
     this.#deps = deps
@@ -78,8 +91,67 @@ export class WatchRounds {
     return cpuNs !== null && cpuNs === this.#settledCpuNs
   }
 
+  /** States wait that somebody was told of. */
+  get hasPinned(): boolean {
+    return this.#pinned.length > 0
+  }
+
+  /**
+   * Fixes the present state on the local disk: resolves with how long the writers stood still, whatever round is under
+   * way. The next round commits exactly this state, and tries again until it can or `settlePins`. Undefined for a volume
+   * whose captures last only as long as its writers stand still. Rejects as a capture does.
+   */
+  async pin(
+    request: CommitRequest,
+    onSettled: (settled: PinSettled) => void,
+  ): Promise<{ readonly frozenMs: number; readonly takenAtMs: number } | undefined> {
+    const start = this.#begin()
+    const capture = await this.#deps.volume.capture(this.#deps.workload.freezer)
+    const { takenAtMs } = capture.image
+    if (takenAtMs === undefined) {
+      await capture[Symbol.asyncDispose]()
+      return undefined
+    }
+    this.#pinned.push({ capture, request, start, onSettled })
+    this.#recordFrozen(capture.frozenMs)
+    return { frozenMs: capture.frozenMs, takenAtMs }
+  }
+
+  /** Gives up what is still pinned. */
+  async settlePins(failure: Failure): Promise<void> {
+    for (const pinned of this.#pinned.splice(0)) await dropPin(pinned, failure)
+  }
+
+  /** In the order in which they were taken, so that no head is ever of an earlier state than the one before it. */
+  async #commitPinned(): Promise<void> {
+    for (let pinned = this.#pinned[0]; pinned !== undefined; pinned = this.#pinned[0]) {
+      const outcome = await this.#tryPinned(pinned)
+      this.#pinned.shift()
+      if (isFailure(outcome)) {
+        await dropPin(pinned, outcome)
+        if (outcome.kind !== 'refused') throw outcome
+      } else {
+        this.#settle(pinned.start, 'changed')
+        pinned.onSettled({ outcome })
+        await using capture = pinned.capture
+        await acceptOutcome(capture, outcome)
+      }
+    }
+  }
+
+  /** A failure that no further try gets over; rejects with one that passes. */
+  async #tryPinned({ capture, request }: PinnedState): Promise<CommitOutcome | Failure> {
+    try {
+      return await this.#deps.writer.commit(capture.image, request)
+    } catch (error) {
+      if (isFailure(error) && !error.retryable) return error
+      throw error
+    }
+  }
+
   /** Commits what has changed, if anything has. Rejects as capture and commit do. */
   async look(request: CommitRequest): Promise<Look> {
+    await this.#commitPinned()
     const start = this.#begin()
     if (this.isStill(start.cpuNs) && start.at - this.#readAt < READ_AGAIN_MS) {
       this.#settledAt = start.at
@@ -131,6 +203,7 @@ export class WatchRounds {
     const expectsMuch = this.#last === 'none' || this.#lastBytes >= MUCH_BYTES_MIN
     if (freezer && expectsMuch && prepared === undefined) await this.#prepare()
     await using capture = await this.#deps.volume.capture(freezer)
+    if (capture.image.takenAtMs !== undefined) await this.#commitPinned()
     const outcome = await this.#deps.writer.commit(this.#imageOf(capture), request)
     await acceptOutcome(capture, outcome)
     if (freezer) this.#recordFrozen(capture.frozenMs)
@@ -165,6 +238,11 @@ export class WatchRounds {
 interface Start {
   readonly at: number
   readonly cpuNs: number | null
+}
+
+async function dropPin({ capture, onSettled }: PinnedState, failure: Failure): Promise<void> {
+  onSettled({ failure })
+  await capture[Symbol.asyncDispose]()
 }
 
 /** Tells the volume which generation holds a capture. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Failure, isFailure } from '@holdfast/base/failure'
 import { sqliteFailure } from '../index/sqlite-failure.ts'
-import { replaceFile } from './json-file.ts'
+import { replaceVolatileFile } from './json-file.ts'
 
 const SQLITE_BUSY = 5
 
@@ -30,7 +30,7 @@ export class WriterLock implements Disposable {
       const pid = holderOf(directory)
       throw new Failure('lease-held', `process ${pid} writes the history of this directory`, { pid }, error)
     }
-    replaceFile(join(directory, 'writer.pid'), String(process.pid))
+    replaceVolatileFile(join(directory, 'writer.pid'), String(process.pid))
     return new WriterLock(database)
   }
 

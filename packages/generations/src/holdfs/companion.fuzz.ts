@@ -66,6 +66,8 @@ describe('the companion under hostile input', () => {
       [OPERATION.listDirectories, new PayloadWriter().u32(2).path(path).path('/none').finish()],
       [OPERATION.quotaLimit, directory().i64(1n).finish()],
       [OPERATION.quotaUsed, directory().finish()],
+      [OPERATION.mountSubvolume, new PayloadWriter().path('/none').path('/sub').path(path).finish()],
+      [OPERATION.unmount, new PayloadWriter().path(`${path}/none`).u8(0).finish()],
     ]
   }
 

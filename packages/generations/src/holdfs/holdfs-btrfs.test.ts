@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { constants, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { isFailure } from '@holdfast/base/failure'
@@ -33,6 +44,33 @@ describe('holdfs on btrfs', () => {
       await use(mount)
     })
   }
+
+  test('a subvolume is mounted elsewhere, and taken away only while nobody uses it, or lazily', async () => {
+    await withSubvolume(async (mount) => {
+      writeFileSync(`${mount}/work/file`, 'one')
+      const device = execFileSync('findmnt', ['-no', 'SOURCE', mount], { encoding: 'utf8' }).trim()
+      const path = mkdtempSync(join(tmpdir(), 'holdfast-mount-'))
+      try {
+        await assert.rejects(holdfs.mountSubvolume({ device, subvolume: '/none', path }), (error) =>
+          isFailure(error, 'not-found'),
+        )
+        await assert.rejects(holdfs.mountSubvolume({ device, subvolume: '/work,ro', path }), (error) =>
+          isFailure(error, 'source-failed'),
+        )
+        await holdfs.mountSubvolume({ device, subvolume: '/work', path })
+        const file = openSync(`${path}/file`, 'r')
+        await assert.rejects(
+          holdfs.unmount(path, { lazy: false }),
+          (error) => isFailure(error) && error.details.errno === 'EBUSY',
+        )
+        await holdfs.unmount(path, { lazy: true })
+        assert.deepEqual(readdirSync(path), [])
+        closeSync(file)
+      } finally {
+        rmSync(path, { recursive: true })
+      }
+    })
+  })
 
   test('subvolumes are created, snapshot read-only or writable, recognised and deleted', async () => {
     await withSubvolume(async (mount) => {

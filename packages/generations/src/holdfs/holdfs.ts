@@ -225,6 +225,23 @@ export class Holdfs implements AsyncDisposable {
     return this.#call({ operation: OPERATION.quotaUsed, path: subvolume, write, read })
   }
 
+  /** Shows a subvolume, named from the top of the btrfs on `device`, at the directory `path`. */
+  mountSubvolume(mount: {
+    readonly device: BytePath
+    readonly subvolume: BytePath
+    readonly path: BytePath
+  }): Promise<void> {
+    const { device, subvolume, path } = mount
+    const write = (payload: PayloadWriter) => payload.path(device).path(subvolume).path(path)
+    return this.#call({ operation: OPERATION.mountSubvolume, path, write, read: nothing })
+  }
+
+  /** Rejects with errno EBUSY while something in it is in use; `lazy` takes it out of sight all the same. */
+  unmount(path: BytePath, options: { readonly lazy: boolean }): Promise<void> {
+    const write = (payload: PayloadWriter) => payload.path(path).u8(options.lazy ? 1 : 0)
+    return this.#call({ operation: OPERATION.unmount, path, write, read: nothing })
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#companion[Symbol.asyncDispose]()
   }

@@ -24,9 +24,11 @@ export const OPERATION = {
   quotaLimit: 16,
   listDirectories: 17,
   quotaUsed: 18,
+  mountSubvolume: 19,
+  unmount: 20,
 } as const
 
-export const PROTOCOL_VERSION = 3
+export const PROTOCOL_VERSION = 4
 
 /** What one name answered: its `user.*` attributes (none where there are none, or no support), or an errno name. */
 export type XattrsFound = { readonly xattrs: readonly Xattr[] } | { readonly errno: string }

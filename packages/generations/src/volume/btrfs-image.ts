@@ -47,7 +47,7 @@ export async function unmountImage(home: string, clock: Clock): Promise<boolean>
   const top = join(home, 'volumes')
   if (mountAt(top) === undefined) return true
   using _lock = await ImageLock.take(join(home, 'btrfs.lock'), clock)
-  return mountAt(top) === undefined || (await unmount(top, false))
+  return mountAt(top) === undefined || (await unmount(top))
 }
 
 function isUsable({ type, isReadOnly }: Mount): boolean {
@@ -62,7 +62,7 @@ async function takeDown({ source }: Mount): Promise<void> {
   for (const { mountPoint } of mountTable()
     .toReversed()
     .filter((mount) => mount.source === source)) {
-    if (!(await unmount(mountPoint, false))) throw inUse(mountPoint)
+    if (!(await unmount(mountPoint))) throw inUse(mountPoint)
   }
 }
 
@@ -117,15 +117,9 @@ async function makeLoopNode(): Promise<boolean> {
   return (await runProgram('mknod', [node, 'b', LOOP_MAJOR, number])).status === 0
 }
 
-/** Mounts one subvolume of the file system on `device`. Rejects with `unsupported-here`. */
-export async function mountSubvolume(device: string, subvolume: string, path: string): Promise<void> {
-  const result = await runProgram('mount', ['-t', 'btrfs', '-o', `noatime,subvol=${subvolume}`, device, path])
-  if (result.status !== 0) throw cannotMount(path, result)
-}
-
-/** False while something in it is in use; `lazy` takes it out of sight all the same. */
-export async function unmount(path: string, lazy: boolean): Promise<boolean> {
-  const result = await runProgram('umount', lazy ? ['--lazy', path] : [path])
+/** False while something in it is in use. By a program: the last one may take long, and the companion does no more then. */
+async function unmount(path: string): Promise<boolean> {
+  const result = await runProgram('umount', [path])
   if (result.status === 0) return true
   if (/busy/.test(result.stderr)) return false
   throw programFailure('umount', result)

@@ -1,10 +1,10 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Clock } from '@holdfast/base/clock'
-import { Failure } from '@holdfast/base/failure'
+import { Failure, isFailure } from '@holdfast/base/failure'
 import { fromText } from '../format/byte-string.ts'
 import type { Holdfs } from '../holdfs/holdfs.ts'
-import { mountImage, mountSubvolume, unmount } from './btrfs-image.ts'
+import { mountImage } from './btrfs-image.ts'
 import { directoryUsers } from './directory-users.ts'
 import { mountAt, mountOf } from './mount-table.ts'
 
@@ -110,7 +110,7 @@ export function isAttached({ path, device }: BtrfsPlace): boolean {
  * Lets writers find the subvolume. Rejects with `not-found` when it is gone, and with `not-empty` when something was
  * written into the directory that it covers.
  */
-export async function attach(place: BtrfsPlace): Promise<void> {
+export async function attach(holdfs: Holdfs, place: BtrfsPlace): Promise<void> {
   const { path, device } = place
   if (!existsSync(subvolumePath(place))) {
     const said = `the volume of ${path} is gone: restore its newest generation elsewhere`
@@ -122,7 +122,14 @@ export async function attach(place: BtrfsPlace): Promise<void> {
     const said = `${path} is not mounted and holds other files: move these away`
     throw new Failure('not-empty', said, { path })
   }
-  await mountSubvolume(device, pathOnDevice(place), path)
+  const subvolume = fromText(pathOnDevice(place))
+  try {
+    await holdfs.mountSubvolume({ device: fromText(device), subvolume, path: fromText(path) })
+  } catch (error) {
+    if (!isFailure(error)) throw error
+    const details = { path, errno: error.details.errno ?? 'unknown' }
+    throw new Failure('unsupported-here', `cannot mount ${path}: ${error.message}`, details, error)
+  }
 }
 
 function pathOnDevice(place: BtrfsPlace): string {
@@ -134,14 +141,25 @@ function pathOnDevice(place: BtrfsPlace): string {
  * Takes the subvolume out of the writers' sight. Rejects with `lease-held` while one uses it, unless `force`: who has
  * it open then goes on with what nobody else sees.
  */
-export async function detach(place: BtrfsPlace, force: boolean): Promise<void> {
+export async function detach(holdfs: Holdfs, place: BtrfsPlace, force: boolean): Promise<void> {
   const { path, device } = place
   const isFree =
     device === null
       ? force || directoryUsers(path).length === 0
-      : !isAttached(place) || (await unmount(path, force))
+      : !isAttached(place) || (await unmount(holdfs, path, force))
   if (isFree) return
   const pids = directoryUsers(path).join(', ')
   const who = pids === '' ? 'a process' : `process ${pids}`
   throw new Failure('lease-held', `${path} is in use by ${who}: end it, or force`, { path, pids })
+}
+
+/** False while something in it is in use; `lazy` takes it out of sight all the same. */
+async function unmount(holdfs: Holdfs, path: string, lazy: boolean): Promise<boolean> {
+  try {
+    await holdfs.unmount(fromText(path), { lazy })
+    return true
+  } catch (error) {
+    if (isFailure(error) && error.details.errno === 'EBUSY') return false
+    throw error
+  }
 }

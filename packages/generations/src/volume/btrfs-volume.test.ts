@@ -237,6 +237,20 @@ describe('a btrfs volume', () => {
     }, 256 * MEBIBYTE)
   })
 
+  test('a limit that is set again is in force also in a volume that was made anew under its name', async () => {
+    await withNative(async (volume, request) => {
+      await volume.limit(16 * MEBIBYTE)
+      await volume.limit(16 * MEBIBYTE)
+      await volume.destroy()
+      await using again = await BtrfsVolume.create(deps(), request)
+      await again.limit(16 * MEBIBYTE)
+      assert.throws(
+        () => fillUp(again.path),
+        (error) => errnoOf(error) === 'EDQUOT',
+      )
+    })
+  })
+
   test('with a limit refuses what exceeds it, and the limit outlasts a replacement', async () => {
     await withNative(async (volume) => {
       await volume.limit(16 * MEBIBYTE)

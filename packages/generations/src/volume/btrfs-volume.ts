@@ -99,7 +99,8 @@ export class BtrfsVolume implements Volume {
     origin?: VolumeOrigin,
   ): Promise<BtrfsVolume> {
     const place = await findPlace(deps.clock, request)
-    await makeSubvolume(deps.holdfs, place, origin?.path)
+    if ((await makeSubvolume(deps.holdfs, place, origin?.path)) === 'made')
+      new SnapshotLog(request.state).setBytesMax(null) // what an earlier one had is gone with it
     mkdirSync(place.snapshots, { recursive: true, mode: 0o700 })
     const volume = await BtrfsVolume.#attached(deps, request, place)
     if (origin) await volume.#keep(origin.path, origin.generation)
@@ -130,7 +131,7 @@ export class BtrfsVolume implements Volume {
     const log = new SnapshotLog(request.state)
     const { boot } = log
     const bootId = readBootId()
-    await attach(place)
+    await attach(deps.holdfs, place)
     if (boot?.bootId !== bootId || boot.clean)
       log.setBoot({ bootId, clean: false, doubted: log.isDoubtedAfter(bootId) })
     return new BtrfsVolume(deps, request, { place, log })
@@ -178,11 +179,7 @@ export class BtrfsVolume implements Volume {
 
   #nextName(): { readonly name: string; readonly takenAtMs: number } {
     const takenAtMs = Math.floor(this.#deps.clock.wallMs())
-    return { name: `${takenAtMs}-${this.#random()}`, takenAtMs }
-  }
-
-  #random(): string {
-    return randomName(this.#deps.randomness).slice(0, 8)
+    return { name: `${takenAtMs}-${randomName(this.#deps.randomness).slice(0, 8)}`, takenAtMs }
   }
 
   /**
@@ -208,7 +205,7 @@ export class BtrfsVolume implements Volume {
   async #changesIn(after: string): Promise<Changes> {
     const { newest } = this.#log
     const since = newest?.generations.at(-1)
-    if (newest === undefined || since === undefined) return { kind: 'unknown' }
+    if (!newest || since === undefined) return { kind: 'unknown' }
     const before = join(this.#place.snapshots, newest.name)
     try {
       const stream = await this.#deps.holdfs.sendNoData(fromText(after), fromText(before))
@@ -261,7 +258,7 @@ export class BtrfsVolume implements Volume {
   /** Somebody took the file system out of its place, or its disk refused a write. */
   async #reattach(): Promise<void> {
     this.#place = await findPlace(this.#deps.clock, this.#request)
-    await attach(this.#place)
+    await attach(this.#deps.holdfs, this.#place)
   }
 
   /** A local, read-only snapshot that equals a generation; undefined where there is none. */
@@ -286,8 +283,8 @@ export class BtrfsVolume implements Volume {
   /** Keeps a read-only copy of a subvolume that equals a generation, and that nobody writes. */
   async #keep(path: string, generation: string): Promise<void> {
     const { name, takenAtMs } = this.#nextName()
-    const copy = { source: fromText(path), parent: fromText(this.#place.snapshots), name, readOnly: true }
-    await this.#deps.holdfs.subvolumeSnapshot(copy)
+    const parent = fromText(this.#place.snapshots)
+    await this.#deps.holdfs.subvolumeSnapshot({ source: fromText(path), parent, name, readOnly: true })
     await this.#accept({ name, takenAtMs, keep: false }, generation)
   }
 
@@ -305,18 +302,18 @@ export class BtrfsVolume implements Volume {
   async replace({ from, fill, force, commit }: Replacement): Promise<void> {
     const { folder, name } = this.#place
     const parent = fromText(folder)
-    const next = `.${name}.next-${this.#random()}`
+    const next = `.${name}.next-${randomName(this.#deps.randomness).slice(0, 8)}`
     const kept = this.#nextName()
     const own = from && this.#log.of(from.generation)
     let generation: string | undefined
     try {
       await this.#makeNext(next, from, fill)
       if (own === undefined) await this.#snapshotNext(next, kept.name)
-      await detach(this.#place, force)
+      await detach(this.#deps.holdfs, this.#place, force)
       generation = await commit()
       await this.#deps.holdfs.exchange(parent, fromText(name), fromText(next))
     } finally {
-      await attach(this.#place)
+      await attach(this.#deps.holdfs, this.#place)
       await this.#delete(folder, next)
       if (generation === undefined) await this.#deleteSnapshot(kept.name)
     }
@@ -347,33 +344,34 @@ export class BtrfsVolume implements Volume {
   }
 
   /** What counts against its bound, as of the last sync. */
-  async usedBytes(): Promise<number> {
-    return await usedBytes(this.#deps.holdfs, subvolumePath(this.#place))
+  usedBytes(): Promise<number> {
+    return usedBytes(this.#deps.holdfs, subvolumePath(this.#place))
   }
 
   /** Bounds what the directory holds; null: not at all. Rejects as the native helper does. */
   async limit(bytesMax: number | null): Promise<void> {
+    if (bytesMax !== null && bytesMax === this.#log.bytesMax) return // recorded once it was in force
+    await limitBytes(this.#deps.holdfs, subvolumePath(this.#place), bytesMax)
     this.#log.setBytesMax(bytesMax)
-    await this.#applyLimit(true)
   }
 
-  async #applyLimit(always = false): Promise<void> {
+  async #applyLimit(): Promise<void> {
     const { bytesMax } = this.#log
-    if (bytesMax === null && !always) return
-    await limitBytes(this.#deps.holdfs, subvolumePath(this.#place), bytesMax)
+    this.#log.setBytesMax(null) // of the tree that is gone
+    if (bytesMax !== null) await this.limit(bytesMax)
   }
 
   /** Takes the volume out of its place, with all that was written to it on its disk. Rejects with `lease-held`. */
   async park(): Promise<void> {
     await this.#deps.holdfs.syncfs(fromText(this.#place.snapshots))
-    await detach(this.#place, false)
+    await detach(this.#deps.holdfs, this.#place, false)
     this.#log.setBoot({ bootId: readBootId(), clean: true, doubted: !this.isTrusted })
   }
 
   /** Deletes the directory's content and all local snapshots, whatever is left of them. Rejects with `lease-held`. */
   async destroy(): Promise<void> {
     const { folder, name, device } = this.#place
-    if (isAttached(this.#place)) await detach(this.#place, false)
+    if (isAttached(this.#place)) await detach(this.#deps.holdfs, this.#place, false)
     await this.#deleteAll(this.#place.snapshots)
     if (device === null) await this.#delete(folder, name)
     else await this.#deleteAll(folder)

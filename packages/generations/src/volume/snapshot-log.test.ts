@@ -78,6 +78,24 @@ test('under pressure captures go first, then checkpoints from the oldest on, and
   })
 })
 
+test('a record that a loss of power emptied says that the volume is in doubt; none at all says nothing', () => {
+  withFolder((folder) => {
+    assert.equal(new SnapshotLog(folder).isDoubtedAfter('next'), false)
+    const log = new SnapshotLog(folder)
+    log.setBoot({ bootId: 'boot', clean: true })
+    log.accept(snapshot(1), 'g1')
+    assert.equal(new SnapshotLog(folder).isDoubtedAfter('next'), false)
+    for (const text of ['', '\0\0\0\0', '{"format":1}', '{"format":2}']) {
+      writeFileSync(join(folder, 'volume.json'), text)
+      const damaged = new SnapshotLog(folder)
+      assert.equal(damaged.isDoubtedAfter('boot'), true, text)
+      assert.deepEqual(damaged.snapshots, [])
+      damaged.setBoot({ bootId: 'boot', clean: false, doubted: damaged.isDoubtedAfter('boot') })
+      assert.equal(new SnapshotLog(folder).isDoubtedAfter('boot'), true)
+    }
+  })
+})
+
 test('a damaged record is an empty one, never a name that leads elsewhere', () => {
   withFolder((folder) => {
     const file = join(folder, 'volume.json')

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { errnoOf } from '@holdfast/base/errno'
 import { Failure, isFailure } from '@holdfast/base/failure'
-import { readJsonFile, replaceFile } from '../directory/json-file.ts'
+import { readJsonFile, replaceFile, replaceVolatileFile } from '../directory/json-file.ts'
 
 /** Snapshots that stay on the local disk, beside those of checkpoints. */
 export const SNAPSHOTS_MAX = 8
@@ -37,11 +37,14 @@ interface LogState {
 
 const FORMAT = 1
 const NOTHING: LogState = { boot: null, bytesMax: null, snapshots: [] }
+/** Of bytes that make no sense: nobody knows what the volume was used for. */
+const DAMAGED: LogState = { ...NOTHING, boot: { bootId: '', clean: false } }
 
 /**
  * What is known of one workspace's local snapshots, as `volume.json` in its folder. A cache: where it is damaged, the
  * next commit scans the whole directory and older generations come from the store. Changes reject with `volume-full`
- * or `source-failed`, and are then not made.
+ * or `source-failed`, and are then not made. Of these, only that of a mark that is there already survives a loss of
+ * power for certain; after that loss, no other one counts, and a file that it damaged says that the volume is in doubt.
  */
 export class SnapshotLog {
   readonly #file: string
@@ -80,12 +83,13 @@ export class SnapshotLog {
     return this.#state.snapshots.findLast(({ generations }) => generations.includes(generation))
   }
 
+  /** Where nothing is recorded, nothing of a volume was remembered either: the first mark need not be durable. */
   setBoot(boot: BootMark): void {
-    this.#save({ boot })
+    this.#save({ boot }, this.#state.boot === null ? replaceVolatileFile : replaceFile)
   }
 
   setBytesMax(bytesMax: number | null): void {
-    this.#save({ bytesMax })
+    if (bytesMax !== this.bytesMax) this.#save({ bytesMax })
   }
 
   /** Records that a snapshot equals a generation and is the newest; returns those to delete, which it has forgotten. */
@@ -121,10 +125,10 @@ export class SnapshotLog {
     this.#save({ snapshots: this.#state.snapshots.filter((snapshot) => snapshot.name !== name) })
   }
 
-  #save(changed: Partial<LogState>): void {
+  #save(changed: Partial<LogState>, write = replaceVolatileFile): void {
     const state = { ...this.#state, ...changed }
     try {
-      replaceFile(this.#file, `${JSON.stringify({ format: FORMAT, ...state }, null, 2)}\n`)
+      write(this.#file, `${JSON.stringify({ format: FORMAT, ...state }, null, 2)}\n`)
     } catch (error) {
       const errno = errnoOf(error) ?? 'unknown'
       const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'volume-full' : 'source-failed'
@@ -146,9 +150,10 @@ function surplusOf(snapshots: readonly LocalSnapshot[]): Set<LocalSnapshot> {
 function load(file: string): LogState {
   try {
     const found = readJsonFile(file)
-    return found?.format === FORMAT && isLogState(found) ? found : NOTHING
+    if (found === undefined) return NOTHING
+    return found.format === FORMAT && isLogState(found) ? found : DAMAGED
   } catch (error) {
-    if (isFailure(error, 'history-corrupt')) return NOTHING
+    if (isFailure(error, 'history-corrupt')) return DAMAGED
     throw error
   }
 }

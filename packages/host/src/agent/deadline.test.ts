@@ -50,7 +50,8 @@ class Spinning implements AsyncDisposable {
     this.agent = agent
   }
 
-  static async begin(word: string): Promise<Spinning> {
+  static async begin(name: string): Promise<Spinning> {
+    const word = `${name}-${process.pid}` // what another run of this test has started is not this one's
     const world = await HostWorld.make()
     const agent = await world.agentProcess('host-a')
     await agent.open()

@@ -58,6 +58,7 @@ for (const volume of ['live', 'btrfs'] as const) {
       message: 'good',
       until: 'durable',
     })
+    assert.ok(old)
     assert.deepEqual([old.cause, old.message], ['checkpoint', 'good'])
     await agent.shell('echo new > a; rm -r d; echo b > b')
     const running = await agent.start(['sleep', '60'])

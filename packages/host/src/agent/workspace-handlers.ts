@@ -28,7 +28,10 @@ export function workspaceHandlers(deps: WorkspaceHandlerDeps): WorkspaceCalls {
     },
     workspaceFacts: async ({ workspace }) => residents.get(workspace).facts,
     sync: async (run) => durableAnswer(await residents.ofRun(run).sync()),
-    checkpoint: async ({ message, ...run }) => durableAnswer(await residents.ofRun(run).checkpoint(message)),
+    checkpoint: async ({ message, until, ...run }) => {
+      const taken = await residents.ofRun(run).checkpoint(message, until)
+      return taken.generation === null ? taken : durableAnswer(taken)
+    },
     rollBack: async ({ workspace, generation }) => {
       const beganAt = clock.monotonicMs()
       const resident = residents.get(workspace)

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '@holdfast/base/errno'
 import { Failure, isFailure } from '@holdfast/base/failure'
-import { replaceFile } from '@holdfast/generations/directory/json-file'
+import { replaceVolatileFile } from '@holdfast/generations/directory/json-file'
 import { ExecState } from '@holdfast/protocol/exec'
 import { z } from 'zod'
 
@@ -13,8 +13,10 @@ import { z } from 'zod'
  *     {"state": ExecState, "isService": boolean, "isReported": boolean}
  *     {"forgotten": "<id>"}
  *
- * A start is synced before the command runs, so that no id ever runs twice. Ends are not: a command that is found running
- * by a later process is lost. A line that was cut by a crash was never synced, so nothing was started for it.
+ * A start is written before the command runs, so that no id ever runs twice, whatever becomes of this process. A loss of
+ * power ends the run of the workspace with the machine, and an id of a run that has ended is never begun: so nothing is
+ * synced. A command that is found running by a later process is lost; a line that was cut was never written whole, so
+ * nothing was started for it.
  */
 export const ExecRow = z.strictObject({
   state: ExecState,
@@ -30,14 +32,13 @@ const Line = z.union([ExecRow, z.strictObject({ forgotten: z.string() })])
 /** The file is written anew when it has this many lines more than twice what is known. */
 const SURPLUS_LINES_MAX = 1000
 
-/** Remembers commands over the end of this process. Those who write at the same time share a sync. */
+/** Remembers commands over the end of this process. Those who write at the same time share a write. */
 export class ExecJournal implements AsyncDisposable {
   readonly #path: string
   readonly #rows: Map<string, ExecRow>
   #file: FileHandle | undefined
   #lines = 0
   #waiting: string[] = []
-  #isSyncWanted = false
   #next: Promise<void> | undefined
   #last: Promise<void> = Promise.resolve()
   #isClosed = false
@@ -53,14 +54,14 @@ export class ExecJournal implements AsyncDisposable {
   }
 
   /**
-   * Durable when it resolves. Rejects with `volume-full` or `source-failed`, and with `invalid-state` once it is closed;
+   * Written when it resolves. Rejects with `volume-full` or `source-failed`, and with `invalid-state` once it is closed;
    * then the id is as unknown as before.
    */
   async begin(row: ExecRow): Promise<void> {
     const { id } = row.state
     this.#rows.set(id, row)
     try {
-      await this.#write({ ...row }, true)
+      await this.#write({ ...row })
     } catch (error) {
       this.#rows.delete(id)
       throw error
@@ -70,12 +71,12 @@ export class ExecJournal implements AsyncDisposable {
   /** Written soon, unless it is closed: a report that is acknowledged later is made again by the next process. */
   note(row: ExecRow): void {
     this.#rows.set(row.state.id, row)
-    this.#write(row, false).catch(() => {}) // the next write begins with a whole new file
+    this.#write(row).catch(() => {}) // the next write begins with a whole new file
   }
 
   forget(id: string): void {
     if (!this.#rows.delete(id)) return
-    this.#write({ forgotten: id }, false).catch(() => {})
+    this.#write({ forgotten: id }).catch(() => {})
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -85,10 +86,9 @@ export class ExecJournal implements AsyncDisposable {
     this.#file = undefined
   }
 
-  #write(line: z.infer<typeof Line>, isSynced: boolean): Promise<void> {
+  #write(line: z.infer<typeof Line>): Promise<void> {
     if (this.#isClosed) return Promise.reject(new Failure('invalid-state', `${this.#path} is closed`))
     this.#waiting.push(`${JSON.stringify(line)}\n`)
-    this.#isSyncWanted ||= isSynced
     if (this.#next === undefined) {
       const written = this.#last.then(() => this.#flush())
       this.#next = written
@@ -99,17 +99,14 @@ export class ExecJournal implements AsyncDisposable {
 
   async #flush(): Promise<void> {
     const lines = this.#waiting
-    const isSynced = this.#isSyncWanted
     this.#waiting = []
-    this.#isSyncWanted = false
     this.#next = undefined
     try {
       if (this.#file === undefined || this.#lines > 2 * this.#rows.size + SURPLUS_LINES_MAX)
         return await this.#writeAll()
       this.#lines += lines.length
-      // Into the cache of the kernel, which takes no longer than to ask a thread for it: only the disk is waited for.
+      // Into the cache of the kernel, which takes no longer than to ask a thread for it.
       appendFileSync(this.#file.fd, lines.join(''))
-      if (isSynced) await this.#file.datasync()
     } catch (error) {
       await this.#giveUp()
       throw journalFailure(this.#path, error)
@@ -119,7 +116,7 @@ export class ExecJournal implements AsyncDisposable {
   async #writeAll(): Promise<void> {
     await this.#giveUp()
     const lines = Array.from(this.#rows.values(), (row) => `${JSON.stringify(row)}\n`)
-    replaceFile(this.#path, lines.join(''))
+    replaceVolatileFile(this.#path, lines.join(''))
     this.#file = await open(this.#path, 'a', 0o600)
     this.#lines = lines.length
   }

@@ -18,6 +18,7 @@ import { WatchMaintenance } from '@holdfast/generations/directory/watch-maintena
 import { WriterLock } from '@holdfast/generations/directory/writer-lock'
 import type { GenerationRow, HeldLease } from '@holdfast/generations/index/generation-index'
 import type { Volume } from '@holdfast/generations/volume/volume'
+import { PinLog } from '../workspace/pin-log.ts'
 import type { HeldFiles, ResidentFiles, WorkspaceName } from '../workspace/resident-files.ts'
 import type { HostLayout } from './host-layout.ts'
 import { clearSeedMark, readSeedMark, writeSeedMark } from './seed-mark.ts'
@@ -42,17 +43,19 @@ export type Brought = 'kept' | 'snapshot' | 'patched' | 'restored' | 'empty'
 /** The files of one workspace on this host, and its history; open while nobody else here uses them. */
 export class WorkspaceVolume implements ResidentFiles {
   readonly directory: DurableDirectory
+  readonly pins: PinLog
   readonly #deps: WorkspaceVolumeDeps
 
   private constructor(deps: WorkspaceVolumeDeps, directory: DurableDirectory) {
     this.#deps = deps
     this.directory = directory
+    this.pins = new PinLog(this.#folder)
   }
 
   /** Makes the volume if there is none. Rejects as `makeBtrfsVolume` and `BtrfsVolume.open` do. */
   static async open(deps: WorkspaceVolumeDeps, name: WorkspaceName): Promise<WorkspaceVolume> {
     const config = await ensureRegistered(deps, name)
-    return new WorkspaceVolume(deps, await DurableDirectory.open(deps.directories, config.path))
+    return new WorkspaceVolume(deps, await DurableDirectory.openKnown(deps.directories, config))
   }
 
   get workspace(): string {
@@ -232,7 +235,7 @@ export class WorkspaceVolume implements ResidentFiles {
   /** A fork begins with the snapshot of another workspace here, if there is one: its watch may delete it meanwhile. */
   async #copyParent(volume: OpenBtrfsVolume, generation: GenerationRow): Promise<boolean> {
     const { deps, config } = this.directory
-    const parent = deps.home.directories().find(({ workspace }) => workspace === generation.workspace)
+    const parent = deps.home.directory(generation.workspace)
     if (parent?.volume !== 'btrfs' || parent.workspace === config.workspace) return false
     try {
       await using origin = await findBtrfsVolume(deps, parent)
@@ -258,7 +261,7 @@ export class WorkspaceVolume implements ResidentFiles {
 /** Removes what is here of a workspace that is not open. What is not there counts as removed. */
 export async function forgetVolume(deps: WorkspaceVolumeDeps, name: { workspace: string }): Promise<void> {
   const { directories, layout } = deps
-  const config = directories.home.directories().find(({ workspace }) => workspace === name.workspace)
+  const config = directories.home.directory(name.workspace)
   if (config?.volume === 'btrfs') {
     await using volume = await openBtrfsVolume(directories, config)
     await volume.destroy()
@@ -274,14 +277,14 @@ async function ensureRegistered(
   const { home } = deps.directories
   const { store, keyFile } = deps
   if (!home.orgs().some((known) => known.org === org)) home.saveOrg({ format: 1, org, store, keyFile })
-  const known = home.directories().find((directory) => directory.workspace === workspace)
+  const known = home.directory(workspace)
   if (known) return known
   const path = deps.layout.files(workspace)
   const config: DirectoryConfig = { format: 1, workspace, org, path, volume: deps.volume }
   makeEmpty(path)
   if (deps.volume === 'btrfs') await makeFreshBtrfs(deps, config)
   writeSeedMark(deps.layout.workspace(workspace), { generation: null, bootId: readBootId() })
-  home.saveDirectory(config)
+  home.noteDirectory(config)
   return config
 }
 

@@ -1,11 +1,11 @@
 import type { Clock } from '@holdfast/base/clock'
-import { Failure } from '@holdfast/base/failure'
+import { Failure, isFailure } from '@holdfast/base/failure'
 import type { CommittedGeneration } from '@holdfast/generations/commit/committer'
 import { putBudgetFor } from '@holdfast/generations/directory/put-budget'
 import { RightOfWay } from '@holdfast/generations/directory/right-of-way'
 import { type FinalCommit, WatchLoop } from '@holdfast/generations/directory/watch-loop'
 import type { CommitWish } from '@holdfast/generations/directory/watch-requests'
-import { WatchRounds } from '@holdfast/generations/directory/watch-rounds'
+import { type PinSettled, WatchRounds } from '@holdfast/generations/directory/watch-rounds'
 import { percentile } from '@holdfast/generations/directory/watch-status'
 import type { GenerationRow } from '@holdfast/generations/index/generation-index'
 import type { Volume } from '@holdfast/generations/volume/volume'
@@ -20,13 +20,15 @@ export type CommittedRow = Pick<GenerationRow, 'id' | 'sequence' | 'cause' | 'me
 
 export interface CaptureParts {
   readonly clock: Clock
-  readonly files: Pick<ResidentFiles, 'index' | 'storeAddress' | 'maintain'>
+  readonly files: Pick<ResidentFiles, 'index' | 'storeAddress' | 'maintain' | 'pins'>
   readonly writer: ResidentWriter
   readonly volume: Volume
   readonly workload: FrozenWorkload
   /** How often to look for changes. */
   readonly everyMs: number
   readonly onCommitted: (generation: CommittedRow) => void
+  /** What became of a checkpoint that was taken locally. */
+  readonly onPinned: (message: string, settled: PinSettled) => void
   /** The loop has ended by itself: nothing is committed any more. */
   readonly onFailed: (failure: Failure) => void
 }
@@ -34,6 +36,13 @@ export interface CaptureParts {
 export interface Durable {
   readonly generation: GenerationRow
   readonly isNew: boolean
+  readonly frozenMs: number
+}
+
+/** A checkpoint whose generation is still to come. */
+export interface TakenLocally {
+  readonly generation: null
+  readonly takenAt: number
   readonly frozenMs: number
 }
 
@@ -53,9 +62,11 @@ export class CaptureLoop implements AsyncDisposable {
   readonly #rounds: WatchRounds
   readonly #rightOfWay: RightOfWay
   #maintenance: Upkeep | undefined
+  #beginning: Promise<void> | undefined
   #loop: WatchLoop
   #ended: Promise<Failure | null>
   #isFinishing = false
+  #isQuiet = false
 
   private constructor(parts: CaptureParts) {
     const { clock, volume, writer, workload } = parts
@@ -67,10 +78,10 @@ export class CaptureLoop implements AsyncDisposable {
     this.#ended = this.#run()
   }
 
-  /** Begins at once. Rejects as reading the history does. */
-  static async start(parts: CaptureParts): Promise<CaptureLoop> {
+  /** Begins at once. */
+  static start(parts: CaptureParts): CaptureLoop {
     const loop = new CaptureLoop(parts)
-    await loop.#maintain()
+    loop.#maintain()
     return loop
   }
 
@@ -84,6 +95,30 @@ export class CaptureLoop implements AsyncDisposable {
     return this.#commit({ kind: 'checkpoint', message })
   }
 
+  /**
+   * The same, fixed on this disk when it resolves; what becomes of it is told later. A volume that cannot do that makes
+   * it durable.
+   */
+  async checkpointLocally(message: string): Promise<Durable | TakenLocally> {
+    const { files, onPinned } = this.#parts
+    const { pins } = files
+    const key = pins.add(message)
+    const drop = () => pins.remove(key)
+    const settle = (settled: PinSettled) => {
+      drop()
+      onPinned(message, settled)
+    }
+    try {
+      const taken = await this.#loop.pin(message, settle)
+      if (taken) return { generation: null, takenAt: taken.takenAtMs, frozenMs: taken.frozenMs }
+    } catch (error) {
+      drop()
+      throw error
+    }
+    drop()
+    return await this.checkpoint(message)
+  }
+
   /** Commits once more and ends; resolves to why that failed, else to null. `resume` begins again. */
   async finish(final: FinalCommit): Promise<Failure | null> {
     await this.quiesce()
@@ -94,18 +129,21 @@ export class CaptureLoop implements AsyncDisposable {
 
   /** Ends the upkeep of the history beside the commits, so that a last commit need not wait for it. */
   async quiesce(): Promise<void> {
+    this.#isQuiet = true
+    await this.#beginning
     await this.#maintenance?.[Symbol.asyncDispose]()
     this.#maintenance = undefined
   }
 
   /** Goes on after a last commit that failed, or that was one too early, or after `quiesce`. */
-  async resume(): Promise<void> {
+  resume(): void {
+    this.#isQuiet = false
     if (this.#isFinishing) {
       this.#isFinishing = false
       this.#loop = this.#makeLoop()
       this.#ended = this.#run()
     }
-    if (this.#maintenance === undefined) await this.#maintain()
+    this.#maintain()
   }
 
   get head(): ResidentWriter['head'] {
@@ -155,6 +193,7 @@ export class CaptureLoop implements AsyncDisposable {
       rightOfWay: this.#rightOfWay,
       onCommitted: (generation: CommittedGeneration) => {
         onCommitted(generation)
+        this.#maintain()
         this.#maintenance?.noteCommit(generation)
       },
       onFailed: () => {},
@@ -167,7 +206,15 @@ export class CaptureLoop implements AsyncDisposable {
     return failure
   }
 
-  async #maintain(): Promise<void> {
+  /** Upkeep begins beside the captures; where the history does not answer, the next commit tries again. */
+  #maintain(): void {
+    if (this.#isQuiet || this.#maintenance) return
+    this.#beginning ??= this.#beginMaintenance().finally(() => {
+      this.#beginning = undefined
+    })
+  }
+
+  async #beginMaintenance(): Promise<void> {
     const { files, writer } = this.#parts
     const request = {
       lease: writer.lease,
@@ -175,6 +222,10 @@ export class CaptureLoop implements AsyncDisposable {
       mountPath: GUEST_PATH,
       onWork: () => {},
     }
-    this.#maintenance = await files.maintain(request)
+    try {
+      this.#maintenance = await files.maintain(request)
+    } catch (error) {
+      if (!isFailure(error)) throw error
+    }
   }
 }

@@ -38,7 +38,7 @@ export async function closeLive(
   const failure = early ?? (await commitRest(live, final))
   const mayGoOn = !live.hasEnded && !force && failure?.details.errno !== 'EROFS'
   if (failure?.kind === 'unavailable' && mayGoOn) {
-    const lost = early === null ? await failureOf(goOn(live)) : await failureOf(captures.resume())
+    const lost = await failureOf(async () => (early === null ? await goOn(live) : captures.resume()))
     if (lost !== null) return await endLive(live, lost)
     await live.services.set(services)
     return { kind: 'not-saved', sandbox: 'alive', failure: failureToWire(failure) }
@@ -51,13 +51,13 @@ export async function closeLive(
 /** What was written since a commit. The sandbox is frozen then, or has ended where nothing freezes it. */
 async function commitRest(live: LiveWorkspace, final: FinalCommit): Promise<Failure | null> {
   if (live.workload.freezer === null) return await finishAlone(live, final)
-  await live.captures.resume()
+  live.captures.resume()
   return await commitFrozen(live, final)
 }
 
-async function failureOf(step: Promise<void>): Promise<Failure | null> {
+async function failureOf(step: () => Promise<void>): Promise<Failure | null> {
   try {
-    await step
+    await step()
     return null
   } catch (error) {
     if (isFailure(error)) return error
@@ -68,7 +68,7 @@ async function failureOf(step: Promise<void>): Promise<Failure | null> {
 /** A file system whose disk refused a write is to be had again only once no sandbox uses it; and nobody writes it then. */
 async function finishAlone(live: LiveWorkspace, final: FinalCommit): Promise<Failure | null> {
   await live.killSandbox()
-  await live.captures.resume()
+  live.captures.resume()
   return await live.captures.finish(final)
 }
 

@@ -37,5 +37,5 @@ export async function goOn(live: LiveWorkspace): Promise<void> {
     throw error
   }
   await live.workload.thaw()
-  await live.captures.resume()
+  live.captures.resume()
 }

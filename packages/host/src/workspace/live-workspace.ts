@@ -1,7 +1,7 @@
+import { allSettled } from '@holdfast/base/all-settled'
+import { assert } from '@holdfast/base/assert'
 import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
-import { newIdentifier } from '@holdfast/base/identifier'
-import type { Randomness } from '@holdfast/base/randomness'
 import { asBtrfs } from '@holdfast/generations/directory/open-volume'
 import type { FreezeDeps } from '@holdfast/generations/volume/freezer'
 import type { Volume } from '@holdfast/generations/volume/volume'
@@ -9,7 +9,7 @@ import type { WritePressure } from '@holdfast/protocol/host-calls'
 import type { SandboxFacts, SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { ServiceSpec, ServiceState } from '@holdfast/protocol/service'
 import { makePackPlaces } from '@holdfast/sandbox/pack/make-pack-places'
-import type { Started, WarmPool } from '@holdfast/sandbox/pool/warm-pool'
+import type { Reservation, Started } from '@holdfast/sandbox/pool/reservation'
 import type { Runtime, Sandbox } from '@holdfast/sandbox/runtime'
 import { makeKeptSystem } from '@holdfast/sandbox/system/kept-system'
 import type { MovedAside } from '@holdfast/sandbox/volume-place/make-directory'
@@ -17,18 +17,18 @@ import type { ExecRegistry } from '../exec/exec-registry.ts'
 import { ServiceSet } from '../services/service-set.ts'
 import type { HostLayout } from '../volume/host-layout.ts'
 import { type DeadlineKeeper, WatchedSandbox } from '../watchdog/watched-sandbox.ts'
-import { CaptureLoop, type CommittedRow } from './capture-loop.ts'
+import { CaptureLoop, type CaptureParts, type CommittedRow } from './capture-loop.ts'
 import { FrozenWorkload } from './frozen-workload.ts'
 import type { ResidentLease } from './leases.ts'
 import type { LocalContent } from './local-content.ts'
-import type { HeldFiles, ResidentFiles } from './resident-files.ts'
+import { type ReserveDeps, reserveSandbox } from './reserve-sandbox.ts'
+import type { HeldFiles, ResidentFiles, ResidentWriter } from './resident-files.ts'
 import type { Brake, BrakedParts } from './write-brake.ts'
 
 const EVERY_MS = 1000
 
-export interface LiveDeps {
+export interface LiveDeps extends ReserveDeps {
   readonly clock: Clock
-  readonly randomness: Randomness
   readonly holdfs: FreezeDeps['holdfs']
   readonly layout: Pick<HostLayout, 'sandboxes'>
   readonly registry: ExecRegistry
@@ -36,13 +36,12 @@ export interface LiveDeps {
   readonly watchdog: DeadlineKeeper
   /** Slows writers down that outrun the history, or a disk that fills. */
   readonly startBrake: (parts: BrakedParts) => Brake
-  /** Absent: every sandbox is started when it is needed. */
-  readonly warm?: Pick<WarmPool, 'start'>
   /** The sandbox has ended without being told to, or captures have: nothing goes on by itself. */
   readonly onBroken: (failure: Failure) => void
   /** A generation was committed here. */
   readonly onCommitted: (generation: CommittedRow) => void
   readonly onService: (state: ServiceState) => void
+  readonly onPinned: CaptureParts['onPinned']
   /** Something of the guest was in the way of a pack. */
   readonly onMovedAside: (moved: MovedAside) => void
   /** What user code asks on its own socket. */
@@ -53,6 +52,8 @@ export interface LiveParts extends LocalContent {
   readonly lease: ResidentLease
   readonly files: ResidentFiles
   readonly runtime: Runtime
+  /** For the first run. */
+  readonly reserved: Reservation
 }
 
 interface Running {
@@ -77,6 +78,7 @@ export class LiveWorkspace implements AsyncDisposable {
   readonly #runtime: Runtime
   readonly #packs: LocalContent['packs']
   readonly #held: HeldFiles
+  #reserved: Reservation | undefined
   #running: Running | undefined
   #watched: WatchedSandbox | undefined
   #isLimited = false
@@ -90,30 +92,47 @@ export class LiveWorkspace implements AsyncDisposable {
     this.spec = parts.spec
     this.#packs = parts.packs
     this.#runtime = parts.runtime
+    this.#reserved = parts.reserved
     this.#held = parts.files.hold(parts.lease.held)
     parts.lease.onExtended((deadlineBootMs) => this.#extend(deadlineBootMs))
   }
 
   /** Starts a fresh sandbox on the files. Rejects as `Runtime.start` and the volume do; then none runs. */
   async run(services: readonly ServiceSpec[]): Promise<void> {
-    this.#isLimited = await this.files.limit(this.spec.limits.diskBytes)
-    this.files.markDirty()
-    this.#makePlaces()
-    const { sandbox, start } = await this.#startSandbox()
+    this.reserve()
+    await using reserved = this.#reserved
+    this.#reserved = undefined
+    assert(reserved, 'a sandbox was reserved')
     try {
-      this.#running = { ...(await this.#attend(sandbox)), start }
+      await allSettled([this.#limit(), this.#watch(reserved.id)])
+      this.files.markDirty()
+      this.#makePlaces()
+      this.#running = await this.#begin(reserved)
     } catch (error) {
-      await sandbox.kill()
       await this.#watched?.end()
       throw error
     }
+    const { sandbox } = this.#running
     this.#hasEnded = false
     void sandbox.ended.then(() => this.#noteEnd(sandbox))
     this.#extend(this.lease.deadlineBootMs)
     await this.#running.services.set(services)
   }
 
-  /** Of what is mounted in the files, or kept beside them. */
+  /** Begins to make the sandbox of the next run, if none waits: beside what its files still need. */
+  reserve(): void {
+    const { org } = this.lease.held
+    this.#reserved ??= reserveSandbox(this.#deps, { runtime: this.#runtime, org, spec: this.spec })
+  }
+
+  /** There is no next run after all, or not yet. */
+  async giveBack(): Promise<void> {
+    const reserved = this.#reserved
+    this.#reserved = undefined
+    await reserved?.[Symbol.asyncDispose]()
+  }
+
+  /** What is mounted in the files, or kept beside them, has its place there before a sandbox begins on them. */
   #makePlaces(): void {
     const { path } = this.files
     const names = this.#packs.map(({ name }) => name)
@@ -199,6 +218,7 @@ export class LiveWorkspace implements AsyncDisposable {
     } finally {
       this.#isEnding = true
       this.#held[Symbol.dispose]()
+      await this.giveBack()
       await this.files[Symbol.asyncDispose]()
     }
   }
@@ -208,39 +228,39 @@ export class LiveWorkspace implements AsyncDisposable {
     throw new Failure('invalid-state', 'the workspace does not run')
   }
 
-  async #startSandbox(): Promise<Started> {
-    const { layout, randomness, warm, onGuestCall } = this.#deps
-    const { files, lease, spec } = this
-    const id = newIdentifier('sb', randomness).replace('_', '-')
-    const request = {
-      ...{ id, folder: `${layout.sandboxes}/${id}`, spec, volumePath: files.path, packs: this.#packs },
-      deadlineBootMs: lease.deadlineBootMs,
-    }
-    const { org } = lease.held
-    const runtime = this.#runtime
-    let started: Started | undefined
-    await this.#watch(id)
+  async #limit(): Promise<void> {
+    this.#isLimited = await this.files.limit(this.spec.limits.diskBytes)
+  }
+
+  /** What the history says is asked while the sandbox starts: nothing of it depends on that. */
+  async #begin(reserved: Reservation): Promise<Running> {
+    const starting = this.#startSandbox(reserved)
+    const opening = this.#held.openWriter()
     try {
-      started = warm
-        ? await warm.start({ runtime, org, spec }, request)
-        : { sandbox: await runtime.start(request), start: 'cold' }
-      if (started.sandbox.id !== id) await this.#watchInstead(started.sandbox.id)
-      started.sandbox.onGuestCall(onGuestCall)
-      return started
+      await allSettled<unknown>([starting, opening])
+      const { sandbox, start } = await starting
+      return { ...(await this.#attend(sandbox, await opening)), start }
     } catch (error) {
+      const started = await starting.catch(() => undefined)
       await started?.sandbox.kill()
-      await this.#watched?.end()
       throw error
     }
   }
 
-  /** One that was prepared has an id of its own; until now it had only its own deadline. */
-  async #watchInstead(id: string): Promise<void> {
-    await this.#watched?.end()
-    await this.#watch(id)
+  async #startSandbox(reserved: Reservation): Promise<Started> {
+    const { layout, onGuestCall } = this.#deps
+    const { files, lease, spec } = this
+    const { id } = reserved
+    const request = {
+      ...{ id, folder: `${layout.sandboxes}/${id}`, spec, volumePath: files.path, packs: this.#packs },
+      deadlineBootMs: lease.deadlineBootMs,
+    }
+    const started = await reserved.start(request)
+    started.sandbox.onGuestCall(onGuestCall)
+    return started
   }
 
-  /** From before its first process: there is no moment in which nobody would kill it. */
+  /** From before anybody's program is in it: there is no moment in which nobody would kill that. */
   async #watch(id: string): Promise<void> {
     const cgroups = this.#runtime.cgroupsOf(id)
     const { deadlineBootMs } = this.lease
@@ -248,12 +268,11 @@ export class LiveWorkspace implements AsyncDisposable {
     if (this.lease.deadlineBootMs > deadlineBootMs) this.#watched?.extend(this.lease.deadlineBootMs)
   }
 
-  async #attend(sandbox: Sandbox): Promise<Omit<Running, 'start'>> {
-    const { clock, registry, startBrake, onBroken, onCommitted, onService } = this.#deps
-    const writer = await this.#held.openWriter()
+  async #attend(sandbox: Sandbox, writer: ResidentWriter): Promise<Omit<Running, 'start'>> {
+    const { clock, registry, startBrake, onBroken, onCommitted, onService, onPinned } = this.#deps
     const volume = await this.files.openVolume()
     const workload = new FrozenWorkload(this.#deps, sandbox)
-    const captures = await CaptureLoop.start({
+    const captures = CaptureLoop.start({
       clock,
       files: this.files,
       writer,
@@ -261,6 +280,7 @@ export class LiveWorkspace implements AsyncDisposable {
       workload,
       everyMs: EVERY_MS,
       onCommitted,
+      onPinned,
       onFailed: onBroken,
     })
     const services = new ServiceSet({ clock, sandbox, registry, onChanged: onService })

@@ -6,8 +6,9 @@ import type { RpcParsed } from '@holdfast/protocol/rpc-table'
 import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'
 import type { Runtime } from '@holdfast/sandbox/runtime'
 import type { Leases, ResidentLease } from './leases.ts'
-import { type LiveDeps, LiveWorkspace } from './live-workspace.ts'
-import { bringContent, type Images, type LocalContent } from './local-content.ts'
+import { type LiveDeps, type LiveParts, LiveWorkspace } from './live-workspace.ts'
+import { bringContent, type Images } from './local-content.ts'
+import { reserveSandbox } from './reserve-sandbox.ts'
 import type { HostVolumes, ResidentFiles } from './resident-files.ts'
 
 export type OpenRequest = RpcParsed<typeof HOST_CALLS, 'openWorkspace'>
@@ -24,43 +25,64 @@ export interface OpenDeps {
 }
 
 /**
- * Brings system and packs, takes the lease, brings the files to the head, starts the sandbox. Whatever fails, nothing runs
- * then and the lease is given back.
+/**
+ * Brings system and packs, takes the lease while place and sandbox are being made, brings the files to the head, starts
+ * the sandbox on them. Whatever fails, nothing runs then and the lease is given back.
  */
 export async function openLive(deps: OpenDeps, request: OpenRequest): Promise<LiveWorkspace> {
   const runtime = deps.runtimeFor(request.spec)
   const content = await bringContent(deps.images, request.spec)
-  const { workspace, org, handedOver } = request
-  const lease = handedOver
-    ? await deps.leases.adopt({ workspace, org, epoch: handedOver.epoch })
-    : await deps.leases.acquire(workspace)
+  const { workspace, org } = request
+  await using reserved = reserveSandbox(deps.live, { runtime, org, spec: content.spec })
+  // The lease takes a round to its service and a sync there; nothing of the place depends on it.
+  const opening = deps.volumes.open({ workspace, org })
+  opening.catch(() => {}) // told below
+  const lease = await takeLease(deps.leases, request).catch(async (error) => {
+    await opening.then((files) => files[Symbol.asyncDispose]()).catch(() => {})
+    throw error
+  })
   deps.onLease(lease)
   try {
-    return await openUnder(deps, lease, { runtime, request, content })
+    await using stack = new AsyncDisposableStack()
+    const files = stack.use(await opening)
+    const live = await openUnder(deps, { lease, files, runtime, reserved, ...content }, request)
+    stack.move()
+    return live
   } catch (error) {
     await lease.release(null).catch(() => {}) // it runs out by itself
     throw error
   }
 }
 
+async function takeLease(
+  leases: Leases,
+  { workspace, org, handedOver }: OpenRequest,
+): Promise<ResidentLease> {
+  if (handedOver === null) return await leases.acquire(workspace)
+  return await leases.adopt({ workspace, org, epoch: handedOver.epoch })
+}
+
 async function openUnder(
   deps: OpenDeps,
-  lease: ResidentLease,
-  {
-    runtime,
-    request,
-    content,
-  }: { readonly runtime: Runtime; readonly request: OpenRequest; readonly content: LocalContent },
+  parts: LiveParts,
+  { services, rollBackTo }: OpenRequest,
 ): Promise<LiveWorkspace> {
-  const { workspace, org, services, rollBackTo } = request
+  const { files, lease } = parts
   await using stack = new AsyncDisposableStack()
-  const files = stack.use(await deps.volumes.open({ workspace, org }))
   const made = await bringHead(files, lease.held, rollBackTo)
   if (made) deps.live.onCommitted(made)
-  const live = stack.use(new LiveWorkspace(deps.live, { lease, files, runtime, ...content }))
+  for (const message of files.pins.takeLeft()) deps.live.onPinned(message, { failure: lostPin() })
+  const live = stack.use(new LiveWorkspace(deps.live, parts))
   await live.run(services)
   stack.move()
   return live
+}
+
+function lostPin(): Failure {
+  return new Failure(
+    'sandbox-gone',
+    'the host ended before the checkpoint was durable: the head is older than it',
+  )
 }
 
 /** The files are what the next commit goes on from. Resolves with a generation that had to be made for that. */

@@ -7,6 +7,7 @@ import type {
 } from '@holdfast/generations/directory/watch-maintenance'
 import type { GenerationIndex, GenerationRow, HeldLease } from '@holdfast/generations/index/generation-index'
 import type { Volume } from '@holdfast/generations/volume/volume'
+import type { PinLog } from './pin-log.ts'
 
 /** What commits the files. */
 export type ResidentWriter = Pick<DirectoryWriter, 'lease' | 'head' | 'commit' | 'prepare' | 'saveState'>
@@ -34,6 +35,7 @@ export interface ResidentFiles extends AsyncDisposable {
   alias(known: string, generation: string): Promise<void>
   /** Bounds what the files may come to; false where the volume cannot. */
   limit(bytesMax: number): Promise<boolean>
+  readonly pins: Pick<PinLog, 'add' | 'remove' | 'takeLeft'>
   /** From now on somebody may write the files. */
   markDirty(): void
   /** Nobody writes the files any more, and they equal this generation. */

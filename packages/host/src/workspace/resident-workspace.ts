@@ -1,10 +1,11 @@
 import { Failure, failureToWire, isFailure } from '@holdfast/base/failure'
+import type { PinSettled } from '@holdfast/generations/directory/watch-rounds'
 import type { CloseOutcome, WorkspaceFacts } from '@holdfast/protocol/host-calls'
 import { GenerationId } from '@holdfast/protocol/identifiers'
 import type { ServiceSpec, ServiceState } from '@holdfast/protocol/service'
 import type { Sandbox } from '@holdfast/sandbox/runtime'
 import type { ExecRegistry } from '../exec/exec-registry.ts'
-import type { CaptureFacts, Durable } from './capture-loop.ts'
+import type { CaptureFacts, Durable, TakenLocally } from './capture-loop.ts'
 import { type CloseRequest, type CloseTiming, closeLive, endLive } from './close-live.ts'
 import { answerGuest } from './guest-calls.ts'
 import { type HandedOff, type HandOffRequest, handOffLive } from './hand-off-live.ts'
@@ -119,8 +120,9 @@ export class ResidentWorkspace implements AsyncDisposable {
     return this.#expectLive().captures.sync()
   }
 
-  checkpoint(message: string): Promise<Durable> {
-    return this.#expectLive().captures.checkpoint(message)
+  checkpoint(message: string, until: 'local' | 'durable'): Promise<Durable | TakenLocally> {
+    const { captures } = this.#expectLive()
+    return until === 'local' ? captures.checkpointLocally(message) : captures.checkpoint(message)
   }
 
   async setServices(services: readonly ServiceSpec[]): Promise<ServiceState[]> {
@@ -206,6 +208,10 @@ export class ResidentWorkspace implements AsyncDisposable {
       onGuestCall: (call) => answerGuest(this, call),
       onCommitted: ({ id, sequence, cause, message, files, bytes }) =>
         tell(workspace, 'generation_committed', { generation: id, sequence, cause, message, files, bytes }),
+      onPinned: (message, settled) => {
+        const [type, payload] = pinnedEvent(message, settled)
+        tell(workspace, type, payload)
+      },
       onService: ({ name, status, exec, restarts }) =>
         tell(workspace, 'service_status', { service: name, status, exec, restarts }),
       onMovedAside: ({ path, movedTo }) => tell(workspace, 'moved_aside', { path, moved_to: movedTo }),
@@ -303,4 +309,15 @@ export class ResidentWorkspace implements AsyncDisposable {
     if (commands === null || this.#served > 0) return null
     return Math.max(commands, this.#servedAt ?? 0)
   }
+}
+
+/** What is told of a checkpoint that was answered for before it was durable. */
+function pinnedEvent(message: string, settled: PinSettled): [string, Readonly<Record<string, unknown>>] {
+  if ('failure' in settled) {
+    const { code, message: reason } = settled.failure
+    return ['checkpoint_failed', { message, code, reason }]
+  }
+  const { outcome } = settled
+  const { id, sequence, cause } = outcome.kind === 'committed' ? outcome.generation : outcome.head
+  return ['checkpoint_created', { generation: id, sequence, cause, message }]
 }

@@ -36,6 +36,11 @@ export const CreateCheckpoint = SyncWorkspace.extend({
   until: z.enum(['local', 'durable']).default('durable'),
 })
 
+/** Of a checkpoint `until: local`: its generation is known, and told by an event, once it is durable. */
+const TakenLocally = z.strictObject({ generation: z.null(), taken_at: z.number(), frozen_ms: z.number() })
+
+export const CheckpointTaken = z.union([Durable, TakenLocally])
+
 const ChangedEntry = z.strictObject({
   path: z.string(),
   change: z.enum(['added', 'removed', 'changed']),

@@ -7,8 +7,6 @@
  *   is nosuid and nodev, does not follow mounts below SOURCE, and exists nowhere on the host: it ends with the sandbox.
  *   TARGET is an absolute path without links. What follows -- is mounted afterwards in the same way, but read-only and
  *   with the owners that it has.
- * deliver PID TARGET OWNER FILE   Mounts a small file system in memory at TARGET in the mount namespace of PID, with
- *   nothing but a copy of FILE in it, of the same name. Both belong to OWNER alone, who may remove it.
  * under SOURCE TARGET PROGRAM...   Runs PROGRAM where the directory TARGET shows SOURCE, in a mount namespace of its own:
  *   a user who may not walk to SOURCE reaches it there.
  *
@@ -39,9 +37,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DELIVERY_BYTES "65536"
-#define DELIVERY_INODES "16"
-#define DELIVERED_BYTES_MAX 4096
 #define MAPS_MAX 16
 #define READ_ONLY_MAX 64
 #define PATH_BYTES_MAX 64
@@ -172,51 +167,6 @@ static void mount_into(int argc, char **argv)
     attach(trees[i], pairs[2 * i]);
 }
 
-static void set_option(int context, const char *name, const char *value)
-{
-  if (syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, name, value, 0) != 0)
-    fail(name);
-}
-
-/* A file system that only OWNER may enter, and which holds DELIVERY_BYTES at most. */
-static int new_tmpfs(const char *owner)
-{
-  int context = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
-  if (context < 0)
-    fail("fsopen");
-  set_option(context, "size", DELIVERY_BYTES);
-  set_option(context, "nr_inodes", DELIVERY_INODES);
-  set_option(context, "mode", "700");
-  set_option(context, "uid", owner);
-  set_option(context, "gid", owner);
-  if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != 0)
-    fail("tmpfs");
-  int tree = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-  if (tree < 0)
-    fail("fsmount");
-  close(context);
-  return tree;
-}
-
-static void deliver(char **argv)
-{
-  char bytes[DELIVERED_BYTES_MAX];
-  unsigned owner = (unsigned)strtoul(argv[2], NULL, 10);
-  const char *slash = strrchr(argv[3], '/');
-  int space = open_namespace((pid_t)atoi(argv[0]), "mnt");
-  int source = open(argv[3], O_RDONLY | O_CLOEXEC);
-  ssize_t length = source < 0 ? -1 : read(source, bytes, sizeof bytes);
-  if (length < 0)
-    fail(argv[3]);
-  int tree = new_tmpfs(argv[2]);
-  int copy = openat(tree, slash == NULL ? argv[3] : slash + 1, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
-  if (copy < 0 || write(copy, bytes, (size_t)length) != length || fchown(copy, owner, owner) != 0)
-    fail("copy");
-  close(copy);
-  enter(space);
-  attach(tree, argv[1]);
-}
-
 static void run_under(char **argv)
 {
   if (unshare(CLONE_NEWNS) != 0)
@@ -245,8 +195,6 @@ int main(int argc, char **argv)
 {
   if (argc >= 6 && strcmp(argv[1], "into") == 0)
     mount_into(argc - 2, argv + 2);
-  else if (argc == 6 && strcmp(argv[1], "deliver") == 0)
-    deliver(argv + 2);
   else if (argc >= 5 && strcmp(argv[1], "under") == 0)
     run_under(argv + 2);
   else if (argc >= 3 && strcmp(argv[1], "over") == 0)
@@ -254,7 +202,7 @@ int main(int argc, char **argv)
   else if (argc >= 3 && strcmp(argv[1], "alone") == 0)
     run_alone(argv + 2);
   else {
-    fputs("usage: holdmount into PID TARGET SOURCE MAP... [-- TARGET SOURCE]... | deliver PID TARGET OWNER FILE | under SOURCE TARGET PROGRAM... | over TARGET OWNER MAPS UPPER MAPS {+ NAME PATH LAYER...}... -- PROGRAM... | alone PROGRAM...\n", stderr);
+    fputs("usage: holdmount into PID TARGET SOURCE MAP... [-- TARGET SOURCE]... | under SOURCE TARGET PROGRAM... | over TARGET OWNER MAPS UPPER MAPS {+ NAME PATH LAYER...}... -- PROGRAM... | alone PROGRAM...\n", stderr);
     return 2;
   }
   return 0;

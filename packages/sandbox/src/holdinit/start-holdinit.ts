@@ -6,6 +6,7 @@ import { WORD_BYTES } from './frames.ts'
 export interface HoldinitFlags {
   readonly controlPath: string
   readonly guestPath: string
+  /** A file that it removes, or `fd:N`. */
   readonly noncePath: string
   readonly deadlineBootMs: number
   readonly uid?: number
@@ -31,9 +32,14 @@ export function holdinitArguments(flags: HoldinitFlags): string[] {
   return words.flat()
 }
 
+/** A nonce for a holdinit that inherits it. */
+export function newNonce(randomness: Randomness): Uint8Array {
+  return randomness.bytes(2 * WORD_BYTES)
+}
+
 /** Makes the nonce's file, which holdinit reads once and removes; the caller gives it to holdinit's user. */
 export async function writeNonce(path: string, randomness: Randomness): Promise<Uint8Array> {
-  const nonce = randomness.bytes(2 * WORD_BYTES)
+  const nonce = newNonce(randomness)
   await writeFile(path, nonce, { mode: 0o600, flag: 'wx' })
   return nonce
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { systemBootClock } from '@holdfast/base/boot-clock'
 import { systemClock } from '@holdfast/base/clock'
@@ -11,9 +11,11 @@ import { run } from '@holdfast/testkit/runtime-bench'
 import { installedPrograms } from '../native-programs.ts'
 import { makePackPlaces } from '../pack/make-pack-places.ts'
 import { RuncRuntime } from '../runc/runc-runtime.ts'
+import type { StartRequest } from '../runtime.ts'
 import { makeKeptSystem } from '../system/kept-system.ts'
 import { poolKey } from './pool-key.ts'
-import { WarmPool } from './warm-pool.ts'
+import type { Started } from './reservation.ts'
+import { type Wanted, WarmPool } from './warm-pool.ts'
 
 const USER = 1000
 const LIFE_MS = 30_000
@@ -45,6 +47,13 @@ function requestIn(home: string, spec: SandboxSpec, lifeMs = LIFE_MS) {
   return { id, folder: join(home, id), spec, volumePath, deadlineBootMs: systemBootClock.bootMs() + lifeMs }
 }
 
+/** In a sandbox that is reserved, with the name that it has. */
+async function startIn(pool: WarmPool, kind: Wanted, request: StartRequest): Promise<Started> {
+  await using reserved = pool.reserve(kind)
+  const { id } = reserved
+  return await reserved.start({ ...request, id, folder: join(dirname(request.folder), id) })
+}
+
 const wanted = (runtime: RuncRuntime, spec = SANDBOX_SPEC_DEFAULT) => ({ runtime, spec, org: 'org_a' })
 
 test('a sandbox that waited is claimed with the volume of its workspace, and never returns', async (t) => {
@@ -54,7 +63,7 @@ test('a sandbox that waited is claimed with the volume of its workspace, and nev
   await pool.warm(wanted(runtime))
   const spec = { ...SANDBOX_SPEC_DEFAULT, environment: { COLOUR: 'green' } }
   const request = requestIn(home, spec)
-  const claimed = await pool.start(wanted(runtime, spec), request)
+  const claimed = await startIn(pool, wanted(runtime, spec), request)
   await using one = claimed.sandbox
   assert.equal(claimed.start, 'warm')
   const ran = await run(one, 'cat name; echo made > made; stat -c %U made; echo $COLOUR; pwd')
@@ -66,7 +75,7 @@ test('a sandbox that waited is claimed with the volume of its workspace, and nev
   const mounted = await run(one, 'grep " /workspace " /proc/mounts')
   assert.match(mounted.stdout, /nosuid,nodev/)
 
-  const next = await pool.start(wanted(runtime), requestIn(home, SANDBOX_SPEC_DEFAULT))
+  const next = await startIn(pool, wanted(runtime), requestIn(home, SANDBOX_SPEC_DEFAULT))
   await using other = next.sandbox
   assert.equal(next.start, 'cold', 'the claimed one is not claimed again')
   assert.notEqual(other.id, one.id)
@@ -84,12 +93,12 @@ test('packs come with the volume: what waited has those of whoever claims it, an
   const spec = { ...SANDBOX_SPEC_DEFAULT, packs }
   const request = requestIn(home, spec)
   makePackPlaces(request.volumePath, ['tools'])
-  const claimed = await pool.start(wanted(runtime, spec), { ...request, packs: [{ name: 'tools', root }] })
+  const claimed = await startIn(pool, wanted(runtime, spec), { ...request, packs: [{ name: 'tools', root }] })
   await using one = claimed.sandbox
   assert.equal(claimed.start, 'warm')
   assert.equal((await run(one, 'cat packs/tools/guide')).stdout, 'of the pack\n')
   assert.match((await run(one, 'grep packs/tools /proc/mounts')).stdout, / ro,nosuid,nodev/)
-  const next = await pool.start(wanted(runtime), requestIn(home, SANDBOX_SPEC_DEFAULT))
+  const next = await startIn(pool, wanted(runtime), requestIn(home, SANDBOX_SPEC_DEFAULT))
   await using other = next.sandbox
   assert.equal(next.start, 'warm')
   assert.equal((await run(other, 'ls')).stdout, 'name\n')
@@ -101,14 +110,14 @@ test('a system whose writes are discarded may have waited, and one that is kept 
   await using pool = poolIn(home)
   const discarded = { ...SANDBOX_SPEC_DEFAULT, systemWrites: 'discarded' as const }
   await pool.warm(wanted(runtime, discarded))
-  const claimed = await pool.start(wanted(runtime, discarded), requestIn(home, discarded))
+  const claimed = await startIn(pool, wanted(runtime, discarded), requestIn(home, discarded))
   await using one = claimed.sandbox
   assert.equal(claimed.start, 'warm')
   assert.equal((await run(one, 'echo x > /usr/x; cat /usr/x')).stdout, 'x\n')
   const kept = { ...SANDBOX_SPEC_DEFAULT, systemWrites: 'kept' as const }
   const request = requestIn(home, kept)
   makeKeptSystem(request.volumePath)
-  const started = await pool.start(wanted(runtime, kept), request)
+  const started = await startIn(pool, wanted(runtime, kept), request)
   await using other = started.sandbox
   assert.equal(started.start, 'cold')
   assert.equal((await run(other, 'ls /usr/x')).exitCode, 2)
@@ -119,11 +128,38 @@ test('a claimed sandbox has the deadline of its lease, not that of its wait', as
   const runtime = runcRuntime()
   await using pool = poolIn(home)
   await pool.warm(wanted(runtime))
-  const { sandbox, start } = await pool.start(wanted(runtime), requestIn(home, SANDBOX_SPEC_DEFAULT, 700))
+  const { sandbox, start } = await startIn(pool, wanted(runtime), requestIn(home, SANDBOX_SPEC_DEFAULT, 700))
   assert.equal(start, 'warm')
   const beganAt = systemClock.monotonicMs()
   await sandbox.ended
   assert.ok(systemClock.monotonicMs() - beganAt < 5000)
+})
+
+test('what was reserved and not used waits for the next, made for it or taken from the shelf', async (t) => {
+  const home = scratch(t)
+  const runtime = runcRuntime()
+  await using pool = poolIn(home, { perKey: 0, keysMax: 1 })
+  const made: string[] = []
+  for (let round = 0; round < 2; round++) {
+    await using reserved = pool.reserve(wanted(runtime))
+    made.push(reserved.id)
+  }
+  assert.deepEqual(new Set(made).size, 1)
+  const { sandbox, start: kind } = await startIn(pool, wanted(runtime), requestIn(home, SANDBOX_SPEC_DEFAULT))
+  await using one = sandbox
+  assert.deepEqual([one.id, kind], [made[0], 'warm'])
+  assert.equal((await run(one, 'cat name')).exitCode, 0)
+})
+
+test('a reserved sandbox that cannot be made is told to who starts it', async (t) => {
+  const home = scratch(t)
+  const runtime = runcRuntime()
+  await using pool = poolIn(home, { perKey: 0, keysMax: 1 })
+  const spec = { ...SANDBOX_SPEC_DEFAULT, system: { kind: 'directory', path: '/nowhere' } } as const
+  await assert.rejects(startIn(pool, wanted(runtime, spec), requestIn(home, spec)), {
+    code: 'invalid-argument',
+  })
+  await using _unused = pool.reserve(wanted(runtime, spec))
 })
 
 test('nothing that waits runs, and nothing of it is left after the pool', async (t) => {
@@ -173,7 +209,7 @@ test('a wait is extended, and what was killed meanwhile is not given to anybody'
   await pool.warm(wanted(runtime))
   const waiting = readdirSync(home).find((name) => name.startsWith('sb-')) ?? ''
   process.kill(Number(readFileSync(join(home, waiting, 'pid'), 'latin1')), 'SIGKILL')
-  const started = await pool.start(wanted(runtime), requestIn(home, SANDBOX_SPEC_DEFAULT))
+  const started = await startIn(pool, wanted(runtime), requestIn(home, SANDBOX_SPEC_DEFAULT))
   await using fresh = started.sandbox
   assert.equal(started.start, 'cold')
   assert.equal((await run(fresh, 'cat name')).exitCode, 0)
@@ -205,7 +241,7 @@ test('claim to first command is quicker than a fresh start', async (t) => {
   for (let round = 0; round < 5; round++) {
     const request = requestIn(home, SANDBOX_SPEC_DEFAULT)
     const beganAt = systemClock.monotonicMs()
-    const { sandbox, start } = await pool.start(wanted(runtime), request)
+    const { sandbox, start } = await startIn(pool, wanted(runtime), request)
     await run(sandbox, ['true'])
     times.push(systemClock.monotonicMs() - beganAt)
     assert.equal(start, 'warm')

@@ -3,8 +3,9 @@ import { isFailure } from '@holdfast/base/failure'
 import { newIdentifier } from '@holdfast/base/identifier'
 import type { Randomness } from '@holdfast/base/randomness'
 import type { SandboxSpec } from '@holdfast/protocol/sandbox-spec'
-import type { PreparedSandbox, Runtime, Sandbox, StartRequest } from '../runtime.ts'
+import type { PreparedSandbox, Runtime, StartRequest } from '../runtime.ts'
 import { poolKey } from './pool-key.ts'
+import { Reservation } from './reservation.ts'
 
 export interface WarmPoolSizes {
   /** Sandboxes that wait for each kind that was asked for lately. */
@@ -27,11 +28,6 @@ export interface Wanted {
   readonly runtime: Runtime
   readonly org: string
   readonly spec: SandboxSpec
-}
-
-export interface Started {
-  readonly sandbox: Sandbox
-  readonly start: 'warm' | 'cold'
 }
 
 /** A waiting sandbox outlives its agent by no more than this, and nothing of it runs meanwhile. */
@@ -61,17 +57,24 @@ export class WarmPool implements AsyncDisposable {
     this.#tending = this.#tend()
   }
 
-  /** A sandbox from the pool, else a fresh one. Rejects as `Runtime.start`. */
-  async start({ runtime, org, spec }: Wanted, request: StartRequest): Promise<Started> {
+  /**
+   * Takes one that waits; where none does, begins to make one at once: whoever asks has a lease and a volume to wait for.
+   */
+  reserve(wanted: Wanted): Reservation {
+    const startFresh = (request: StartRequest) => wanted.runtime.start(request)
     // A part of its system is in the volume.
-    if (spec.systemWrites === 'kept') return { sandbox: await runtime.start(request), start: 'cold' }
-    const shelf = this.#shelf({ runtime, org, spec })
-    try {
-      const sandbox = await this.#claim(shelf, request)
-      return sandbox ? { sandbox, start: 'warm' } : { sandbox: await runtime.start(request), start: 'cold' }
-    } finally {
-      this.#refillSoon()
-    }
+    if (wanted.spec.systemWrites === 'kept') return Reservation.ofNone(this.#newId(), startFresh)
+    const shelf = this.#shelf(wanted)
+    const waiting = shelf.waiting.shift()
+    const id = waiting?.id ?? this.#newId()
+    this.#refillSoon()
+    return new Reservation({
+      id,
+      prepared: waiting ?? this.#prepare(wanted, id),
+      isWarm: waiting !== undefined,
+      startFresh,
+      giveBack: (prepared) => this.#put(shelf, prepared),
+    })
   }
 
   /** Resolves once as many wait of this kind as are to. Rejects as `Runtime.prepare`. */
@@ -103,20 +106,6 @@ export class WarmPool implements AsyncDisposable {
     return shelf
   }
 
-  /** Undefined where none waits, or those that waited could not be used. */
-  async #claim(shelf: Shelf, request: StartRequest): Promise<Sandbox | undefined> {
-    const { volumePath, packs = [], deadlineBootMs, spec } = request
-    for (;;) {
-      const prepared = shelf.waiting.shift()
-      if (prepared === undefined) return undefined
-      try {
-        return await prepared.claim({ volumePath, packs, deadlineBootMs, environment: spec.environment })
-      } catch (error) {
-        if (!isFailure(error)) throw error // it is gone, and the next one may do
-      }
-    }
-  }
-
   #refillSoon(): void {
     this.#refill ??= this.#refillAll().finally(() => {
       this.#refill = undefined
@@ -138,24 +127,28 @@ export class WarmPool implements AsyncDisposable {
 
   async #fill(shelf: Shelf): Promise<void> {
     while (!this.#over.signal.aborted && shelf.waiting.length < this.#deps.sizes.perKey) {
-      const prepared = await this.#prepare(shelf.wanted)
+      const prepared = await this.#prepare(shelf.wanted, this.#newId())
       if (prepared === undefined) return
       await this.#put(shelf, prepared)
-      void prepared.ended.then(() => drop(shelf, prepared))
     }
   }
 
   /** Nobody looks for it on a shelf that has gone meanwhile. */
   async #put(shelf: Shelf, prepared: PreparedSandbox): Promise<void> {
-    if ([...this.#shelves.values()].includes(shelf)) shelf.waiting.push(prepared)
-    else await prepared[Symbol.asyncDispose]()
+    if (!this.#over.signal.aborted && [...this.#shelves.values()].includes(shelf)) {
+      shelf.waiting.push(prepared)
+      void prepared.ended.then(() => drop(shelf, prepared))
+    } else await prepared[Symbol.asyncDispose]()
   }
 
-  async #prepare({ runtime, spec }: Wanted): Promise<PreparedSandbox | undefined> {
-    const { folder, randomness, bootMs } = this.#deps
-    const id = newIdentifier('sb', randomness).replace('_', '-')
+  #newId(): string {
+    return newIdentifier('sb', this.#deps.randomness).replace('_', '-')
+  }
+
+  #prepare({ runtime, spec }: Wanted, id: string): Promise<PreparedSandbox> | undefined {
+    const { folder, bootMs } = this.#deps
     const request = { id, folder: `${folder}/${id}`, spec, deadlineBootMs: bootMs() + WAIT_MS }
-    return await runtime.prepare?.({ ...request, spec: { ...spec, environment: {}, packs: [] } })
+    return runtime.prepare?.({ ...request, spec: { ...spec, environment: {}, packs: [] } })
   }
 
   async #tend(): Promise<void> {

@@ -26,6 +26,8 @@ export interface RuncDeps {
 }
 
 export interface ContainerRequest extends Omit<OciRequest, 'root' | 'cgroupsPath' | 'hasSwapLimit'> {
+  /** What its first process reads from descriptor 3. */
+  readonly given: Uint8Array
   /** Where what is written to the system is kept; null: nowhere. */
   readonly upperPath: string | null
   readonly id: string
@@ -33,7 +35,7 @@ export interface ContainerRequest extends Omit<OciRequest, 'root' | 'cgroupsPath
   readonly folder: string
 }
 
-/** A container that runc has made: its first process waits until it is started. */
+/** A container that runc has made, and whose first process runs. */
 export class RuncContainer {
   readonly id: string
   readonly pid: number
@@ -67,11 +69,14 @@ export class RuncContainer {
     })
     writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
     const pidFile = join(folder, 'pid')
-    const creation = [...runcWords(folder, 'create'), '--bundle', folder, '--pid-file', pidFile, id]
+    // runc keeps its state in the sandbox's folder, and goes with it.
+    const words = ['--root', join(folder, 'runc'), 'run', '--detach', '--preserve-fds', '1']
+    const creation = [...words, '--bundle', folder, '--pid-file', pidFile, id]
     await runProgram({
       program: deps.programs.holdmount,
       argv: [...within, 'runc', ...creation],
       logPath: join(folder, 'runc.log'),
+      given: request.given,
     })
     return new RuncContainer(deps, request, Number(readFileSync(pidFile, 'latin1')), mounts)
   }
@@ -96,23 +101,6 @@ export class RuncContainer {
       logPath: join(this.#folder, 'runc.log'),
     })
   }
-
-  /** A copy of a small file, in a directory that only the container's root may enter. */
-  async deliver(path: string, directory: string): Promise<void> {
-    await runProgram({
-      program: this.#deps.programs.holdmount,
-      argv: ['deliver', String(this.pid), directory, String(this.#firstUid), path],
-      logPath: join(this.#folder, 'runc.log'),
-    })
-  }
-
-  async start(): Promise<void> {
-    await runProgram({
-      program: 'runc',
-      argv: [...runcWords(this.#folder, 'start'), this.id],
-      logPath: join(this.#folder, 'runc.log'),
-    })
-  }
 }
 
 /** How holdmount shows the system at `REACHABLE_ROOT`, and what runc still has to mount in it. */
@@ -130,9 +118,4 @@ function systemOf(request: ContainerRequest): { readonly within: string[]; reado
 function makeReachable(path: string): void {
   mkdirSync(path, { recursive: true })
   for (const directory of [dirname(path), path]) chmodSync(directory, 0o755)
-}
-
-/** runc keeps its state in the sandbox's folder, and goes with it. */
-function runcWords(folder: string, verb: 'create' | 'start'): string[] {
-  return ['--root', join(folder, 'runc'), verb]
 }

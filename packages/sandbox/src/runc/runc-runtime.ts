@@ -1,13 +1,11 @@
-import { mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { allSettled } from '@holdfast/base/all-settled'
+import { mkdirSync } from 'node:fs'
 import type { Clock } from '@holdfast/base/clock'
 import { Failure } from '@holdfast/base/failure'
 import type { Randomness } from '@holdfast/base/randomness'
 import { expectedCgroup, expectedFreezers } from '../cgroup/expected-cgroup.ts'
 import { type EndDeps, killRecorded } from '../end-sandbox.ts'
 import { Holdinit } from '../holdinit/holdinit.ts'
-import { holdinitArguments, writeNonce } from '../holdinit/start-holdinit.ts'
+import { holdinitArguments, newNonce } from '../holdinit/start-holdinit.ts'
 import { assertPresent, type NativePrograms } from '../native-programs.ts'
 import { probeRuntime } from '../probe-runtime.ts'
 import { proveFsync } from '../prove-fsync.ts'
@@ -31,10 +29,11 @@ import { PreparedRunc, placesOf } from './prepared-runc.ts'
 import { RuncContainer } from './runc-container.ts'
 
 const UID_RANGES_FOLDER = '/run/holdfast/uid-ranges'
-/** Of the first process alone: its socket, and for a moment the nonce. */
+/** Of the first process alone: its socket. */
 const CONTROL_DIRECTORY = '/run/holdinit'
 const CONTROL_SOCKET = `${CONTROL_DIRECTORY}/control.sock`
-const NONCE_FILE = 'nonce'
+const NONCE = 'fd:3'
+const CONTROL_BYTES = 64 * 1024
 const HOLDINIT = `${GUEST_PROGRAMS}/holdinit`
 
 export interface RuncRuntimeDeps {
@@ -76,8 +75,8 @@ export class RuncRuntime implements Runtime {
 
   async start(request: StartRequest): Promise<Sandbox> {
     const upperPath = upperOf(request)
-    return await this.#make({ ...request, upperPath }, async (recorded, container) => {
-      const parts = await this.#run(request, { recorded, container, volume: request })
+    return await this.#make({ ...request, upperPath }, async (recorded, container, nonce) => {
+      const parts = await this.#run(request, { recorded, container, nonce, volume: request })
       return new RunningSandbox(this.#endDeps, { ...parts, places: placesOf(request.spec.environment) })
     })
   }
@@ -85,8 +84,8 @@ export class RuncRuntime implements Runtime {
   async prepare(request: PrepareRequest): Promise<PreparedSandbox> {
     if (request.spec.systemWrites === 'kept')
       throw new Failure('invalid-argument', 'a system that is kept begins with the volume that keeps it')
-    return await this.#make({ ...request, upperPath: null }, async (recorded, container) => {
-      const parts = await this.#run(request, { recorded, container, volume: null })
+    return await this.#make({ ...request, upperPath: null }, async (recorded, container, nonce) => {
+      const parts = await this.#run(request, { recorded, container, nonce, volume: null })
       return await PreparedRunc.freeze(this.#endDeps, container, {
         parts,
         deadlineBootMs: request.deadlineBootMs,
@@ -96,7 +95,7 @@ export class RuncRuntime implements Runtime {
 
   async #make<T>(
     request: RootRequest,
-    use: (recorded: RecordedSandbox, container: RuncContainer) => Promise<T>,
+    use: (recorded: RecordedSandbox, container: RuncContainer, nonce: Uint8Array) => Promise<T>,
   ): Promise<T> {
     assertPresent(this.#deps.programs)
     const plan = planRoot(request.spec.system)
@@ -112,8 +111,9 @@ export class RuncRuntime implements Runtime {
         firstUid,
       },
     }
+    const nonce = newNonce(this.#deps.randomness)
     return await startRecorded(this.#endDeps, recorded, async () =>
-      use(recorded, await this.#create(request, firstUid, plan)),
+      use(recorded, await this.#create(request, { firstUid, plan, given: nonce }), nonce),
     )
   }
 
@@ -125,31 +125,32 @@ export class RuncRuntime implements Runtime {
     await killRecorded(this.#endDeps, folder)
   }
 
-  async #create(request: RootRequest, firstUid: number, plan: RootPlan): Promise<RuncContainer> {
+  async #create(
+    request: RootRequest,
+    made: { readonly firstUid: number; readonly plan: RootPlan; readonly given: Uint8Array },
+  ): Promise<RuncContainer> {
     const { programs } = this.#deps
     const argv = [
       HOLDINIT,
       ...holdinitArguments({
         controlPath: CONTROL_SOCKET,
         guestPath: `${GUEST_PROGRAMS}/guest.sock`,
-        noncePath: `${CONTROL_DIRECTORY}/${NONCE_FILE}`,
+        noncePath: NONCE,
         deadlineBootMs: request.deadlineBootMs,
         allowRoot: request.spec.allowRoot,
         oomScore: OOM_SCORE,
       }),
     ]
     const mounts = [
-      // Only a place: what is delivered there covers it.
-      tmpfs(CONTROL_DIRECTORY, ['ro', 'size=4k', 'mode=700']),
+      tmpfs(CONTROL_DIRECTORY, ['noexec', `size=${CONTROL_BYTES}`, 'nr_inodes=16', 'mode=700']),
       readOnlyBind(programs.holdinit, HOLDINIT),
       readOnlyBind(programs.holdinit, `${GUEST_PROGRAMS}/hold`),
       readOnlyBind(programs.node, `${GUEST_PROGRAMS}/node`),
     ]
     return await RuncContainer.create(this.#deps, {
       ...request,
-      plan,
+      ...made,
       argv,
-      firstUid,
       mounts,
       environment: { PATH: '/usr/bin:/bin' },
       openFilesMax: this.#deps.openFilesMax,
@@ -162,18 +163,12 @@ export class RuncRuntime implements Runtime {
     made: {
       readonly recorded: RecordedSandbox
       readonly container: RuncContainer
+      readonly nonce: Uint8Array
       readonly volume: Pick<ClaimRequest, 'volumePath' | 'packs'> | null
     },
   ): Promise<Omit<RunningSandboxParts, 'places'>> {
-    const { recorded, container, volume } = made
-    const noncePath = join(request.folder, NONCE_FILE)
-    const nonce = await writeNonce(noncePath, this.#deps.randomness)
-    await allSettled([
-      ...(volume === null ? [] : [container.mountWorkspace(volume.volumePath, volume.packs)]),
-      container.deliver(noncePath, CONTROL_DIRECTORY),
-    ])
-    rmSync(noncePath)
-    await container.start()
+    const { recorded, container, nonce, volume } = made
+    if (volume !== null) await container.mountWorkspace(volume.volumePath, volume.packs)
     const link = await Holdinit.connect({
       socketPath: `/proc/${container.pid}/root${CONTROL_SOCKET}`,
       nonce,

@@ -1,4 +1,4 @@
-import type { DurableGeneration, Generation } from '@holdfast/client/history'
+import type { Generation, TakenCheckpoint } from '@holdfast/client/history'
 import type { CommandSpec } from '../../command.ts'
 import type { Context } from '../../open-context.ts'
 import { documentOf } from '../../output/document.ts'
@@ -103,7 +103,8 @@ export const syncCommand: CommandSpec = {
   },
 }
 
-async function showTaken(context: Context, taken: DurableGeneration, word: string): Promise<void> {
+async function showTaken(context: Context, taken: TakenCheckpoint, word: string): Promise<void> {
+  if (taken.generation === null) return await showLocal(context, taken)
   const { generation, isNew, frozenMs } = taken
   const what = `${word}: generation ${generation.sequence} (${shortId(generation.id)})`
   const how = isNew ? `stood still for ${formatDuration(frozenMs)}` : 'nothing has changed since'
@@ -111,6 +112,19 @@ async function showTaken(context: Context, taken: DurableGeneration, word: strin
     text: () => `${what}, ${how}\n`,
     json: () => documentOf(taken),
     ids: () => [generation.id],
+  })
+}
+
+/** Nothing names it yet: `hold logs` tells its generation, or that it failed. */
+async function showLocal(
+  context: Context,
+  taken: Extract<TakenCheckpoint, { generation: null }>,
+): Promise<void> {
+  const how = `stood still for ${formatDuration(taken.frozenMs)}`
+  await context.output.show({
+    text: () => `Checkpoint: taken on its host, not durable yet, ${how}\n`,
+    json: () => documentOf(taken),
+    ids: () => [],
   })
 }
 

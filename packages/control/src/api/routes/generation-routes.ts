@@ -1,4 +1,10 @@
-import { CreateCheckpoint, Durable, Generation, SyncWorkspace } from '@holdfast/protocol/rest/generation'
+import {
+  CheckpointTaken,
+  CreateCheckpoint,
+  Durable,
+  Generation,
+  SyncWorkspace,
+} from '@holdfast/protocol/rest/generation'
 import { PageQuery, pageOf, WaitQuery } from '@holdfast/protocol/rest/ground'
 import { Drill, ForkResults, ForkWorkspace } from '@holdfast/protocol/rest/workspace'
 import { z } from 'zod'
@@ -6,9 +12,9 @@ import { parseWaitMs } from '../../domain/duration.ts'
 import { drillWorkspace } from '../../operations/drill-workspace.ts'
 import { forkWorkspace } from '../../operations/fork-workspace.ts'
 import { listGenerations, showGeneration } from '../../operations/list-generations.ts'
-import { createCheckpoint, syncWorkspace } from '../../operations/sync-workspace.ts'
+import { syncWorkspace, takeCheckpoint } from '../../operations/sync-workspace.ts'
 import { type Call, type Route, route } from '../route.ts'
-import { shownDurable, shownGeneration } from '../shapes/generation-shape.ts'
+import { shownCheckpoint, shownDurable, shownGeneration } from '../shapes/generation-shape.ts'
 import { shownDrill, shownWorkspace } from '../shapes/workspace-shape.ts'
 
 const Nothing = z.strictObject({})
@@ -77,13 +83,13 @@ export const GENERATION_ROUTES: readonly Route[] = [
       scope: 'workspace:write',
       summary: 'Commits a generation with a message, which retention keeps.',
       body: CreateCheckpoint,
-      answer: Durable,
+      answer: CheckpointTaken,
       status: 201,
     },
     async (call) => {
       const { epoch, message, until } = call.body
       const wish = { workspace: id(call), epoch, message, until }
-      return shownDurable(await createCheckpoint(call.deps, call.caller, wish))
+      return shownCheckpoint(await takeCheckpoint(call.deps, call.caller, wish))
     },
   ),
   route(
