@@ -65,6 +65,10 @@ class HolderLease implements ResidentLease {
     return this.#deadlineBootMs
   }
 
+  get remainingMs(): number {
+    return this.#holder.remainingMs(this.held)
+  }
+
   onExtended(listener: (deadlineBootMs: number) => void): void {
     this.#listeners.push(listener)
   }

@@ -141,6 +141,12 @@ export class LeaseHolder implements AsyncDisposable {
     return this.#held.get(workspace)?.lease.epoch === epoch
   }
 
+  /** Until the deadline of the lease; 0 once it has passed, or is not held. */
+  remainingMs(lease: Pick<HostLease, 'workspace' | 'epoch'>): number {
+    const deadlineBootMs = this.holds(lease) ? this.deadlineBootMs(lease.workspace) : undefined
+    return Math.max(0, (deadlineBootMs ?? 0) - this.#now())
+  }
+
   /** The instant after which nothing of the workspace runs; undefined without a lease. */
   deadlineBootMs(workspace: WorkspaceId): number | undefined {
     return this.#held.get(workspace)?.deadlineBootMs

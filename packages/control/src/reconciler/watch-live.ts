@@ -1,4 +1,6 @@
 import { isFailure } from '@holdfast/base/failure'
+import { FAILURES } from '@holdfast/protocol/failures'
+import type { WireFailure } from '@holdfast/protocol/wire-failure'
 import { isIdleTimeOver } from '../domain/idle-timer.ts'
 import { moved } from '../domain/transitions.ts'
 import type { WorkspaceRecord } from '../domain/workspace.ts'
@@ -18,11 +20,16 @@ export async function watchLive(deps: Deps, record: WorkspaceRecord): Promise<vo
   if (await handedOff(deps, record)) return
   const known = (await deps.store.read.facts.of([record.id])).get(record.id)
   if (known === undefined || known.host !== record.host || known.facts.epoch < record.epoch) return
-  if (known.facts.state === 'failed' && known.facts.failure?.code === 'lease-lost')
+  if (known.facts.state === 'failed' && isFenced(known.facts.failure))
     await recover(deps, record, { isHostLost: false })
   else if (known.facts.state === 'sandbox-gone' || known.facts.state === 'failed')
     await stop(deps, record, 'sandbox-gone')
   else if (await isRestOver(deps, record, known)) await stop(deps, record, 'idle-timeout')
+}
+
+/** Whoever is fenced has lost no disk: the next run begins from the head. */
+function isFenced(failure: WireFailure | null): boolean {
+  return failure !== null && FAILURES[failure.code].kind === 'fenced'
 }
 
 async function recover(

@@ -8,6 +8,8 @@ export interface ResidentLease {
   readonly held: HeldLease
   /** Nothing may run later than this instant of CLOCK_BOOTTIME. */
   readonly deadlineBootMs: number
+  /** Until the deadline; 0 once it has passed, or the right has ended. */
+  readonly remainingMs: number
   /** Resolves when the right has ended without `release`, and why. */
   readonly lost: Promise<Failure>
   /** Resolves when it is known to be current now: nothing that was frozen for long goes on without. Rejects otherwise. */

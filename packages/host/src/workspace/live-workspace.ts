@@ -26,6 +26,8 @@ import type { HeldFiles, ResidentFiles, ResidentWriter } from './resident-files.
 import type { Brake, BrakedParts } from './write-brake.ts'
 
 const EVERY_MS = 1000
+/** A sandbox that ends so short before its deadline was killed for it: the watchdog begins 250 ms early. */
+const DUE_MS = 400
 
 export interface LiveDeps extends ReserveDeps {
   readonly clock: Clock
@@ -293,8 +295,11 @@ export class LiveWorkspace implements AsyncDisposable {
     if (this.#running?.sandbox !== sandbox || this.#isEnding) return
     this.#running.workload.noteEnd()
     this.#hasEnded = true
+    const isDue = this.lease.remainingMs < DUE_MS
     this.#deps.onBroken(
-      new Failure('sandbox-gone', 'the sandbox has ended by itself, or was killed from outside'),
+      isDue
+        ? new Failure('lease-lost', 'the lease was not renewed before the deadline of the sandbox')
+        : new Failure('sandbox-gone', 'the sandbox has ended by itself, or was killed from outside'),
     )
   }
 

@@ -25,7 +25,6 @@ export interface OpenDeps {
 }
 
 /**
-/**
  * Brings system and packs, takes the lease while place and sandbox are being made, brings the files to the head, starts
  * the sandbox on them. Whatever fails, nothing runs then and the lease is given back.
  */

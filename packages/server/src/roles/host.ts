@@ -123,8 +123,8 @@ function openLeases(
   const share = leaseTtlMs / LEASE_TTL_MS
   const timing = {
     ttlMs: leaseTtlMs,
-    renewMs: LEASE_RENEW_MS * share,
-    marginMs: LEASE_MARGIN_MS * share,
+    renewMs: Math.round(LEASE_RENEW_MS * share),
+    marginMs: Math.round(LEASE_MARGIN_MS * share),
   }
   const leases = new HolderLeases((events) =>
     stack.use(new LeaseHolder({ ...ground, ...timing, client, host, bootClock: systemBootClock, events })),
