@@ -26,6 +26,16 @@ export class WatchedSandbox {
     this.#watchdog.extend(this.#name, deadlineBootMs).catch(() => {}) // of one that is being killed, or told anew soon
   }
 
+  /** Whether its deadline ended it: the watchdog would extend one that has ended by itself. */
+  async isKilled(deadlineBootMs: number): Promise<boolean> {
+    try {
+      await this.#watchdog.extend(this.#name, deadlineBootMs)
+      return false
+    } catch (error) {
+      return isFailure(error, 'lease-lost', 'not-found')
+    }
+  }
+
   /** Nothing of it runs any more. */
   async end(): Promise<void> {
     try {

@@ -26,7 +26,7 @@ import type { HeldFiles, ResidentFiles, ResidentWriter } from './resident-files.
 import type { Brake, BrakedParts } from './write-brake.ts'
 
 const EVERY_MS = 1000
-/** A sandbox that ends so short before its deadline was killed for it: the watchdog begins 250 ms early. */
+/** A sandbox that ends so short before its deadline ended for it, where no watchdog tells. */
 const DUE_MS = 400
 
 export interface LiveDeps extends ReserveDeps {
@@ -291,13 +291,14 @@ export class LiveWorkspace implements AsyncDisposable {
     return { sandbox, volume, workload, captures, brake, services }
   }
 
-  #noteEnd(sandbox: Sandbox): void {
+  async #noteEnd(sandbox: Sandbox): Promise<void> {
     if (this.#running?.sandbox !== sandbox || this.#isEnding) return
     this.#running.workload.noteEnd()
     this.#hasEnded = true
-    const isDue = this.lease.remainingMs < DUE_MS
+    const { deadlineBootMs, remainingMs } = this.lease
+    const isKilled = remainingMs < DUE_MS || (await this.#watched?.isKilled(deadlineBootMs))
     this.#deps.onBroken(
-      isDue
+      isKilled
         ? new Failure('lease-lost', 'the lease was not renewed before the deadline of the sandbox')
         : new Failure('sandbox-gone', 'the sandbox has ended by itself, or was killed from outside'),
     )
